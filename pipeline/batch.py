@@ -1,0 +1,140 @@
+"""Many sightings at once, as columns: the one form in which events enter the log.
+
+Decides how an event divides into dimensions (few distinct values, shared by many calls) and facts. Keeps nothing, merges nothing.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from pipeline.events import CostBasis, Granularity, Initiator, Origin, Status, UsageEvent
+from pipeline.keys import microseconds
+
+
+class Dims(msgspec.Struct, frozen=True, kw_only=True, gc=False, array_like=True):
+    """The dimensions of a row, named and meant as in `UsageEvent`; `root` is the agent home that the source lies in."""
+
+    agent: str
+    model: str | None
+    root: str | None = None
+    agent_version: str | None = None
+    provider: str | None = None
+    endpoint: str | None = None
+    session: str | None = None
+    parent_session: str | None = None
+    project: str | None = None
+    git_branch: str | None = None
+    profile: str | None = None
+    initiator: Initiator = "main"
+    granularity: Granularity = "call"
+    ttl_known: bool = True
+    tier: str | None = None
+    speed: str | None = None
+    geo: str | None = None
+    status: Status = "ok"
+    partial_output: bool = False
+    logged_cost_basis: CostBasis | None = None
+    origin: Origin = "transcript"
+
+
+OWNER_FIELDS = ("session", "parent_session", "project", "git_branch", "initiator", "root", "profile")
+"""Dimensions that follow the owner of a call; all others follow the record that counts."""
+
+
+class Batch(msgspec.Struct, kw_only=True, gc=False):
+    """Sightings as columns of one length, except `dims`, which the column `dim` points into, and the sparse `aliases` and `extra`.
+
+    Several sightings of one call may stand in one batch. Units as in `UsageEvent`; `at_us` is microseconds since 1970 UTC.
+    """
+
+    dims: list[Dims] = msgspec.field(default_factory=list)
+    dim: list[int] = msgspec.field(default_factory=list)
+    key: list[bytes] = msgspec.field(default_factory=list)
+    aliases: dict[int, tuple[bytes, ...]] = msgspec.field(default_factory=dict)
+    offers: list[tuple[bytes, ...]] = msgspec.field(default_factory=list)
+    rank: list[bytes] = msgspec.field(default_factory=list)
+    owner_rank: list[int] = msgspec.field(default_factory=list)
+    at_us: list[int] = msgspec.field(default_factory=list)
+    input: list[int] = msgspec.field(default_factory=list)
+    output: list[int] = msgspec.field(default_factory=list)
+    cache_read: list[int] = msgspec.field(default_factory=list)
+    cache_write_5m: list[int] = msgspec.field(default_factory=list)
+    cache_write_1h: list[int] = msgspec.field(default_factory=list)
+    reasoning: list[int | None] = msgspec.field(default_factory=list)
+    web_searches: list[int] = msgspec.field(default_factory=list)
+    duration_ms: list[int | None] = msgspec.field(default_factory=list)
+    logged_cost: list[str | None] = msgspec.field(default_factory=list)
+    """US dollars as a decimal string."""
+    message_id: list[str | None] = msgspec.field(default_factory=list)
+    request_id: list[str | None] = msgspec.field(default_factory=list)
+    source: list[int] = msgspec.field(default_factory=list)
+    """Journal id of the source."""
+    offset: list[int] = msgspec.field(default_factory=list)
+    """Bytes from the start of the source (of its decompressed text) to the record; a document's and a row's is 0."""
+    length: list[int] = msgspec.field(default_factory=list)
+    """Bytes of the record without its newline."""
+    extra: dict[int, dict[str, str]] = msgspec.field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.key)
+
+    def add(
+        self, events: Iterable[UsageEvent], *, root: str | None, source: int, offset: int, length: int, origin: Origin = "transcript"
+    ) -> None:
+        """Append what one record of a source says."""
+        for event in events:
+            row = len(self.key)
+            dims = dims_of(event, root=root, origin=origin)
+            if not self.dims or self.dims[-1] != dims:
+                self.dims.append(dims)
+            self.dim.append(len(self.dims) - 1)
+            self.key.append(event.key)
+            if event.aliases:
+                self.aliases[row] = event.aliases
+            self.offers.append(event.offers)
+            self.rank.append(event.rank)
+            self.owner_rank.append(event.owner_rank)
+            self.at_us.append(microseconds(event.at))
+            self.input.append(event.tokens.input)
+            self.output.append(event.tokens.output)
+            self.cache_read.append(event.tokens.cache_read)
+            self.cache_write_5m.append(event.tokens.cache_write_5m)
+            self.cache_write_1h.append(event.tokens.cache_write_1h)
+            self.reasoning.append(event.reasoning)
+            self.web_searches.append(event.web_searches)
+            self.duration_ms.append(event.duration_ms)
+            self.logged_cost.append(None if event.logged_cost_usd is None else format(event.logged_cost_usd, "f"))
+            self.message_id.append(event.message_id)
+            self.request_id.append(event.request_id)
+            self.source.append(source)
+            self.offset.append(offset)
+            self.length.append(length)
+            if event.extra:
+                self.extra[row] = event.extra
+
+
+def dims_of(event: UsageEvent, *, root: str | None, origin: Origin = "transcript") -> Dims:
+    """The dimensions of one event."""
+    return Dims(
+        agent=event.agent,
+        model=event.model,
+        root=root,
+        agent_version=event.agent_version,
+        provider=event.provider,
+        endpoint=event.endpoint,
+        session=event.session,
+        parent_session=event.parent_session,
+        project=event.project,
+        git_branch=event.git_branch,
+        profile=event.profile,
+        initiator=event.initiator,
+        granularity=event.granularity,
+        ttl_known=event.ttl_known,
+        tier=event.tier,
+        speed=event.speed,
+        geo=event.geo,
+        status=event.status,
+        partial_output=event.partial_output,
+        logged_cost_basis=event.logged_cost_basis,
+        origin=origin,
+    )

@@ -1,0 +1,80 @@
+"""Which records speak of the same call, which of them counts, and which session owns it.
+
+Decides *same call?* for the whole program. An identity is 128 bits over content that the agent or the provider wrote: never a path,
+a line number or an offset. A record claims some identities and merely offers others. Two records are the same call when they share
+an identity that at least one of them claims, or when a chain of such records joins them.
+
+The claim/offer distinction is what keeps two real calls apart that share half of their names: a reply known by (message, request)
+offers its message id, so a record that knows nothing but the message id finds it, while two replies with one message id and two
+request ids stay two.
+"""
+
+from datetime import datetime
+from hashlib import blake2b
+
+from pipeline.events import Tokens
+
+_EPOCH_ORDINAL = datetime(1970, 1, 1).toordinal()
+_TIME_BITS = 52
+_TIME_MAX = (1 << _TIME_BITS) - 1
+_DIGEST_BITS = 34
+
+
+def identity(kind: str, *parts: str | int | None) -> bytes:
+    """16 bytes that name one call within `kind`, a name space such as `anthropic.message`; parts are what the provider or agent wrote."""
+    text = "\x1f".join([kind, *("\x00" if part is None else str(part) for part in parts)])
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def microseconds(at: datetime) -> int:
+    """Microseconds since 1970-01-01T00:00:00Z of an aware UTC or a naive-as-UTC time."""
+    days = at.toordinal() - _EPOCH_ORDINAL
+    return ((days * 24 + at.hour) * 60 + at.minute) * 60_000_000 + at.second * 1_000_000 + at.microsecond
+
+
+def rank(*, complete: bool, output: int, at_us: int, facts: str, earliest: bool = False) -> bytes:
+    """16 bytes that order the records of one call by what they say; the greatest is the record that counts.
+
+    Complete before partial, then the larger output, then the later time (the earlier one with `earliest`: logs whose copies are stamped
+    anew), then a digest of `facts`, the record's billing facts written out, so that equal ranks mean equal facts.
+    Bits from the top: complete 1, output 41, time in microseconds 52, digest 34.
+    """
+    time = min(max(at_us, 0), _TIME_MAX)
+    if earliest:
+        time = _TIME_MAX - time
+    digest = int.from_bytes(blake2b(facts.encode("utf-8", "surrogatepass"), digest_size=5).digest(), "big") >> 6
+    value = (int(complete) << 127) | (output << (_TIME_BITS + _DIGEST_BITS)) | (time << _DIGEST_BITS) | digest
+    return value.to_bytes(16, "big")
+
+
+def owner_rank(*, copied: bool, sidechain: bool, depth: int, session_start_us: int, session: str | None) -> int:
+    """An integer below 2^63 that orders the claims of several sessions on one call; the smallest owns it.
+
+    A record that does not say it was copied comes first, then a main line before a sidechain, then the file with fewer path segments under
+    its root (`depth`), then the session that began earlier, then a digest of the session id.
+    Bits from the top: copied 1, sidechain 1, depth 5, start in seconds 34, digest 22.
+    """
+    start_s = min(max(session_start_us // 1_000_000, 0), (1 << 34) - 1)
+    digest = int.from_bytes(blake2b((session or "").encode("utf-8", "surrogatepass"), digest_size=3).digest(), "big") >> 2
+    return (int(copied) << 62) | (int(sidechain) << 61) | (min(depth, 31) << 56) | (start_s << 22) | digest
+
+
+def anthropic(
+    message_id: str | None, request_id: str | None, tokens: Tokens, *, sidechain: bool, part: str = ""
+) -> tuple[bytes, tuple[bytes, ...], tuple[bytes, ...]] | None:
+    """(key, claimed aliases, offers) of a reply of the Anthropic Messages API; None where neither id is known.
+
+    `part` names a further billed call inside one reply (an advisor or compaction iteration). A sidechain record also claims the pair
+    (message id, prompt-side counts): a replay of the parent's reply under a new request id is the parent's call, if the prompt agrees.
+    """
+    if not message_id and not request_id:
+        return None
+    if not message_id:
+        return identity("anthropic.request", request_id, part), (), ()
+    message = identity("anthropic.message", message_id, part)
+    prompt = identity("anthropic.prompt", message_id, part, tokens.input, tokens.cache_read, tokens.cache_write_5m, tokens.cache_write_1h)
+    claimed, offered = ((prompt,), ()) if sidechain else ((), (prompt,))
+    if not request_id:
+        return message, claimed, offered
+    request = identity("anthropic.request", request_id, part)
+    return identity("anthropic.call", message_id, request_id, part), claimed, (message, request, *offered)
