@@ -9,12 +9,12 @@ offers its message id, so a record that knows nothing but the message id finds i
 request ids stay two.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from hashlib import blake2b
 
 from pipeline.events import Tokens
 
-_EPOCH_ORDINAL = datetime(1970, 1, 1).toordinal()
+_EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 _TIME_BITS = 52
 _TIME_MAX = (1 << _TIME_BITS) - 1
 _DIGEST_BITS = 34

@@ -1,0 +1,71 @@
+"""Who bills for a call, and how.
+
+Decides each provider's billing: `metered` (per token), `managed` (a seat, a plan or a gateway with its own accounts) or `local`.
+Prices are a view's business.
+"""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+METERED = (
+    "self",
+    "ai21",
+    "alibaba",
+    "amazon-bedrock",
+    "anthropic",
+    "azure",
+    "bedrock",
+    "cerebras",
+    "cohere",
+    "dashscope",
+    "deepinfra",
+    "deepseek",
+    "fireworks",
+    "fireworks-ai",
+    "google",
+    "google-vertex",
+    "google-vertex-anthropic",
+    "gemini",
+    "groq",
+    "huggingface",
+    "minimax",
+    "mistral",
+    "moonshot",
+    "moonshotai",
+    "nvidia",
+    "openai",
+    "opencode",
+    "openrouter",
+    "perplexity",
+    "together",
+    "togetherai",
+    "vertex",
+    "vertex_ai",
+    "xai",
+    "zai",
+    "zhipuai",
+)
+LOCAL = ("ollama", "lmstudio", "lm-studio", "llama.cpp", "llamacpp", "llamafile", "localai", "local", "vllm", "mlx", "jan", "oss")
+MANAGED = ("github-copilot", "copilot", "cursor", "custom")
+
+_BILLING = {**dict.fromkeys(METERED, "metered"), **dict.fromkeys(LOCAL, "local"), **dict.fromkeys(MANAGED, "managed")}
+
+
+def billing(provider: "str | None", declared: "Mapping[str, str] | None" = None) -> str:
+    """`metered`, `managed` or `local`.
+
+    `declared` maps provider names to a billing that the user's configuration states, and wins. A provider that nobody named is the
+    agent's own, hence metered; a name that is not known is somebody's gateway, hence managed until it is declared.
+    """
+    if provider is None:
+        return "metered"
+    name = provider.lower()
+    if declared is not None and name in declared:
+        return declared[name]
+    return _BILLING.get(name, "managed")
+
+
+def known() -> "list[tuple[str, str]]":
+    """(name, billing) of every provider that needs no declaration, by name."""
+    return sorted(_BILLING.items())
