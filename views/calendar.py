@@ -1,0 +1,178 @@
+"""Calendar days, periods and zones: which local day an instant falls on, and which days a period covers.
+
+Decides what `week`, `30d` or `last-month` mean and where a local day begins. A day is an integer, days since 1970-01-01 in the zone in
+question; an instant is microseconds since 1970-01-01T00:00:00Z. Whoever asks passes `today`; no clock is read here.
+
+Everything but the functions that take a zone is plain arithmetic and imports nothing: short commands run through it on every tool call.
+"""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from zoneinfo import ZoneInfo
+
+DAY_US = 86_400_000_000
+HOUR_US = 3_600_000_000
+
+PERIODS = ("24h", "today", "yesterday", "week", "last-week", "month", "last-month", "7d", "30d", "year", "all")
+"""The names of periods; any `Nd` (calendar days including today) is one too."""
+
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
+_LABELS = {
+    "24h": "Last 24 hours",
+    "today": "Today",
+    "yesterday": "Yesterday",
+    "week": "This week",
+    "last-week": "Last week",
+    "month": "This month",
+    "last-month": "Last month",
+    "year": "This year",
+    "all": "All time",
+}
+
+
+def day_of(year: int, month: int, day: int) -> int:
+    """Days since 1970-01-01 of a date of the proleptic Gregorian calendar (Howard Hinnant, "chrono-Compatible Date Algorithms")."""
+    if month <= 2:
+        year -= 1
+    era = year // 400
+    of_era = year - era * 400
+    of_year = (153 * (month + (-3 if month > 2 else 9)) + 2) // 5 + day - 1
+    return era * 146_097 + of_era * 365 + of_era // 4 - of_era // 100 + of_year - 719_468
+
+
+def civil(day: int) -> "tuple[int, int, int]":
+    """(year, month, day of the month): the inverse of `day_of`."""
+    shifted = day + 719_468
+    era = shifted // 146_097
+    of_era = shifted - era * 146_097
+    years = (of_era - of_era // 1460 + of_era // 36_524 - of_era // 146_096) // 365
+    of_year = of_era - (365 * years + years // 4 - years // 100)
+    slot = (5 * of_year + 2) // 153
+    month = slot + (3 if slot < 10 else -9)
+    return years + era * 400 + (month <= 2), month, of_year - (153 * slot + 2) // 5 + 1
+
+
+def iso_day(day: int) -> str:
+    """`2026-05-01`."""
+    year, month, of_month = civil(day)
+    return f"{year:04d}-{month:02d}-{of_month:02d}"
+
+
+def iso_month(day: int) -> str:
+    """`2026-05`."""
+    return iso_day(day)[:7]
+
+
+def iso_time(at_us: int) -> str:
+    """RFC 3339 in UTC, to the second: `2026-01-20T10:30:00Z`."""
+    day, rest = divmod(at_us, DAY_US)
+    seconds = rest // 1_000_000
+    return f"{iso_day(day)}T{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}Z"
+
+
+def parse_day(text: str) -> "int | None":
+    """The day that `2026-05-01` names; None where it names none."""
+    parts = text.split("-")
+    if [len(part) for part in parts] != [4, 2, 2] or not all(part.isascii() and part.isdigit() for part in parts):
+        return None
+    year, month, of_month = (int(part) for part in parts)
+    if year == 0 or not 1 <= month <= 12:
+        return None
+    day = day_of(year, month, of_month)
+    return day if civil(day) == (year, month, of_month) else None
+
+
+def weekday(day: int) -> int:
+    """0 = Monday … 6 = Sunday."""
+    return (day + 3) % 7
+
+
+def week_of(day: int, week_start: int) -> int:
+    """The day on which the week of `day` begins; `week_start` as `weekday`."""
+    return day - (weekday(day) - week_start) % 7
+
+
+def month_of(day: int) -> int:
+    """The first day of the month of `day`."""
+    year, month, _ = civil(day)
+    return day_of(year, month, 1)
+
+
+def next_month(day: int) -> int:
+    """The first day of the month after that of `day`."""
+    return month_of(month_of(day) + 31)
+
+
+def label(period: str) -> "str | None":
+    """What a period is called in an answer: `This week`, `Last 14 days`; None where there is no such period."""
+    count = _count_of_days(period)
+    return _LABELS.get(period) if count is None else f"Last {count} days" if count > 1 else "Last day"
+
+
+def days(period: str, today: int, week_start: int) -> "tuple[int | None, int | None]":
+    """First and last day of a period, both included; None on both sides for `all`. Raises ValueError for an unknown period.
+
+    `24h` is not made of calendar days: it gives the two days that its instants can fall on.
+    """
+    count = _count_of_days(period)
+    if count is not None:
+        return today - count + 1, today
+    week, month = week_of(today, week_start), month_of(today)
+    known: dict[str, tuple[int | None, int | None]] = {
+        "24h": (today - 1, today),
+        "today": (today, today),
+        "yesterday": (today - 1, today - 1),
+        "week": (week, today),
+        "last-week": (week - 7, week - 1),
+        "month": (month, today),
+        "last-month": (month_of(month - 1), month - 1),
+        "year": (day_of(civil(today)[0], 1, 1), today),
+        "all": (None, None),
+    }
+    if period not in known:
+        raise ValueError(f"no period {period!r}")
+    return known[period]
+
+
+def _count_of_days(period: str) -> "int | None":
+    number = period[:-1]
+    if period[-1:] != "d" or not (number.isascii() and number.isdigit()) or len(number) > 6 or int(number) == 0:
+        return None
+    return int(number)
+
+
+def zone(name: str) -> "ZoneInfo":
+    """The IANA zone of that name. Raises ValueError where there is none."""
+    # zoneinfo takes 3 ms to load, and commands that are answered from the snapshot never need it.
+    from zoneinfo import ZoneInfo
+
+    try:
+        return ZoneInfo(name)
+    except (OSError, ValueError, KeyError) as error:
+        raise ValueError(f"no time zone {name!r}") from error
+
+
+def midnights(name: str, first_day: int, last_day: int) -> "list[int]":
+    """The instants at which the days `first_day` … `last_day` of a zone begin; where a clock change skips midnight, the change itself."""
+    from datetime import UTC, datetime, timedelta
+
+    place = zone(name)
+    epoch = datetime(1970, 1, 1, tzinfo=UTC)
+    microsecond = timedelta(microseconds=1)
+    return [(datetime(*civil(day), tzinfo=place) - epoch) // microsecond for day in range(first_day, last_day + 1)]
+
+
+def day_at(name: str, at_us: int) -> int:
+    """The day of a zone that an instant falls on."""
+    guess = at_us // DAY_US
+    starts = midnights(name, guess - 1, guess + 1)
+    return guess - 2 + sum(start <= at_us for start in starts)
+
+
+def day_under(starts: "Sequence[int]", first_day: int, at_us: int) -> "int | None":
+    """The day that an instant falls on, given the midnights of `first_day` and the days after it; None outside of them."""
+    if not starts or not starts[0] <= at_us < starts[-1]:
+        return None
+    return first_day - 1 + sum(start <= at_us for start in starts)

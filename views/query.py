@@ -1,0 +1,448 @@
+"""A question about usage and its answer: the structures that every way of asking and every way of answering share.
+
+Decides what can be asked (groupings, filters, order), when a name matches a filter, which rows a range has, and in which order they stand.
+Where the numbers come from is the business of `views.snapshot` (short questions) and `views.answers` (all of them); both fill the same
+structures, so that the same question has one answer. Plain classes and no import beyond `views.calendar`: this is on the hot path.
+
+Definitions that every answer keeps:
+
+- A *session* is a distinct (agent, session) that owns at least one call inside the range and the filters; calls that name no session count
+  for none. *Runtime* is the sum over those sessions of (last - first call inside the range and the filters).
+- `cost` is None where there were calls and none of them has a price; it is 0 where there were no calls. The five parts add up to it.
+- A call is *unpriced* when it should have a price and none is known; *unbilled* when its provider is local or managed.
+- Money is an integer number of attodollars (10^-18 USD): every listed rate is a whole number of them.
+"""
+
+from views import calendar
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import Any
+
+ATTO = 10**18
+"""Attodollars in a dollar."""
+
+GROUPINGS = ("profile", "model", "provider", "agent", "project", "session", "day", "hour", "week", "month")
+TIME_GROUPINGS = ("day", "hour", "week", "month")
+GROUPING_NAMES = {
+    "profiles": "profile",
+    "models": "model",
+    "providers": "provider",
+    "agents": "agent",
+    "projects": "project",
+    "sessions": "session",
+    "daily": "day",
+    "hourly": "hour",
+    "weekly": "week",
+    "monthly": "month",
+}
+"""Subcommands of `usage` and the grouping each one means."""
+
+FILTERS = ("profile", "model", "provider", "agent", "project", "session")
+COST_MODES = ("auto", "calculate", "logged")
+SORTS = ("cost", "tokens", "input", "output", "requests", "sessions", "runtime", "last-used", "name")
+"""What rows can be sorted by: numbers and times with the largest first, `name` from a to z; `:asc` or `:desc` turns it round."""
+
+
+class Query:
+    """One question. `now_us` is when it is asked, `today` the local day of that; all filters must hold at once."""
+
+    __slots__ = (
+        "agent",
+        "by",
+        "cost_mode",
+        "first_day",
+        "label",
+        "last_day",
+        "limit",
+        "model",
+        "now_us",
+        "period",
+        "profile",
+        "project",
+        "provider",
+        "session",
+        "since_us",
+        "sort",
+        "today",
+        "tz",
+        "week_start",
+    )
+
+    def __init__(
+        self,
+        *,
+        now_us: int,
+        today: int,
+        tz: str,
+        by: str = "profile",
+        period: "str | None" = None,
+        label: str = "",
+        first_day: "int | None" = None,
+        last_day: "int | None" = None,
+        since_us: "int | None" = None,
+        week_start: int = 0,
+        profile: "str | None" = None,
+        model: "str | None" = None,
+        provider: "str | None" = None,
+        agent: "str | None" = None,
+        project: "str | None" = None,
+        session: "str | None" = None,
+        sort: "str | None" = None,
+        limit: "int | None" = None,
+        cost_mode: str = "auto",
+    ) -> None:
+        self.now_us = now_us
+        self.today = today
+        self.tz = tz
+        """IANA name of the zone whose calendar days are meant."""
+        self.by = by
+        """One of `GROUPINGS`."""
+        self.period = period
+        """The period as it was named; None where dates were given."""
+        self.label = label
+        self.first_day = first_day
+        """First local day of the range, None = from the beginning."""
+        self.last_day = last_day
+        """Last local day of the range, included; None = no end."""
+        self.since_us = since_us
+        """Only for the rolling `24h`: calls at or after this instant and before or at `now_us`, whatever their day."""
+        self.week_start = week_start
+        """0 = Monday … 6 = Sunday."""
+        self.profile = profile
+        self.model = model
+        """Compare with `model_matches`."""
+        self.provider = provider
+        self.agent = agent
+        self.project = project
+        """Compare with `project_matches`."""
+        self.session = session
+        """Compare with `session_matches`."""
+        self.sort = sort
+        """`KEY`, `KEY:asc` or `KEY:desc` with a key of `SORTS`; None = the grouping's own order."""
+        self.limit = limit
+        self.cost_mode = cost_mode
+
+    def filters(self) -> "dict[str, str]":
+        """The filters that are set, by name."""
+        return {name: value for name in FILTERS if (value := getattr(self, name)) is not None}
+
+
+class Totals:
+    """Sums over some calls. Token classes are disjoint; `reasoning` is part of `output`; costs are attodollars."""
+
+    __slots__ = (
+        "cache_read",
+        "cache_write_1h",
+        "cache_write_5m",
+        "cost_cache_read",
+        "cost_cache_write",
+        "cost_input",
+        "cost_other",
+        "cost_output",
+        "first_at_us",
+        "input",
+        "last_at_us",
+        "output",
+        "reasoning",
+        "requests",
+        "runtime_us",
+        "sessions",
+        "unbilled_requests",
+        "unpriced_requests",
+        "web_searches",
+    )
+
+    def __init__(
+        self,
+        *,
+        requests: int = 0,
+        input: int = 0,
+        output: int = 0,
+        cache_read: int = 0,
+        cache_write_5m: int = 0,
+        cache_write_1h: int = 0,
+        reasoning: int = 0,
+        web_searches: int = 0,
+        cost_input: int = 0,
+        cost_output: int = 0,
+        cost_cache_write: int = 0,
+        cost_cache_read: int = 0,
+        cost_other: int = 0,
+        unpriced_requests: int = 0,
+        unbilled_requests: int = 0,
+        sessions: int = 0,
+        runtime_us: int = 0,
+        first_at_us: "int | None" = None,
+        last_at_us: "int | None" = None,
+    ) -> None:
+        self.requests = requests
+        self.input = input
+        self.output = output
+        self.cache_read = cache_read
+        self.cache_write_5m = cache_write_5m
+        self.cache_write_1h = cache_write_1h
+        self.reasoning = reasoning
+        self.web_searches = web_searches
+        self.cost_input = cost_input
+        self.cost_output = cost_output
+        self.cost_cache_write = cost_cache_write
+        self.cost_cache_read = cost_cache_read
+        self.cost_other = cost_other
+        """Web searches, and costs that only the log states and that therefore have no parts."""
+        self.unpriced_requests = unpriced_requests
+        self.unbilled_requests = unbilled_requests
+        self.sessions = sessions
+        self.runtime_us = runtime_us
+        self.first_at_us = first_at_us
+        self.last_at_us = last_at_us
+
+    @property
+    def cache_write(self) -> int:
+        """Cache writes of both lifetimes."""
+        return self.cache_write_5m + self.cache_write_1h
+
+    @property
+    def prompt(self) -> int:
+        """Everything on the prompt side: what tables call `in`."""
+        return self.input + self.cache_read + self.cache_write_5m + self.cache_write_1h
+
+    @property
+    def tokens(self) -> int:
+        """All tokens."""
+        return self.prompt + self.output
+
+    @property
+    def cost(self) -> "int | None":
+        """Attodollars; None where there were calls and none of them has a price."""
+        if self.requests and self.requests <= self.unpriced_requests + self.unbilled_requests:
+            return None
+        return self.cost_input + self.cost_output + self.cost_cache_write + self.cost_cache_read + self.cost_other
+
+
+class Row(Totals):
+    """One group of an answer.
+
+    `key` names the group: the name as stored (None where the log names none), `2026-05-01` for a day and, by its first day, for a week,
+    `2026-05` for a month, `2026-05-01T13:00+02:00` for an hour of the query's zone.
+    """
+
+    __slots__ = ("agents", "key", "models", "profiles", "project", "providers", "title")
+
+    def __init__(self, key: "str | None", **numbers: "int | None") -> None:
+        super().__init__(**numbers)  # type: ignore[arg-type]
+        self.key = key
+        self.profiles: tuple[str, ...] = ()
+        self.agents: tuple[str, ...] = ()
+        """Names that occur in the group, a to z; what the log leaves open is left out. The same for the other three."""
+        self.providers: tuple[str, ...] = ()
+        self.models: tuple[str, ...] = ()
+        self.title: str | None = None
+        """Sessions only: as the agent's log names it."""
+        self.project: str | None = None
+        """Sessions only."""
+
+
+class Answer:
+    """What the calls of a query's range and filters add up to."""
+
+    __slots__ = ("as_of_us", "last_day", "profiles", "query", "rows", "totals", "unpriced_models")
+
+    def __init__(
+        self,
+        query: Query,
+        totals: Totals,
+        rows: "list[Row]",
+        profiles: "list[Row]",
+        *,
+        last_day: "int | None",
+        unpriced_models: "Sequence[str]" = (),
+        as_of_us: int = 0,
+    ) -> None:
+        self.query = query
+        self.totals = totals
+        """Over all calls, rows cut off by `limit` included."""
+        self.rows = rows
+        """One per group, as `arrange` and `fill` leave them."""
+        self.profiles = profiles
+        """One per profile, whatever the grouping; sorted like the rows of the grouping `profile`."""
+        self.last_day = last_day
+        """The last local day on which there is anything under the query's filters, in or outside the range; None = nothing at all."""
+        self.unpriced_models = unpriced_models
+        """Models of the unpriced calls, a to z."""
+        self.as_of_us = as_of_us
+
+
+def range_of(
+    period: "str | None", since: "int | None", until: "int | None", *, today: int, week_start: int, now_us: int
+) -> "tuple[str, int | None, int | None, int | None]":
+    """(label, first day, last day, since_us) of a period, or of dates where there is no period. Raises ValueError for an unknown period."""
+    if period is not None:
+        first, last = calendar.days(period, today, week_start)
+        return calendar.label(period) or period, first, last, now_us - calendar.DAY_US if period == "24h" else None
+    if since is None and until is None:
+        raise ValueError("neither a period nor dates")
+    if since is None:
+        return f"until {calendar.iso_day(until or 0)}", None, until, None
+    return f"{calendar.iso_day(since)} to {calendar.iso_day(today if until is None else until)}", since, until, None
+
+
+def model_matches(pattern: str, model: "str | None") -> bool:
+    """Whether a model id is meant: the id itself, the id with a date or `-latest` after it, or what a pattern (`*`, `?`, `[…]`) covers."""
+    if model is None:
+        return False
+    if _is_pattern(pattern):
+        return wildcard(pattern, model)
+    if not model.startswith(pattern):
+        return False
+    suffix = model[len(pattern) :]
+    if suffix in ("", "-latest"):
+        return True
+    digits = suffix[1:].replace("-", "") if len(suffix) in (9, 11) else ""
+    return suffix[0] in "-@" and len(digits) == 8 and digits.isascii() and digits.isdigit()
+
+
+def project_matches(pattern: str, project: "str | None") -> bool:
+    """Whether a project path is meant: the path, its last folder, or a pattern with wildcards over the path."""
+    if project is None:
+        return False
+    if _is_pattern(pattern):
+        return wildcard(pattern, project)
+    return pattern.rstrip("/") in (project, project.replace("\\", "/").rsplit("/", 1)[-1])
+
+
+def session_matches(pattern: str, session: "str | None") -> bool:
+    """Whether a session is meant: its id, or the first eight or more characters of it."""
+    return session is not None and (session == pattern or (len(pattern) >= 8 and session.startswith(pattern)))
+
+
+def wildcard(pattern: str, text: str) -> bool:
+    """Shell matching of the whole text: `*` any run, `?` one character, `[abc]`, `[a-z]`, `[!abc]` one of a set."""
+    at = place = 0
+    star = resume = -1
+    while at < len(text):
+        width = _one(pattern, place, text[at])
+        if width:
+            place, at = place + width, at + 1
+        elif place < len(pattern) and pattern[place] == "*":
+            star, resume, place = place, at, place + 1
+        elif star >= 0:
+            resume += 1
+            place, at = star + 1, resume
+        else:
+            return False
+    return not pattern[place:].strip("*")
+
+
+def _is_pattern(text: str) -> bool:
+    return any(mark in text for mark in "*?[")
+
+
+def _one(pattern: str, place: int, character: str) -> int:
+    """How much of the pattern at `place` matches this one character; 0 = it does not."""
+    if place >= len(pattern) or pattern[place] == "*":
+        return 0
+    if pattern[place] == "[":
+        end = pattern.find("]", place + 2)
+        if end > 0:
+            inside = pattern[place + 1 : end]
+            negated = inside[0] in "!^"
+            return end + 1 - place if _in_set(inside[negated:], character) != negated else 0
+    return int(pattern[place] == "?" or pattern[place] == character)
+
+
+def _in_set(inside: str, character: str) -> bool:
+    while inside:
+        if len(inside) > 2 and inside[1] == "-":
+            if inside[0] <= character <= inside[2]:
+                return True
+            inside = inside[3:]
+        elif inside[0] == character:
+            return True
+        else:
+            inside = inside[1:]
+    return False
+
+
+def fill(query: Query, rows: "Iterable[Row]") -> "list[Row]":
+    """The rows of a day, week or month grouping in calendar order, with an empty one for every day, week or month of the range.
+
+    A range without a beginning starts with its first row; one that reaches past today ends with today or, if later, its last row.
+    """
+    found = {row.key: row for row in rows}
+    if query.by not in ("day", "week", "month"):
+        return list(found.values())
+    dated = sorted(_first_day_of(key) for key in found if key is not None)
+    first = query.first_day if query.first_day is not None else dated[0] if dated else None
+    if first is None:
+        return []
+    last = max([query.today, *dated[-1:]])
+    if query.last_day is not None:
+        last = min(last, query.last_day)
+    keys: dict[str, None] = {}
+    day = first
+    while day <= last:
+        keys[time_key(query.by, day, query.week_start)] = None
+        day = calendar.next_month(day) if query.by == "month" else day + (7 if query.by == "week" else 1)
+    if first <= last:
+        keys[time_key(query.by, last, query.week_start)] = None
+    for key in found:
+        if key is not None:
+            keys[key] = None
+    return [found[key] if key in found else Row(key) for key in sorted(keys)]
+
+
+def time_key(by: str, day: int, week_start: int) -> str:
+    """The key of the day, week or month that `day` belongs to."""
+    if by == "month":
+        return calendar.iso_month(day)
+    return calendar.iso_day(calendar.week_of(day, week_start) if by == "week" else day)
+
+
+def _first_day_of(key: str) -> int:
+    day = calendar.parse_day(key if len(key) > 7 else key + "-01")
+    if day is None:
+        raise ValueError(f"not a day, week or month: {key!r}")
+    return day
+
+
+def arrange(query: Query, rows: "Iterable[Row]") -> "list[Row]":
+    """Rows filled, sorted and limited as the query says.
+
+    By themselves times stand in calendar order and names by cost, then tokens, the largest first; of times that nobody sorted, a limit
+    keeps the latest.
+    """
+    filled = fill(query, rows)
+    if query.sort is None and query.by in TIME_GROUPINGS:
+        filled.sort(key=lambda row: row.key or "")
+        return filled[-query.limit :] if query.limit else filled
+    key, _, direction = (query.sort or "cost").partition(":")
+    # Ties always end in the order of names, whichever way the numbers run.
+    filled.sort(key=lambda row: (row.key is None, row.key or ""), reverse=key == "name" and direction == "desc")
+    if key != "name":
+        filled.sort(key=_SORT_KEYS[key], reverse=direction != "asc")
+    return filled[: query.limit] if query.limit else filled
+
+
+def _by_cost(row: Row) -> "tuple[int, int, int]":
+    cost = row.cost
+    return (0, 0, row.tokens) if cost is None else (1, cost, row.tokens)
+
+
+_SORT_KEYS: "dict[str, Callable[[Row], Any]]" = {
+    "cost": _by_cost,
+    "tokens": lambda row: row.tokens,
+    "input": lambda row: row.prompt,
+    "output": lambda row: row.output,
+    "requests": lambda row: row.requests,
+    "sessions": lambda row: row.sessions,
+    "runtime": lambda row: row.runtime_us,
+    "last-used": lambda row: row.last_at_us or 0,
+}
+
+
+def sort_is_known(sort: str) -> bool:
+    """Whether a text is a key of `SORTS`, alone or with `:asc` or `:desc`."""
+    key, colon, direction = sort.partition(":")
+    return key in SORTS and (not colon or direction in ("asc", "desc"))
