@@ -1,0 +1,44 @@
+"""Where ringlet's files lie.
+
+Decides the folders from the environment. Imports next to nothing, because every command asks it first; reads no file.
+"""
+
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Paths:
+    """The folders and files of one installation; nothing need exist."""
+
+    __slots__ = ("config", "data", "journal", "prices", "profiles", "views")
+
+    def __init__(self, data: str, config: str) -> None:
+        self.data = data
+        self.config = config
+        """The file `config.toml`."""
+        self.journal = data + "/journal.db"
+        self.views = data + "/views"
+        self.prices = data + "/prices"
+        self.profiles = data + "/profiles.json"
+
+
+def paths(environ: "Mapping[str, str] | None" = None) -> Paths:
+    """The folders of this user: all under `RINGLET_HOME` where that is set, else XDG's. Raises `LookupError` when no home is known."""
+    env = os.environ if environ is None else environ
+    moved = env.get("RINGLET_HOME")
+    if moved:
+        moved = os.path.abspath(os.path.expanduser(moved))
+        return Paths(moved, moved + "/config.toml")
+    if sys.platform == "win32":
+        base = env.get("LOCALAPPDATA") or os.path.expanduser("~\\AppData\\Local")
+        return Paths(base + "/ringlet", base + "/ringlet/config.toml")
+    home = env.get("HOME")
+    data = env.get("XDG_DATA_HOME") or (home and home + "/.local/share")
+    config = env.get("XDG_CONFIG_HOME") or (home and home + "/.config")
+    if not data or not config:
+        raise LookupError("HOME is not set: set HOME, or RINGLET_HOME to the folder that shall hold ringlet's files")
+    return Paths(data + "/ringlet", config + "/ringlet/config.toml")
