@@ -1,0 +1,120 @@
+"""Which sources there are: from agent homes to files.
+
+Decides which homes are looked at and what kind each file is. Reads no file; the look itself is `ingest.sweep`.
+"""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from ingest.adapter import Adapter, Home, Pattern
+from ingest.sweep import merged, place, sweep
+from pipeline.sources import Source
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One file that an adapter reads, as the sweep saw it."""
+
+    source: Source
+    pattern: Pattern
+    inode: int
+    size: int
+    mtime_ns: int
+
+
+class Trouble(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A path that could not be looked at, and why."""
+
+    path: str
+    reason: str
+
+
+class Look(msgspec.Struct, kw_only=True, gc=False):
+    """What one look at all homes gave."""
+
+    found: list[Found] = []
+    troubles: list[Trouble] = []
+    missing: list[Home] = []
+    """Homes that the user named and that are not there."""
+
+
+class Looked(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Where the sources of the given adapters lie, in plain tuples, with what that depends on."""
+
+    walks: tuple[tuple[str, tuple[str, ...], tuple[str, ...], bool], ...]
+    """For `ingest.sweep.sweep`."""
+    environ: tuple[tuple[str, str | None], ...]
+    """Every variable that an adapter asked for, with its value then: another value means other homes."""
+
+
+def homes(adapter: Adapter[Any], environ: Mapping[str, str], home: str, further: Sequence[str] = ()) -> list[Home]:
+    """The homes of `adapter`, those named in `further` (from the configuration) included, each folder once however it is spelled."""
+    known: dict[str, Home] = {}
+    for each in (*adapter.homes(environ, home), *(Home(path=path, named=True) for path in further)):
+        path = os.path.abspath(os.path.join(home, os.path.expanduser(each.path)))
+        known.setdefault(os.path.realpath(path), Home(path=path, named=each.named))
+    return list(known.values())
+
+
+def discover(adapters: Sequence[Adapter[Any]], environ: Mapping[str, str], home: str, further: Mapping[str, Sequence[str]] = {}) -> Look:
+    """All sources under all homes of `adapters`."""
+    look = Look(found=[], troubles=[], missing=[])
+    taken: set[str] = set()
+    for adapter in adapters:
+        for each in homes(adapter, environ, home, further.get(adapter.agent, ())):
+            if each.named and not os.path.isdir(each.path):
+                look.missing.append(each)
+            for found in under(adapter, each.path, look.troubles):
+                if found.source.path not in taken:
+                    taken.add(found.source.path)
+                    look.found.append(found)
+    return look
+
+
+def under(adapter: Adapter[Any], root: str, troubles: list[Trouble]) -> Iterator[Found]:
+    """The sources of one agent under one home."""
+    for pattern in adapter.patterns:
+        trouble: list[tuple[str, str]] = []
+        for path, inode, size, mtime_ns in sweep([_walk(root, pattern)], trouble):
+            source = Source(path=path, agent=adapter.agent, root=root, kind=pattern.kind)
+            yield Found(source=source, pattern=pattern, inode=inode, size=size, mtime_ns=mtime_ns)
+        troubles.extend(Trouble(path=path, reason=reason) for path, reason in trouble)
+
+
+def looked(adapters: Sequence[Adapter[Any]], environ: Mapping[str, str], home: str, further: Mapping[str, Sequence[str]] = {}) -> Looked:
+    """Where `discover` would look, for a caller that must later see in milliseconds whether anything changed.
+
+    Sweeping `walks` gives the same files as `discover` while the variables in `environ` keep their values.
+    """
+    asked = _Asked(environ)
+    walks = (
+        _walk(each.path, pattern)
+        for adapter in adapters
+        for each in homes(adapter, asked, home, further.get(adapter.agent, ()))
+        for pattern in adapter.patterns
+    )
+    return Looked(walks=merged(walks), environ=tuple(sorted(asked.answers.items())))
+
+
+def _walk(root: str, pattern: Pattern) -> tuple[str, tuple[str, ...], tuple[str, ...], bool]:
+    return place(root, pattern.glob, journalled=pattern.kind == "rows")
+
+
+class _Asked(Mapping[str, str]):
+    """An environment that remembers what it was asked."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self.answers: dict[str, str | None] = {}
+
+    def __getitem__(self, name: str) -> str:
+        self.answers[name] = self._environ.get(name)
+        return self._environ[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._environ)
+
+    def __len__(self) -> int:
+        return len(self._environ)

@@ -1,0 +1,179 @@
+"""What lies on disk right now: the look that proves an answer fresh.
+
+Decides which files of which folders are looked at, from plain tuples, so that it needs no adapter. Reads no file.
+Light commands run it every time, so it imports nothing that the bare interpreter has not loaded already.
+"""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    Walk = tuple[str, tuple[str, ...], tuple[str, ...], bool]
+    Look = tuple[str, int, int, int]
+    Trouble = tuple[str, str]
+
+try:
+    from posix import scandir, stat
+except ImportError:  # Windows
+    from os import scandir, stat
+
+MAX_FILES = 1_000_000
+"""Files looked at under one folder; more is a misplaced home rather than an agent's log."""
+
+_KIND = 0o170000
+_REGULAR = 0o100000
+
+
+def place(root: str, glob: str, *, journalled: bool = False) -> "Walk":
+    """Where to look, as plain tuples and strings: (root, folders on the way, names, journalled).
+
+    `glob` is relative to `root`: folder names, `*` for one folder, `**` for any depth, and last a file name with at most one `*`.
+    `journalled` says that the files are databases whose newest rows may lie beside them, in a `-wal`.
+    """
+    *folders, name = glob.split("/")
+    if name.count("*") > 1 or any("*" in folder and folder not in ("*", "**") for folder in folders) or "**" in folders[:-1]:
+        raise ValueError(f"{glob}: a pattern has whole folders, `*` or a last `**` between them, and one `*` in the file name")
+    return root, tuple(folders), (name,), journalled
+
+
+def merged(places: "Iterable[Walk]") -> "tuple[Walk, ...]":
+    """The same places with those joined that walk the same folders."""
+    walks: dict[tuple[str, tuple[str, ...], bool], list[str]] = {}
+    for root, folders, names, journalled in places:
+        known = walks.setdefault((root, folders, journalled), [])
+        known.extend(name for name in names if name not in known)
+    return tuple((root, folders, tuple(names), journalled) for (root, folders, journalled), names in walks.items())
+
+
+def sweep(places: "Iterable[Walk]", troubles: "list[Trouble] | None" = None) -> "list[Look]":
+    """(path, inode, size in bytes, mtime in ns) of every regular file at `places`, each path once, in the file system's order.
+
+    The folder that a place names is resolved once; below it, links are followed only to what lies in the place's root and is not walked
+    anyway. A missing folder or vanished file gives nothing. What cannot be looked at is added to `troubles` as (path, reason).
+    A database's size and time take in its `-wal`.
+    """
+    found: list[Look] = []
+    for root, folders, names, journalled in places:
+        first = len(found)
+        deep = folders[-1:] == ("**",)
+        tops = [root]
+        for folder in folders[:-1] if deep else folders:
+            tops = [f"{top}/{folder}" for top in tops] if folder != "*" else [below for top in tops for below in _folders(top, troubles)]
+        matches = _matcher(names)
+        links: list[str] = []
+        for top in tops:
+            _walk(top, matches, deep, found, links, troubles, first + MAX_FILES)
+        if links:
+            _follow(root, tops, links, matches, deep, found, troubles)
+        if journalled:
+            found[first:] = [_with_wal(look) for look in found[first:]]
+    return found
+
+
+def _matcher(names: "tuple[str, ...]") -> "Callable[[str], bool]":
+    if all(name.startswith("*") for name in names):
+        ends = tuple(name[1:] for name in names)
+        return lambda name: name.endswith(ends)
+    exact = [name for name in names if "*" not in name]
+    parts = [(name[: name.index("*")], name[name.index("*") + 1 :]) for name in names if "*" in name]
+
+    def matches(name: str) -> bool:
+        return name in exact or any(len(name) >= len(a) + len(b) and name.startswith(a) and name.endswith(b) for a, b in parts)
+
+    return matches
+
+
+def _walk(
+    top: str,
+    matches: "Callable[[str], bool]",
+    deep: bool,
+    found: "list[Look]",
+    links: list[str],
+    troubles: "list[Trouble] | None",
+    limit: int,
+) -> None:
+    folders = [top]
+    while folders:
+        folder = folders.pop()
+        try:
+            with scandir(folder) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        if deep:
+                            folders.append(entry.path)
+                    elif entry.is_symlink():
+                        links.append(entry.path)
+                    elif matches(entry.name):
+                        try:
+                            status = entry.stat(follow_symlinks=False)
+                        except OSError:
+                            continue
+                        if status.st_mode & _KIND == _REGULAR:
+                            found.append((entry.path, status.st_ino, status.st_size, status.st_mtime_ns))
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            if troubles is not None:
+                troubles.append((folder, error.strerror or "cannot be listed"))
+        if len(found) > limit:
+            if troubles is not None:
+                troubles.append((top, f"more than {MAX_FILES} files: the rest is not looked at"))
+            return
+
+
+def _folders(top: str, troubles: "list[Trouble] | None") -> list[str]:
+    try:
+        with scandir(top) as entries:
+            return [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        if troubles is not None:
+            troubles.append((top, error.strerror or "cannot be listed"))
+        return []
+
+
+def _follow(
+    root: str,
+    tops: list[str],
+    links: list[str],
+    matches: "Callable[[str], bool]",
+    deep: bool,
+    found: "list[Look]",
+    troubles: "list[Trouble] | None",
+) -> None:
+    # Links are rare: only they pay for the import.
+    from os.path import basename, realpath
+
+    home = realpath(root)
+    walked = {realpath(top) for top in tops}
+    while links:
+        link = links.pop()
+        target = realpath(link)
+        try:
+            status = stat(target)
+        except OSError:
+            continue
+        is_file = status.st_mode & _KIND == _REGULAR
+        if is_file and not matches(basename(link)) or not is_file and not deep:
+            continue
+        if not (target + "/").startswith(home + "/"):
+            if troubles is not None:
+                troubles.append((link, "is a link that leads out of its home: not followed"))
+            continue
+        if any((target + "/").startswith(top + "/") or (top + "/").startswith(target + "/") for top in walked):
+            continue
+        walked.add(target)
+        if is_file:
+            found.append((target, status.st_ino, status.st_size, status.st_mtime_ns))
+        else:
+            _walk(target, matches, deep, found, links, troubles, len(found) + MAX_FILES)
+
+
+def _with_wal(look: "Look") -> "Look":
+    path, inode, size, mtime_ns = look
+    try:
+        wal = stat(path + "-wal")
+    except OSError:
+        return look
+    return path, inode, size + wal.st_size, max(mtime_ns, wal.st_mtime_ns)
