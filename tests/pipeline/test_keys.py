@@ -1,0 +1,92 @@
+"""Ranks, owner ranks and identities: functions of content alone."""
+
+from datetime import UTC, datetime
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.events import Tokens
+from pipeline.keys import anthropic, identity, microseconds, owner_rank, rank
+
+TOKENS = Tokens(input=6, output=530, cache_read=41_000, cache_write_1h=1_200)
+
+
+def test_complete_record_beats_a_longer_partial_one() -> None:
+    """A record that says the reply has ended counts before any that does not."""
+    assert rank(complete=True, output=5, at_us=1, facts="a") > rank(complete=False, output=500, at_us=9, facts="b")
+
+
+def test_larger_output_beats_a_later_time() -> None:
+    """Of two complete records the one with more output counts."""
+    assert rank(complete=True, output=6, at_us=1, facts="a") > rank(complete=True, output=5, at_us=9, facts="a")
+
+
+def test_later_time_wins_unless_copies_are_stamped_anew() -> None:
+    """With equal output the later record counts; for logs whose copies carry the time of copying, the earlier."""
+    assert rank(complete=True, output=5, at_us=2, facts="a") > rank(complete=True, output=5, at_us=1, facts="a")
+    assert rank(complete=True, output=5, at_us=1, facts="a", earliest=True) > rank(
+        complete=True, output=5, at_us=2, facts="a", earliest=True
+    )
+
+
+@given(st.booleans(), st.integers(0, 2**40), st.integers(-(2**60), 2**60), st.text())
+def test_rank_is_16_bytes_for_every_time(complete: bool, output: int, at_us: int, facts: str) -> None:
+    """Any year and any output that events may hold fit."""
+    assert len(rank(complete=complete, output=output, at_us=at_us, facts=facts)) == 16
+
+
+def test_owner_order() -> None:
+    """Originals before copies, main lines before sidechains, shallow files before deep ones, early sessions before late ones."""
+    first = owner_rank(copied=False, sidechain=False, depth=2, session_start_us=1_000_000, session="b")
+    later = owner_rank(copied=False, sidechain=False, depth=2, session_start_us=2_000_000, session="a")
+    deeper = owner_rank(copied=False, sidechain=False, depth=3, session_start_us=1_000_000, session="b")
+    side = owner_rank(copied=False, sidechain=True, depth=1, session_start_us=0, session="b")
+    copy = owner_rank(copied=True, sidechain=False, depth=1, session_start_us=0, session="b")
+
+    assert first < later < deeper < side < copy < 2**63
+
+
+def test_reply_is_found_by_either_of_its_ids() -> None:
+    """A record that knows only one id claims what a record that knows both offers."""
+    both = anthropic("msg_1", "req_1", TOKENS, sidechain=False)
+    message = anthropic("msg_1", None, TOKENS, sidechain=False)
+    request = anthropic(None, "req_1", TOKENS, sidechain=False)
+
+    assert both is not None
+    assert message is not None
+    assert request is not None
+    assert message[0] in both[2]
+    assert request[0] in both[2]
+
+
+def test_two_requests_with_one_message_id_are_two_calls() -> None:
+    """Neither of two main records claims what they share."""
+    one = anthropic("msg_1", "req_1", TOKENS, sidechain=False)
+    two = anthropic("msg_1", "req_2", TOKENS, sidechain=False)
+
+    assert one is not None
+    assert two is not None
+    assert not {one[0], *one[1]} & {two[0], *two[1], *two[2]}
+
+
+def test_sidechain_replay_claims_the_parents_reply_if_the_prompt_agrees() -> None:
+    """A replay under a new request id is the same call; with another prompt it is another."""
+    main = anthropic("msg_1", "req_1", TOKENS, sidechain=False)
+    replay = anthropic("msg_1", "req_2", TOKENS, sidechain=True)
+    other = anthropic("msg_1", "req_2", Tokens(input=7, output=530), sidechain=True)
+
+    assert main is not None
+    assert replay is not None
+    assert other is not None
+    assert set(replay[1]) & set(main[2])
+    assert not set(other[1]) & set(main[2])
+
+
+def test_identities_of_different_kinds_never_meet() -> None:
+    """The name space is part of the identity, and so is where one part ends."""
+    assert len({identity("a", "b"), identity("b", "a"), identity("a", "b", ""), identity("a", None), identity("a", "")}) == 5
+
+
+def test_microseconds_are_exact() -> None:
+    """2026-05-06T07:08:09.000001Z is 1,778,051,289,000,001 microseconds after 1970."""
+    assert microseconds(datetime(2026, 5, 6, 7, 8, 9, 1, tzinfo=UTC)) == 1_778_051_289_000_001
