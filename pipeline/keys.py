@@ -7,6 +7,9 @@ an identity that at least one of them claims, or when a chain of such records jo
 The claim/offer distinction is what keeps two real calls apart that share half of their names: a reply known by (message, request)
 offers its message id, so a record that knows nothing but the message id finds it, while two replies with one message id and two
 request ids stay two.
+
+An identity's first 8 bytes are its *handle*. Identities that always travel together share one, so that the journal finds all of them
+under a single entry: whoever knows a reply's (message, request) pair or its prompt also knows its message.
 """
 
 from datetime import date, datetime
@@ -18,6 +21,9 @@ _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 _TIME_BITS = 52
 _TIME_MAX = (1 << _TIME_BITS) - 1
 _DIGEST_BITS = 34
+_BARE = bytes(7)
+_WHOLE = _BARE + b"\1"
+_PART = _BARE + b"\0"
 
 
 def identity(kind: str, *parts: str | int | None) -> bytes:
@@ -70,11 +76,35 @@ def anthropic(
     if not message_id and not request_id:
         return None
     if not message_id:
-        return identity("anthropic.request", request_id, part), (), ()
-    message = identity("anthropic.message", message_id, part)
-    prompt = identity("anthropic.prompt", message_id, part, tokens.input, tokens.cache_read, tokens.cache_write_5m, tokens.cache_write_1h)
+        return identity("anthropic.request", request_id, part)[:8] + (_PART if part else _WHOLE), (), ()
+    bare = _PART if part else _WHOLE
+    handle = identity("anthropic.message", message_id, part)[:8]
+    message = handle + bare
+    counts = (tokens.input, tokens.cache_read, tokens.cache_write_5m, tokens.cache_write_1h)
+    prompt = handle + identity("anthropic.prompt", message_id, part, *counts)[:8]
     claimed, offered = ((prompt,), ()) if sidechain else ((), (prompt,))
     if not request_id:
         return message, claimed, offered
-    request = identity("anthropic.request", request_id, part)
-    return identity("anthropic.call", message_id, request_id, part), claimed, (message, request, *offered)
+    request = identity("anthropic.request", request_id, part)[:8] + bare
+    call = handle + identity("anthropic.call", message_id, request_id, part)[:7] + bare[7:]
+    return call, claimed, (message, request, *offered)
+
+
+def implied(key: bytes, message_id: str | None, request_id: str | None, tokens: Tokens) -> tuple[bytes, ...]:
+    """The offers that follow from a whole reply's own columns, so that the log need not keep them; none where `anthropic` did not make `key`."""
+    made = anthropic(message_id, request_id, tokens, sidechain=False)
+    return made[2] if made is not None and made[0] == key else ()
+
+
+def implies(key: bytes, offers: tuple[bytes, ...]) -> int:
+    """How many of a record's offers are its `implied` ones; they stand first. Looks only at how they are built, so it costs nothing."""
+    if not offers or key[15] != 1:
+        return 0
+    first = offers[0]
+    if first[:8] != key[:8]:
+        return 0
+    if key[8:15] == _BARE:
+        return 1
+    if first[8:] != _WHOLE or len(offers) < 2 or offers[1][8:] != _WHOLE:
+        return 0
+    return 3 if len(offers) > 2 and offers[2][:8] == key[:8] else 2
