@@ -1,0 +1,282 @@
+"""Files that outlive a crash: the only place that creates, fsyncs, renames and locks files of the store.
+
+Decides how a file becomes durable and which modes the store's files have. What is written, and in which order, is its callers' business.
+
+Two seams serve the fault tests, and nothing else: `fs`, through which every change of a file goes, so that a test can record the
+operations or let the n-th one fail; and `step`, which marks the points at which a crash can be seen from outside. With
+RINGLET_FAULT="name:n" in the environment the n-th passage of the step `name` ends the process with SIGKILL.
+"""
+
+import errno
+import fcntl
+import os
+import stat
+import sys
+from collections.abc import Iterable
+
+from pipeline.errors import Held, RingletError
+
+STEPS = (
+    "begun",  # a commit, seal or compaction holds the journal's write lock; nothing is written
+    "staging_made",  # the staging folder exists
+    "staged_written",  # one segment lies in staging, not yet fsynced
+    "staged_synced",  # all segments lie in staging, their bytes and names fsynced
+    "journal_written",  # every row of the transaction is in place, COMMIT not yet called
+    "committed",  # COMMIT returned
+    "leaf_made",  # the folder of a date exists and its parents are fsynced
+    "published_one",  # one segment was renamed into events/, its folder not yet fsynced
+    "published",  # all segments lie in events/, the folders fsynced; the journal does not know it yet
+    "publish_noted",  # the journal knows that they are published
+    "intent",  # compaction: the intent is committed
+    "compact_staged",  # the new leaf lies in staging, fsynced and compared
+    "exchanged",  # the leaf and the staged folder have changed places, parents not yet fsynced
+    "exchange_synced",  # both parents fsynced
+    "compact_committed",  # the journal names the new segment; the old folder still lies in staging
+    "old_removed",  # the old folder is gone
+    "adopting",  # a rebuild is about to replace the journal's tables
+    "adopted",  # the rebuild is committed
+)
+
+_RENAME_NOREPLACE = 1
+_RENAME_EXCHANGE = 2
+_AT_FDCWD = -100
+_NETWORK = frozenset(("nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "fuse.sshfs", "fuse.glusterfs", "lustre", "gpfs"))
+
+
+class Fs:
+    """The operations that change files of the store. Paths are absolute."""
+
+    def create(self, path: str) -> int:
+        """File descriptor of a new file, mode 0600; FileExistsError where there is one."""
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0), 0o600)
+
+    def write(self, fd: int, content: bytes | memoryview) -> None:
+        """All of `content`."""
+        view = memoryview(content)
+        while view:
+            view = view[os.write(fd, view) :]
+
+    def fsync(self, fd: int) -> None:
+        """The file's bytes are on the disk, not in its cache (macOS: F_FULLFSYNC)."""
+        if sys.platform == "darwin":
+            try:
+                fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
+            except OSError:
+                os.fsync(fd)
+        else:
+            os.fsync(fd)
+
+    def close(self, fd: int) -> None:
+        os.close(fd)
+
+    def fsync_dir(self, path: str) -> None:
+        """The names in the folder are on the disk."""
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            self.fsync(fd)
+        finally:
+            os.close(fd)
+
+    def mkdir(self, path: str) -> None:
+        os.mkdir(path, 0o700)
+
+    def rename_new(self, source: str, target: str) -> None:
+        """Rename, FileExistsError where `target` exists."""
+        if not _renameat2(source, target, _RENAME_NOREPLACE):
+            os.link(source, target, follow_symlinks=False)
+            os.unlink(source)
+
+    def replace(self, source: str, target: str) -> None:
+        os.replace(source, target)
+
+    def exchange(self, one: str, other: str) -> bool:
+        """The two folders have changed places in one step; False where the system cannot do that."""
+        return _renameat2(one, other, _RENAME_EXCHANGE)
+
+    def unlink(self, path: str) -> None:
+        os.unlink(path)
+
+    def rmdir(self, path: str) -> None:
+        os.rmdir(path)
+
+
+fs = Fs()
+_passed: dict[str, int] = {}
+_fault = os.environ.get("RINGLET_FAULT")
+
+
+def step(name: str) -> None:
+    """A crash here can be told from a crash elsewhere; see `STEPS`."""
+    if _fault is None:
+        return
+    wanted, _, occurrence = _fault.partition(":")
+    if wanted == name:
+        _passed[name] = _passed.get(name, 0) + 1
+        if _passed[name] == int(occurrence or 1):
+            os.kill(os.getpid(), 9)
+
+
+def write_new(path: str, content: bytes | memoryview, *, sync: bool = True) -> None:
+    """A new file with `content`, its bytes fsynced unless the caller does that; its name is durable once the folder is fsynced."""
+    fd = fs.create(path)
+    try:
+        fs.write(fd, content)
+        if sync:
+            fs.fsync(fd)
+    finally:
+        fs.close(fd)
+
+
+def write_over(path: str, content: bytes) -> None:
+    """`path` holds either its old content or all of the new one, whatever happens."""
+    temporary = f"{path}.{os.getpid()}.new"
+    if os.path.lexists(temporary):
+        fs.unlink(temporary)
+    write_new(temporary, content)
+    fs.replace(temporary, path)
+    fs.fsync_dir(os.path.dirname(path))
+
+
+def make_dirs(path: str) -> None:
+    """The folder and its parents exist, 0700, and their names are fsynced."""
+    if os.path.isdir(path):
+        return
+    parent = os.path.dirname(path)
+    make_dirs(parent)
+    try:
+        fs.mkdir(path)
+    except FileExistsError:
+        if not os.path.isdir(path):
+            raise
+    fs.fsync_dir(parent)
+
+
+def remove_tree(path: str) -> None:
+    """The folder and all in it are gone; nothing happens where there is none. Links are removed, not followed."""
+    try:
+        entries = list(os.scandir(path))
+    except FileNotFoundError:
+        return
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            remove_tree(entry.path)
+        else:
+            fs.unlink(entry.path)
+    fs.rmdir(path)
+
+
+def fsync_dirs(paths: Iterable[str]) -> None:
+    """The names in each of the folders are on the disk."""
+    for path in sorted(set(paths)):
+        fs.fsync_dir(path)
+
+
+class Lock:
+    """A lock that is held by this process until `release` or its end; use as a context manager."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def release(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def __enter__(self) -> "Lock":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+def lock(path: str) -> Lock:
+    """The lock that the file `path` stands for; raises Held with the holder's pid. The file stays: only the lock on it means anything."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        text = os.read(fd, 32).split(b"\n")[0]
+        os.close(fd)
+        if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+            raise
+        pid = int(text) if text.isdigit() else None
+        who = f"process {pid}" if pid else "another process"
+        raise Held(f"held by {who}", where=path, pid=pid, mend="wait for it or end it") from None
+    os.ftruncate(fd, 0)
+    os.pwrite(fd, b"%d\n" % os.getpid(), 0)
+    return Lock(fd)
+
+
+def prepare_home(home: str, *, create: bool, force: bool = False) -> bool:
+    """The store's folder exists, is ours and closed to others; True if it was made now.
+
+    Raises RingletError for a folder that belongs to someone else or is open to them (never silently changed), and on creation for a
+    network file system unless `force`; FileNotFoundError where there is none and `create` is False.
+    """
+    if not os.path.isabs(home):
+        raise RingletError("the store needs an absolute path", where=home, mend="set HOME or RINGLET_HOME")
+    try:
+        found = os.stat(home)
+    except FileNotFoundError:
+        if not create:
+            raise
+        refuse_network(home, force=force)
+        make_dirs(home)
+        return True
+    if not stat.S_ISDIR(found.st_mode):
+        raise RingletError("not a folder", where=home, mend="move it away or set RINGLET_HOME")
+    if found.st_uid != os.geteuid():
+        raise RingletError(f"the store belongs to user {found.st_uid}", where=home, mend="run as that user or set RINGLET_HOME")
+    if found.st_mode & 0o077:
+        raise RingletError("the store is open to other users", where=home, mend=f"chmod 700 {home}")
+    return False
+
+
+def refuse_network(path: str, *, force: bool = False) -> None:
+    """Raises RingletError if `path` lies, or would lie, on a network file system: SQLite's log needs shared memory and honest locks."""
+    kind = file_system(path)
+    if kind in _NETWORK and not force:
+        raise RingletError(f"the store would lie on a network file system ({kind})", where=path, mend="set RINGLET_HOME to a local folder")
+
+
+def file_system(path: str, mounts: str = "/proc/self/mounts") -> str | None:
+    """Type of the file system that `path` lies on, as the kernel names it; None where that cannot be told."""
+    best, kind = "", None
+    real = os.path.realpath(path)
+    try:
+        with open(mounts, encoding="utf-8", errors="surrogateescape") as table:
+            lines = table.read().splitlines()
+    except OSError:
+        return None
+    for line in lines:
+        fields = line.split(" ")
+        if len(fields) < 3:
+            continue
+        point = fields[1].replace("\\040", " ")
+        under = real == point or real.startswith(point.rstrip("/") + "/")
+        if under and len(point) >= len(best):
+            best, kind = point, fields[2]
+    return kind
+
+
+def _renameat2(source: str, target: str, flags: int) -> bool:
+    if sys.platform == "win32":
+        return False
+    # Only whoever publishes files needs it, and it costs as much to import as a small commit.
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    one, other = os.fsencode(source), os.fsencode(target)
+    if sys.platform == "darwin":
+        # renamex_np: RENAME_SWAP = 2, RENAME_EXCL = 4.
+        failed = libc.renamex_np(one, other, 4 if flags == _RENAME_NOREPLACE else 2)
+    elif hasattr(libc, "renameat2"):
+        failed = libc.renameat2(_AT_FDCWD, one, _AT_FDCWD, other, flags)
+    else:
+        return False
+    if not failed:
+        return True
+    code = ctypes.get_errno()
+    if code in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
+        return False
+    raise OSError(code, os.strerror(code), source, None, target)
