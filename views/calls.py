@@ -1,0 +1,195 @@
+"""Calls: what the log's rows say about each call, whose it is and what it cost.
+
+Decides how rows fold into one call, which of several machines' records counts, and how a price becomes a cost. Profiles come from
+`pipeline.profiles`, rates from `views.pricing`; both are asked once per distinct combination, never per row. Pure functions from frame
+to frame.
+"""
+
+from collections.abc import Callable, Sequence
+
+import polars as pl
+
+from views.columns import CALLS, COSTS, NAME, PROMPT, RATES, TOKENS, attodollars, usd
+
+_ADDED = ("requests", *TOKENS, "web_searches")
+_ADDED_IF_KNOWN = ("reasoning", "duration_ms", "logged_cost_usd")
+
+OWNERSHIP = ("agent", "root", "project", "profile", "provider")
+"""What decides a call's profile and who bills it."""
+
+SHAPE = ("provider", "model", "tier", "speed", "geo", "ttl_known", "date", "hour", "step")
+"""What decides a call's rates. `hour` is UTC; `step` is how many thresholds the whole prompt exceeds."""
+
+Ownership = Callable[..., tuple[str, str | None, bool]]
+"""(profile, provider, billed per token) of an agent, root, project, own profile and logged provider."""
+
+Rates = Callable[..., tuple[int | None, ...] | None]
+"""Attodollars in the order of `RATES` for a shape, given in the order of `SHAPE`; None where no price is known."""
+
+
+def folded(rows: pl.DataFrame, *, lost: pl.DataFrame | None = None) -> pl.DataFrame:
+    """One row per call of `rows`, which are whole dates of the log.
+
+    Rows of one key, date and machine add up; what is not a number comes from the best record among them: the greatest `rank`, then the
+    smallest `owner_rank`, never a retraction. A call whose rows add up to no request has been retracted and is gone. Of a call that
+    several machines hold, the best record counts; `lost` (key, date, machine) names records that lose to one on another date.
+
+    In:  `columns.LOG`, date, machine
+    Out: the same columns; kind is `call`, requests 1
+    """
+    alone = rows["machine"].n_unique() <= 1
+    if alone:
+        corrected = rows["key"].filter(rows["kind"] != "call")
+        if corrected.is_empty():
+            return rows
+        # Nearly all calls have one row; only the others pay for sorting and grouping.
+        touched = rows["key"].is_in(corrected.unique().implode())
+        return pl.concat([rows.filter(~touched), _added(rows.filter(touched))])
+    calls = _best(_added(rows))
+    return calls if lost is None else calls.join(lost, on=["key", "date", "machine"], how="anti")
+
+
+def lost_elsewhere(records: pl.DataFrame) -> pl.DataFrame:
+    """Calls that count nowhere, because another machine holds a better record of the same call, on whatever date.
+
+    In:  key, date, machine, kind, rank, owner_rank, requests of the whole log
+    Out: key, date, machine
+    """
+    by = ["key", "date", "machine"]
+    alive = records.filter(pl.col("requests").sum().over(by) > 0).filter(pl.col("kind") == "call")
+    held = _best_first(alive).select(by).unique(maintain_order=True)
+    return held.join(held.unique("key", keep="first", maintain_order=True), on=by, how="anti")
+
+
+def _added(rows: pl.DataFrame) -> pl.DataFrame:
+    by = ["key", "date", "machine"]
+    told = [name for name in rows.columns if name not in (*by, *_ADDED, *_ADDED_IF_KNOWN)]
+    ordered = rows.sort(pl.col("kind") != "retraction", "rank", pl.col("owner_rank").neg())
+    return (
+        ordered.group_by(by, maintain_order=True)
+        .agg(
+            *(pl.col(name).sum() for name in _ADDED),
+            *(pl.when(pl.col(name).is_not_null().any()).then(pl.col(name).sum()).alias(name) for name in _ADDED_IF_KNOWN),
+            *(pl.col(name).last() for name in told),
+        )
+        .filter(pl.col("requests") > 0)
+        .with_columns(pl.lit("call", rows.schema["kind"]).alias("kind"))
+        .select(rows.columns)
+    )
+
+
+def _best_first(calls: pl.DataFrame) -> pl.DataFrame:
+    return calls.sort("rank", "owner_rank", "machine", descending=[True, False, False])
+
+
+def _best(calls: pl.DataFrame) -> pl.DataFrame:
+    return _best_first(calls).unique("key", keep="first", maintain_order=True)
+
+
+def owned(calls: pl.DataFrame, ownership: Ownership) -> pl.DataFrame:
+    """`calls` with profile and provider as the rules have them now, and `billed`: whether the call is paid per token."""
+    asked = calls.select(OWNERSHIP)
+    distinct = asked.unique()
+    found = [ownership(*row) for row in distinct.iter_rows()]
+    columns = {"_profile": NAME, "_provider": NAME, "billed": pl.Boolean()}
+    answers = distinct.hstack(pl.DataFrame(found, schema=columns, orient="row"))
+    joined = _looked_up(asked, answers, OWNERSHIP)
+    return calls.with_columns(joined["_profile"].alias("profile"), joined["_provider"].alias("provider"), joined["billed"])
+
+
+def rated(calls: pl.DataFrame, rates: Rates, *, steps: Sequence[int], hourly: bool) -> pl.DataFrame:
+    """`calls` with `columns.RATES`, null where no price is known or the call is not billed.
+
+    `steps` are the prompt sizes above which some price differs; `hourly` says whether some price depends on the hour.
+
+    In:  owned calls
+    """
+    prompt = pl.sum_horizontal(PROMPT)
+    asked = calls.select(
+        *SHAPE[:6],
+        pl.col("at").dt.date().alias("date"),
+        (pl.col("at").dt.hour() if hourly else pl.lit(0, pl.Int8)).alias("hour"),
+        pl.sum_horizontal(pl.lit(0, pl.Int8), *((prompt > step).cast(pl.Int8) for step in steps)).alias("step"),
+        "billed",
+    )
+    shapes = asked.filter("billed").select(SHAPE).unique()
+    found = [rates(*shape) or (None,) * len(RATES) for shape in shapes.iter_rows()]
+    known = pl.DataFrame(found, schema=dict.fromkeys(RATES, pl.Int128()), orient="row").select(usd(pl.col(name)) for name in RATES)
+    answers = shapes.hstack(known).with_columns(pl.lit(value=True).alias("billed"))
+    return calls.hstack(_looked_up(asked, answers, (*SHAPE, "billed")).select(RATES))
+
+
+def _looked_up(asked: pl.DataFrame, answers: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame:
+    """`asked`, which holds nothing but what is asked for, with the answer to each row: a narrow join, so that no wide frame is moved."""
+    # Names are compared by their number: both sides come from one set of names.
+    numbers = pl.col(name for name in by if asked.schema[name] == NAME).to_physical()
+    return asked.with_columns(numbers).join(answers.with_columns(numbers), on=by, how="left", nulls_equal=True, maintain_order="left")
+
+
+def costed(calls: pl.LazyFrame, *, mode: str = "auto") -> pl.LazyFrame:
+    """`calls` with `columns.COSTS`, cost_usd and cost_status under a cost mode.
+
+    `auto`: what the provider stated, else the price book's cost, else the agent's own estimate. `calculate`: the price book's cost only.
+    `logged`: only what the log states. A cost that is known only as a whole is `other_cost`. Where there is no cost every part is null.
+
+    In:  rated calls with `billed`
+    """
+    rated = pl.any_horizontal(pl.col(rate).is_not_null() for rate in RATES)
+    logged = pl.col("logged_cost_usd").is_not_null()
+    by_provider = logged & (pl.col("logged_cost_basis") == "provider").fill_null(value=False)
+    nothing = pl.lit(value=False)
+    whole, by_book = {
+        "auto": (by_provider | (logged & ~rated), rated & ~by_provider),
+        "calculate": (nothing, rated),
+        "logged": (logged, nothing),
+    }[mode]
+    parts = _products()
+    stated = attodollars(pl.col("logged_cost_usd"))
+    zero = pl.lit(0, pl.Int128)
+    return (
+        calls.with_columns((pl.col("billed") & whole).alias("_whole"), (pl.col("billed") & by_book).alias("_book"))
+        .with_columns(
+            pl.when("_book").then(parts[name]).when("_whole").then(stated if name == "other_cost" else zero).alias(name) for name in COSTS
+        )
+        .with_columns(
+            # A sum over nulls is 0: a call without a price would look free.
+            pl.when(pl.col("_whole") | pl.col("_book")).then(usd(pl.sum_horizontal(COSTS))).alias("cost_usd"),
+            pl.when(~pl.col("billed"))
+            .then(pl.lit("not_billed"))
+            .when(pl.col("_whole") | pl.col("_book"))
+            .then(pl.lit("priced"))
+            .otherwise(pl.lit("unpriced"))
+            .cast(NAME)
+            .alias("cost_status"),
+            *(usd(pl.col(name)).alias(name) for name in COSTS),
+        )
+        .drop("_whole", "_book")
+    )
+
+
+def _products() -> dict[str, pl.Expr]:
+    """Tokens times rates in attodollars, as integers of 128 bits: 2^40 tokens at the dearest rate pass 64."""
+
+    def times(count: pl.Expr, rate: str) -> pl.Expr:
+        return count.cast(pl.Int128) * attodollars(pl.col(rate)).fill_null(0)
+
+    reasoning = pl.col("reasoning").fill_null(0)
+    return {
+        "input_cost": times(pl.col("input"), "input_rate"),
+        "output_cost": times(pl.col("output") - reasoning, "output_rate") + times(reasoning, "reasoning_rate"),
+        "cache_write_cost": times(pl.col("cache_write_5m"), "cache_write_5m_rate") + times(pl.col("cache_write_1h"), "cache_write_1h_rate"),
+        "cache_read_cost": times(pl.col("cache_read"), "cache_read_rate"),
+        "other_cost": times(pl.col("web_searches"), "web_search_rate"),
+    }
+
+
+def recosted(calls: pl.LazyFrame, mode: str) -> pl.LazyFrame:
+    """Rows of `calls/` with their parts of cost under a cost mode: rates and logged cost are in the row, so no price is asked for again."""
+    return costed(calls.with_columns((pl.col("cost_status") != "not_billed").alias("billed")), mode=mode)
+
+
+def listed(calls: pl.DataFrame) -> pl.DataFrame:
+    """`columns.CALLS`, sorted by time and key, so that equal calls make equal files."""
+    # Sorting the two columns and then picking rows is six times as fast as sorting the wide frame.
+    order = calls.select(pl.arg_sort_by("at", "key")).to_series()
+    return calls.select(pl.col(name).cast(kind) for name, kind in CALLS.items())[order]
