@@ -26,11 +26,12 @@ _BEYOND: int = 10**_LONGEST_INTEGER
 
 
 class BadRecord(ValueError):
-    """A record that cannot be believed; `reason` is one of those in `docs/quarantine.md`."""
+    """A record that cannot be believed; `reason` is one of those in `docs/quarantine.md`, `tokens` what it says to have used in all."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, *, tokens: int | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.tokens = tokens
 
 
 def objects(record: bytes) -> list[dict[str, object]]:

@@ -1,0 +1,125 @@
+"""One call of a Claude Code line as an event of the log.
+
+Decides identity, rank and ownership of a call, and what of its line goes into the event. The rules that a line is read by are in
+`claude_call`.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+
+from ingest import decode
+from ingest.adapters.claude_call import File, Split, initiator_of, provider_of, writes_placeholders
+from ingest.adapters.claude_line import Line, Message, Usage
+from pipeline import keys
+from pipeline.events import Initiator, Status, Tokens, UsageEvent
+
+
+class Call:
+    """What the calls of one line have in common: `event` gives each of them."""
+
+    __slots__ = ("at", "at_us", "copied", "file", "initiator", "line", "message", "session", "sidechain", "status", "usage")
+
+    def __init__(
+        self, file: File, line: Line, message: Message, usage: Usage, at: datetime, at_us: int, status: Status, is_copied: bool
+    ) -> None:
+        self.file = file
+        self.line = line
+        self.message = message
+        self.usage = usage
+        self.at = at
+        self.at_us = at_us
+        self.status = status
+        self.copied = is_copied
+        self.initiator = initiator_of(line, file)
+        self.session = line.sessionId or (None if file.flat else file.session)
+        self.sidechain = bool(line.isSidechain) or file.initiator != "main"
+
+    def event(self, model: str | None, split: Split, *, part: str = "", initiator: Initiator | None = None) -> UsageEvent:
+        """The reply itself, or the further billed call inside it that `part` names (and `initiator`, where that differs)."""
+        file, line, message, usage = self.file, self.line, self.message, self.usage
+        tokens = Tokens(
+            input=split.input,
+            output=split.output,
+            cache_read=split.cache_read,
+            cache_write_5m=split.cache_write_5m,
+            cache_write_1h=split.cache_write_1h,
+        )
+        key, aliases, offers = identities(line, message, model, tokens, self.at_us, sidechain=self.sidechain, part=part)
+        details, tools = usage.output_tokens_details, usage.server_tool_use
+        reasoning = details.thinking_tokens if details is not None and not part else None
+        searches = (tools.web_search_requests or 0) if tools is not None and not part else 0
+        cost = decode.usd(line.costUSD) if not part else None
+        partial = message.stop_reason is None and writes_placeholders(line.version)
+        duration = line.durationMs if not part else None
+        return UsageEvent(
+            key=key,
+            aliases=aliases,
+            offers=offers,
+            at=self.at,
+            agent="claude",
+            agent_version=line.version,
+            provider=provider_of(message),
+            model=model,
+            session=self.session,
+            parent_session=self._parent(),
+            project=line.cwd or None,
+            git_branch=line.gitBranch or None,
+            initiator=initiator or self.initiator,
+            tokens=tokens,
+            ttl_known=split.ttl_known,
+            reasoning=reasoning,
+            web_searches=searches,
+            tier=usage.service_tier or None,
+            speed=usage.speed or None,
+            geo=usage.inference_geo or None,
+            status=self.status,
+            partial_output=partial,
+            duration_ms=int(duration) if duration is not None and 0 <= duration < 2**40 else None,
+            logged_cost_usd=cost,
+            logged_cost_basis=None if cost is None else "provider",
+            message_id=message.id or None,
+            request_id=line.requestId or None,
+            rank=keys.rank(
+                complete=message.stop_reason is not None,
+                output=split.output,
+                at_us=self.at_us,
+                facts=facts(line, message, usage, model, split, cost, self.status),
+            ),
+            owner_rank=keys.owner_rank(
+                copied=self.copied,
+                sidechain=self.sidechain,
+                depth=file.depth,
+                session_start_us=self.at_us if file.start_us is None else file.start_us,
+                session=self.session,
+            ),
+            extra={"iteration": part} if part else {},
+        )
+
+    def _parent(self) -> str | None:
+        origin = self.line.forkedFrom.sessionId if self.line.forkedFrom is not None else None
+        if origin is None and self.file.initiator != "main":
+            origin = self.file.session
+        return origin if origin != self.session else None
+
+
+def identities(
+    line: Line, message: Message, model: str | None, tokens: Tokens, at_us: int, *, sidechain: bool, part: str = ""
+) -> tuple[bytes, tuple[bytes, ...], tuple[bytes, ...]]:
+    """(key, claimed aliases, offers) of one call in a line: by the provider's ids, else by the record's, else by what it says."""
+    known = keys.anthropic(message.id, line.requestId, tokens, sidechain=sidechain, part=part)
+    if known is not None:
+        return known
+    if line.uuid:
+        return keys.identity("claude.record", line.uuid, part), (), ()
+    counts = (tokens.input, tokens.output, tokens.cache_read, tokens.cache_write_5m, tokens.cache_write_1h)
+    return keys.identity("claude.content", line.sessionId, at_us, model, *counts, part), (), ()
+
+
+def facts(line: Line, message: Message, usage: Usage, model: str | None, split: Split, cost: Decimal | None, status: Status) -> str:
+    """All that a record says about its bill, written out: records with equal ranks say the same."""
+    tools = usage.server_tool_use
+    searches = tools.web_search_requests if tools is not None else None
+    return (
+        f"{model}|{split.input}|{split.output}|{split.cache_read}|{split.cache_write_5m}|{split.cache_write_1h}|{split.ttl_known}|{searches}"
+        f"|{usage.service_tier}|{usage.speed}|{usage.inference_geo}|{message.id}|{line.requestId}|{line.version}|{cost}|{status}"
+    )

@@ -1,0 +1,99 @@
+"""What a Claude Code transcript says about its session beyond the calls.
+
+Decides which line names a session. A title that a person gave wins over one that the agent found, and that over a summary; of each
+kind the last one holds.
+"""
+
+import msgspec
+
+from ingest.adapters.claude_line import ForkedFrom
+from ingest.decode import BadRecord, objects, text
+from pipeline.sources import SessionInfo
+
+_LONGEST = 300
+_NEEDLES = (b'"summary"', b'"ai-title"', b'"custom-title"', b'"forkedFrom"')
+
+
+class _Line(msgspec.Struct, gc=False):
+    type: str | None = None
+    sessionId: str | None = None
+    summary: str | None = None
+    leafUuid: str | None = None
+    aiTitle: str | None = None
+    customTitle: str | None = None
+    forkedFrom: ForkedFrom | None = None
+
+
+_DECODER = msgspec.json.Decoder(_Line)
+
+
+def sessions_of(agent: str, session: str | None, head: bytes, tail: bytes) -> list[SessionInfo]:
+    """Title and parent of the sessions that the beginning and the end of a transcript tell of.
+
+    `session` is the one the file is named after; it is meant where a line names none.
+    """
+    titles: dict[str, tuple[int, str]] = {}
+    parents: dict[str, str] = {}
+    for line in _lines(head, tail):
+        owner = text(line.sessionId) or session
+        if owner is None:
+            continue
+        rank, title = _title(line, head, tail)
+        if title is not None and rank >= titles.get(owner, (0, ""))[0]:
+            titles[owner] = (rank, " ".join(title.split())[:_LONGEST])
+        origin = text(line.forkedFrom.sessionId) if line.forkedFrom is not None else None
+        if origin is not None and origin != owner:
+            parents.setdefault(owner, origin)
+    return [
+        SessionInfo(agent=agent, session=owner, title=titles.get(owner, (0, None))[1], parent=parents.get(owner))
+        for owner in dict.fromkeys((*titles, *parents))
+    ]
+
+
+def _title(line: _Line, head: bytes, tail: bytes) -> tuple[int, str | None]:
+    match line.type:
+        case "custom-title":
+            return 3, text(line.customTitle)
+        case "ai-title":
+            return 2, text(line.aiTitle)
+        case "summary" if line.leafUuid and _speaks_of(line.leafUuid, head, tail):
+            return 1, text(line.summary)
+    return 0, None
+
+
+def _speaks_of(leaf: str, head: bytes, tail: bytes) -> bool:
+    """Whether the summarised line stands in this file: a transcript may begin with summaries of the sessions before it."""
+    quoted = msgspec.json.encode(leaf)
+    return any(b'"uuid":' + space + quoted in part for part in (head, tail) for space in (b"", b" "))
+
+
+def _lines(head: bytes, tail: bytes) -> list[_Line]:
+    found = []
+    for part in (head,) if head == tail else (head, tail):
+        for record in part.split(b"\n"):
+            if not any(needle in record for needle in _NEEDLES):
+                continue
+            try:
+                found.append(_DECODER.decode(record))
+            except (ValueError, RecursionError, OverflowError):
+                found.extend(_damaged(record))
+    return found
+
+
+def _damaged(record: bytes) -> list[_Line]:
+    """The same from a line with lone surrogates and the like; nothing from a line that was cut at the edge of what was read."""
+    try:
+        values = objects(record)
+    except BadRecord:
+        return []
+    return [
+        _Line(
+            type=text(value.get("type")),
+            sessionId=text(value.get("sessionId")),
+            summary=text(value.get("summary")),
+            leafUuid=text(value.get("leafUuid")),
+            aiTitle=text(value.get("aiTitle")),
+            customTitle=text(value.get("customTitle")),
+        )
+        for value in values
+    ]
