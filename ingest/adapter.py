@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from pipeline.events import Event
+from pipeline.rows import RowQuery
 from pipeline.sources import SessionInfo, SourceKind
 
 
@@ -39,6 +40,8 @@ class Pattern(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     kind: SourceKind
     needle: bytes | None = None
     """Lines: a line without these bytes cannot hold anything for the adapter (None: every line counts)."""
+    queries: tuple[RowQuery, ...] = ()
+    """Rows: what is read of the database, one table each, in this order."""
 
 
 S = TypeVar("S")

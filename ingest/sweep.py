@@ -155,7 +155,7 @@ def _follow(
         except OSError:
             continue
         is_file = status.st_mode & _KIND == _REGULAR
-        if is_file and not matches(basename(link)) or not is_file and not deep:
+        if (is_file and not matches(basename(link))) or (not is_file and not deep):
             continue
         if not (target + "/").startswith(home + "/"):
             if troubles is not None:

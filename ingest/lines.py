@@ -1,0 +1,167 @@
+"""Whole lines out of a stream of bytes, in flat memory.
+
+Decides where a line begins and ends, which lines are handed on and when a line is too long to be held. What a line says is an adapter's
+business.
+
+A line is handed on only when it is complete. The search for the needle runs over the buffer, not over lines: a line without it costs no
+more than the search.
+"""
+
+from collections.abc import Callable, Iterator
+from hashlib import blake2b
+from typing import Protocol
+
+from pipeline.sources import Quarantined
+
+CHUNK_BYTES = 1 << 20
+MAX_LINE_BYTES = 128 << 20
+_BOM = b"\xef\xbb\xbf"
+_BRACE = ord("{")
+
+
+class Readable(Protocol):
+    """A stream of bytes that fills what it is given."""
+
+    def readinto(self, buffer: memoryview, /) -> int | None:
+        """How many bytes were put into `buffer`; 0 at the end."""
+
+
+class Lines:
+    """One pass over a stream that stands just past a newline, `start` bytes in.
+
+    Iterate once; then `consumed` says where the last whole line ended, `tail` holds the unfinished line after it, and `too_long` the
+    lines that were skipped. With a `needle` only lines that contain it are handed on. `stop` is asked once per chunk.
+    `buffer` holds a chunk; passes over many files share one, because a fresh one costs more than reading into it.
+    """
+
+    def __init__(
+        self,
+        stream: Readable,
+        needle: bytes | None,
+        *,
+        start: int = 0,
+        stop: Callable[[], bool] | None = None,
+        buffer: bytearray | None = None,
+        max_line_bytes: int = MAX_LINE_BYTES,
+    ) -> None:
+        self.consumed = start
+        self.tail = b""
+        self.too_long: list[Quarantined] = []
+        self.stopped = False
+        self.before = b""
+        """The last bytes before `consumed` of this pass, as far as they were still in the buffer (at most 256)."""
+        self._stream = stream
+        self._pushed = b""
+        self._needle = needle
+        self._stop = stop
+        self._buffer = bytearray(CHUNK_BYTES) if buffer is None else buffer
+        self._max_line_bytes = max_line_bytes
+
+    def __iter__(self) -> Iterator[tuple[int, int, bytes]]:
+        """(offset, length, line) of each line handed on; `line` is without newline, byte-order mark and leading NULs, `length` with them."""
+        needle = self._needle
+        buffer = self._buffer
+        room = len(buffer)
+        view = memoryview(buffer)
+        filled = 0
+        while True:
+            if self._stop is not None and self._stop():
+                self.stopped = True
+                break
+            got = self._more(view[filled:])
+            if not got:
+                break
+            end = filled + got
+            last = buffer.rfind(b"\n", filled, end) + 1
+            if not last:
+                filled = end
+                if filled == room:
+                    if room >= self._max_line_bytes:
+                        filled = 0
+                        if not self._skip(view):
+                            break
+                    else:
+                        room = min(room * 4, self._max_line_bytes)
+                        longer = bytearray(room)
+                        longer[:filled] = view
+                        view.release()
+                        buffer, view = longer, memoryview(longer)
+                continue
+            base = self.consumed
+            at = 0
+            if needle is None:
+                while at < last:
+                    stop = buffer.find(b"\n", at, last)
+                    if stop > at:
+                        line = bytes(view[at:stop])
+                        if line[0] != _BRACE:
+                            line = cleaned(line)
+                        if line:
+                            yield base + at, stop - at, line
+                    at = stop + 1
+            else:
+                find, rfind = buffer.find, buffer.rfind
+                hit = find(needle, 0, last)
+                while hit >= 0:
+                    at = (rfind(b"\n", at, hit) + 1) or at
+                    stop = find(b"\n", hit, last)
+                    line = bytes(view[at:stop])
+                    if line[0] != _BRACE:
+                        line = cleaned(line)
+                    yield base + at, stop - at, line
+                    at = stop + 1
+                    hit = find(needle, at, last)
+            self.before = bytes(view[max(0, last - 256) : last])
+            self.consumed = base + last
+            filled = end - last
+            if filled:
+                view[:filled] = view[last:end]
+        self.tail = bytes(view[:filled])
+
+    def _more(self, room: memoryview) -> int:
+        if self._pushed:
+            got = min(len(room), len(self._pushed))
+            room[:got] = self._pushed[:got]
+            self._pushed = self._pushed[got:]
+            return got
+        return self._stream.readinto(room) or 0
+
+    def _skip(self, view: memoryview) -> bool:
+        """Pass over a line that fills the whole buffer and goes on; what follows its newline comes next.
+
+        False for a line that has no end yet: nothing of it is consumed or counted.
+        """
+        length = len(view)
+        digest = blake2b(view, digest_size=16)
+        claims = self._needle is None or self._holds_needle(view)
+        kept = len(self._needle or b"") - 1
+        seam = bytes(view[-kept:]) if kept > 0 else b""
+        chunk = bytearray(CHUNK_BYTES)
+        part = memoryview(chunk)
+        while got := self._more(part):
+            stop = chunk.find(b"\n", 0, got)
+            whole = stop if stop >= 0 else got
+            digest.update(part[:whole])
+            length += whole
+            if not claims and self._needle is not None:
+                joined = seam + chunk[:whole]
+                claims = self._needle in joined
+                seam = joined[-kept:] if kept > 0 else b""
+            if stop >= 0:
+                if claims:
+                    self.too_long.append(Quarantined(offset=self.consumed, length=length, reason="too_long", digest=digest.digest()))
+                self.consumed += length + 1
+                self.before = b""
+                self._pushed = bytes(part[stop + 1 : got]) + self._pushed
+                return True
+        return False
+
+    def _holds_needle(self, view: memoryview) -> bool:
+        needle = self._needle or b""
+        step = CHUNK_BYTES
+        return any(needle in bytes(view[at : at + step + len(needle)]) for at in range(0, len(view), step))
+
+
+def cleaned(line: bytes) -> bytes:
+    """A line without what stands before its text by accident: a byte-order mark, and the NULs that a truncated or crashed file leaves."""
+    return line.lstrip(b"\x00").removeprefix(_BOM).lstrip(b"\x00 \t").rstrip(b"\r")

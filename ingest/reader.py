@@ -1,0 +1,295 @@
+"""One look at one source: from where its cursor stands to where it ends now.
+
+Decides what of a source is new, what is consumed and what is only counted. What a record means is its adapter's business; keeping is the
+log's. Every record that could hold usage ends in exactly one of: a sighting, ignored by rule, quarantined (`docs/accounting.md`).
+"""
+
+import os
+from collections.abc import Callable, Iterable
+from typing import Any, cast
+
+import msgspec
+
+from ingest import identity, streams
+from ingest.adapter import Adapter, Place
+from ingest.discover import Found, Trouble
+from ingest.lines import CHUNK_BYTES, MAX_LINE_BYTES, Lines, Readable
+from pipeline.batch import Batch
+from pipeline.events import Event, Rejected, Seen, UsageEvent
+from pipeline.sources import Cursor, Quarantined, Reading
+
+EDGE_BYTES = 64 << 10
+"""How much of the start and of the end of a file an adapter may look at for what belongs to the whole session."""
+QUIET_NS = 30_000_000_000
+"""After so long without a write, an unfinished document or last line is taken for what it is."""
+LOOK_AGAIN = -1
+"""As the size in a cursor: whatever the next look sees is news."""
+
+
+class Manner(msgspec.Struct, kw_only=True, gc=False):
+    """How sources are looked at."""
+
+    now_ns: int
+    prefilter: bool = True
+    """False: every line goes to the adapter, and nothing rests on the needle."""
+    take_tail: bool = False
+    """Whether a last line without newline is taken if it can be read; it is not consumed, so it will be read again."""
+    titles: bool = True
+    stop: Callable[[], bool] | None = None
+    """Asked now and then; true ends the look at the next line boundary."""
+    buffer: bytearray = msgspec.field(default_factory=lambda: bytearray(CHUNK_BYTES))
+
+
+def read(adapter: Adapter[Any], found: Found, source_id: int, cursor: Cursor | None, batch: Batch, manner: Manner) -> Reading | Trouble:
+    """What the source says beyond `cursor`; its sightings are added to `batch`. A `Trouble` where it cannot be read now; nothing is lost.
+
+    Events of a source that cannot be read to its end are kept up to there, and the cursor stands there.
+    """
+    if found.source.kind == "rows":
+        return _rows(adapter, found, source_id, cursor, batch, manner)
+    try:
+        fd, status = streams.opened(found.source.path)
+    except FileNotFoundError:
+        return Trouble(path=found.source.path, reason="vanished")
+    except OSError as error:
+        return Trouble(path=found.source.path, reason=error.strerror or "not a regular file")
+    try:
+        look = _document if found.source.kind == "document" else _lines
+        return look(adapter, found, source_id, cursor, batch, manner, fd, status)
+    except streams.TooLarge as error:
+        return Trouble(path=found.source.path, reason=str(error))
+    except OSError as error:
+        return Trouble(path=found.source.path, reason=error.strerror or "cannot be read")
+    finally:
+        os.close(fd)
+
+
+class Tally:
+    """Turns what an adapter makes of records into a batch and a reading, so that the law of accounting holds for each."""
+
+    def __init__(self, found: Found, source_id: int, before: Cursor | None, batch: Batch) -> None:
+        self.reading = Reading(source_id=source_id, before=before, after=Cursor())
+        self._batch = batch
+        self._root = found.source.root
+        self._source_id = source_id
+
+    def record(self, events: Iterable[Event], offset: int, length: int, record: bytes) -> None:
+        """Count one record that could hold usage. One that tells of several calls counts once for each."""
+        reading = self.reading
+        counts = reading.counts
+        sightings = 0
+        refused = 0
+        for event in events:
+            if type(event) is UsageEvent:
+                self._batch.add((event,), root=self._root, source=self._source_id, offset=offset, length=length)
+                sightings += 1
+            elif type(event) is Rejected:
+                refused += 1
+                reading.quarantined.append(
+                    Quarantined(offset=offset, length=length, reason=event.reason, digest=identity.digest(record), tokens=event.tokens)
+                )
+            else:
+                what = cast(Seen, event).what
+                reading.seen[what] = reading.seen.get(what, 0) + 1
+        counts.events += sightings
+        counts.quarantined += refused
+        if sightings or refused:
+            counts.lines += sightings + refused
+        else:
+            counts.lines += 1
+            counts.ignored += 1
+
+    def too_long(self, lines: Iterable[Quarantined]) -> None:
+        """Count lines that were not held."""
+        for line in lines:
+            self.reading.quarantined.append(line)
+            self.reading.counts.quarantined += 1
+            self.reading.counts.lines += 1
+
+
+def unchanged(found: Found, cursor: Cursor | None) -> bool:
+    """Whether the sweep saw the file just as it was at the last look."""
+    return cursor is not None and cursor.size == found.size and cursor.mtime_ns == found.mtime_ns and cursor.inode == found.inode
+
+
+def place_of(found: Found, head: bytes) -> Place:
+    """What the adapter may know of where the source lies."""
+    return Place(path=os.path.relpath(found.source.path, found.source.root).replace(os.sep, "/"), root=found.source.root, head=head)
+
+
+class Standing(msgspec.Struct, kw_only=True, gc=False):
+    """Where a look at a line source begins."""
+
+    stream: Readable
+    plain: bool
+    head: bytes
+    """The first 64 KiB of its text."""
+    offset: int = 0
+    reset: bool = False
+    """The cursor no longer holds: the source is read again from its start."""
+
+
+def stand(fd: int, size: int, cursor: Cursor | None) -> Standing:
+    """Stream and offset to go on from. Raises `OSError`, and `ValueError` for a compressed file that is damaged before the cursor."""
+    first = identity.at(fd, 0, EDGE_BYTES)
+    plain = streams.is_plain(first)
+    head = first if plain else _filled(streams.text_of(fd, first), EDGE_BYTES)
+    begun = cursor is not None and cursor.offset > 0
+    standing = Standing(stream=streams.text_of(fd, first), plain=plain, head=head, reset=begun)
+    if cursor is None or not begun or not identity.holds(fd, size, cursor, plain=plain):
+        return standing
+    if plain:
+        os.lseek(fd, cursor.offset, os.SEEK_SET)
+    elif _passed(standing.stream, cursor.offset) != cursor.tail:
+        standing.stream = streams.text_of(fd, first)
+        return standing
+    standing.offset = cursor.offset
+    standing.reset = False
+    return standing
+
+
+def reached(fd: int, status: os.stat_result, standing: Standing, lines: Lines, before: Cursor | None, state: bytes, *, again: bool) -> Cursor:
+    """The cursor after a pass over `lines`; with `again` the next look goes on at once, whatever it sees."""
+    head, head_length = identity.head(fd, status.st_size)
+    if standing.plain:
+        tail = identity.tail(fd, lines.consumed)
+    elif lines.consumed == standing.offset and before is not None and not standing.reset:
+        tail = before.tail
+    else:
+        tail = identity.digest(lines.before)
+    return Cursor(
+        device=status.st_dev,
+        inode=status.st_ino,
+        head=head,
+        head_length=head_length,
+        offset=lines.consumed,
+        tail=tail,
+        # The status from before the pass: what was written meanwhile differs from it, so the next look sees news.
+        size=LOOK_AGAIN if again else status.st_size,
+        mtime_ns=status.st_mtime_ns,
+        state=state,
+    )
+
+
+def _lines(
+    adapter: Adapter[Any],
+    found: Found,
+    source_id: int,
+    cursor: Cursor | None,
+    batch: Batch,
+    manner: Manner,
+    fd: int,
+    status: os.stat_result,
+) -> Reading | Trouble:
+    try:
+        standing = stand(fd, status.st_size, cursor)
+    except ValueError as error:
+        return Trouble(path=found.source.path, reason=str(error))
+    place = place_of(found, standing.head)
+    state = adapter.load(cursor.state) if cursor is not None and standing.offset else adapter.start(place)
+    tally = Tally(found, source_id, cursor, batch)
+    needle = found.pattern.needle
+    lines = Lines(standing.stream, needle if manner.prefilter else None, start=standing.offset, stop=manner.stop, buffer=manner.buffer)
+    step = adapter.step
+    damage = None
+    try:
+        for offset, length, line in lines:
+            state, events = step(state, line)
+            if events or needle is None or needle in line:
+                tally.record(events, offset, length, line)
+    except (OSError, ValueError) as error:
+        # Whole lines before the damage are good; the rest is tried again.
+        damage = "io_error" if isinstance(error, OSError) else "too_large" if isinstance(error, streams.TooLarge) else "damaged_compression"
+    tally.too_long(lines.too_long)
+    dumped = adapter.dump(state)
+    if manner.take_tail and lines.tail and damage is None and (needle is None or needle in lines.tail):
+        _, events = step(adapter.load(dumped), lines.tail)
+        if any(type(event) is UsageEvent for event in events):
+            tally.record([event for event in events if type(event) is UsageEvent], lines.consumed, len(lines.tail), lines.tail)
+    reading = tally.reading
+    reading.counts.bytes = lines.consumed - standing.offset
+    reading.counts.resets = int(standing.reset)
+    reading.after = reached(fd, status, standing, lines, cursor, dumped, again=lines.stopped or damage == "io_error")
+    if damage is not None:
+        reading.seen[damage] = 1
+    if manner.titles and (reading.counts.bytes or lines.tail):
+        reading.sessions = adapter.sessions(place, standing.head, _ending(fd, status.st_size, standing, lines))
+    return reading
+
+
+def _document(
+    adapter: Adapter[Any],
+    found: Found,
+    source_id: int,
+    cursor: Cursor | None,
+    batch: Batch,
+    manner: Manner,
+    fd: int,
+    status: os.stat_result,
+) -> Reading:
+    tally = Tally(found, source_id, cursor, batch)
+    reading = tally.reading
+    size = status.st_size
+    first = identity.at(fd, 0, EDGE_BYTES)
+    content = _filled(streams.text_of(fd, first), MAX_LINE_BYTES + 1)
+    if len(content) > MAX_LINE_BYTES:
+        tally.too_long([Quarantined(offset=0, length=size, reason="too_long", digest=identity.digest(content))])
+    else:
+        place = place_of(found, content[:EDGE_BYTES])
+        _, events = adapter.step(adapter.start(place), content)
+        if any(type(event) is Rejected for event in events) and manner.now_ns - status.st_mtime_ns < QUIET_NS:
+            # Perhaps it is being written just now: neither believed nor blamed before it is quiet.
+            size = LOOK_AGAIN
+        else:
+            tally.record(events, 0, len(content), content)
+            if manner.titles:
+                reading.sessions = adapter.sessions(place, content[:EDGE_BYTES], content[-EDGE_BYTES:])
+    if size != LOOK_AGAIN:
+        reading.counts.bytes = len(content)
+    head, head_length = identity.head(fd, status.st_size)
+    reading.after = Cursor(
+        device=status.st_dev,
+        inode=status.st_ino,
+        head=head,
+        head_length=head_length,
+        offset=status.st_size,
+        size=size,
+        mtime_ns=status.st_mtime_ns,
+    )
+    return reading
+
+
+def _rows(adapter: Adapter[Any], found: Found, source_id: int, cursor: Cursor | None, batch: Batch, manner: Manner) -> Reading | Trouble:
+    raise NotImplementedError
+
+
+def _filled(stream: Readable, length: int) -> bytes:
+    """Up to `length` bytes of a stream."""
+    parts = []
+    while length > 0:
+        part = bytearray(min(length, CHUNK_BYTES))
+        got = stream.readinto(memoryview(part)) or 0
+        if not got:
+            break
+        parts.append(bytes(part[:got]))
+        length -= got
+    return b"".join(parts)
+
+
+def _passed(stream: Readable, length: int) -> bytes:
+    """Move `length` bytes on; the digest of the last 256 of them."""
+    last = b""
+    while length > 0:
+        part = _filled(stream, min(length, CHUNK_BYTES))
+        if not part:
+            break
+        last = (last + part)[-identity.TAIL_BYTES :]
+        length -= len(part)
+    return identity.digest(last)
+
+
+def _ending(fd: int, size: int, standing: Standing, lines: Lines) -> bytes:
+    """The last 64 KiB of the text; of a compressed one what the pass still holds."""
+    if standing.plain:
+        return identity.at(fd, max(0, size - EDGE_BYTES), EDGE_BYTES)
+    return (lines.before + lines.tail)[-EDGE_BYTES:]

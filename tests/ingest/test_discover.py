@@ -1,0 +1,58 @@
+"""Which sources are found, and where one has to look for them."""
+
+from pathlib import Path
+
+import toy
+
+from ingest.discover import discover, looked
+from ingest.sweep import sweep
+
+HOME = "/home/nobody"
+
+
+def home(tmp_path: Path) -> Path:
+    for path in ("logs/x/a.jsonl", "logs/b.jsonl.zst", "docs/s/m.json", "notes.txt"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes(b"1")
+    return tmp_path
+
+
+def test_every_file_of_an_agent_is_found_with_its_kind(tmp_path: Path) -> None:
+    """Files that match a pattern are sources of that pattern's kind; others are none."""
+    root = str(home(tmp_path))
+
+    look = discover([toy.ADAPTER], {"TOY_HOME": root}, HOME)
+
+    assert {(found.source.path[len(root) :], found.source.kind, found.source.root) for found in look.found} == {
+        ("/logs/x/a.jsonl", "lines", root),
+        ("/logs/b.jsonl.zst", "lines", root),
+        ("/docs/s/m.json", "document", root),
+    }
+
+
+def test_a_home_is_looked_at_once_however_it_is_spelled(tmp_path: Path) -> None:
+    """Two names of one folder are one home, so nothing is read twice."""
+    root = home(tmp_path / "real")
+    (tmp_path / "link").symlink_to(root)
+
+    look = discover([toy.ADAPTER], {"TOY_HOME": str(root)}, HOME, {"toy": [str(tmp_path / "link"), str(root) + "/"]})
+
+    assert len(look.found) == 3
+
+
+def test_only_a_named_home_is_missed(tmp_path: Path) -> None:
+    """That a default home is not there is normal; a home that the user named is reported."""
+    assert discover([toy.ADAPTER], {}, str(tmp_path)).missing == []
+    named = discover([toy.ADAPTER], {"TOY_HOME": str(tmp_path / "nowhere")}, str(tmp_path))
+    assert [missing.path for missing in named.missing] == [str(tmp_path / "nowhere")]
+
+
+def test_plain_walks_find_the_same_files(tmp_path: Path) -> None:
+    """What a light command sweeps is what discovery finds, and it knows which variables that rests on."""
+    root = str(home(tmp_path))
+    environ = {"TOY_HOME": root, "OTHER": "1"}
+
+    where = looked([toy.ADAPTER], environ, HOME)
+
+    assert {path for path, *_ in sweep(where.walks)} == {found.source.path for found in discover([toy.ADAPTER], environ, HOME).found}
+    assert where.environ == (("TOY_HOME", root),)
