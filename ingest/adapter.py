@@ -66,7 +66,10 @@ class Adapter(Protocol[S]):
         """The state that `dump` wrote."""
 
     def dump(self, state: S) -> bytes:
-        """The state as bytes for the cursor."""
+        """The state as bytes for the cursor.
+
+        Empty while the source has said nothing yet that holds for all of it: the next look then starts anew, with a longer `Place.head`.
+        """
 
     def step(self, state: S, record: bytes) -> tuple[S, list[Event]]:
         """What `record` proves, and the state for the next one.

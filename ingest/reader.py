@@ -186,7 +186,7 @@ def _lines(
     except ValueError as error:
         return Trouble(path=found.source.path, reason=str(error))
     place = place_of(found, standing.head)
-    state = adapter.load(cursor.state) if cursor is not None and standing.offset else adapter.start(place)
+    state = adapter.load(cursor.state) if cursor is not None and standing.offset and cursor.state else adapter.start(place)
     tally = Tally(found, source_id, cursor, batch)
     needle = found.pattern.needle
     lines = Lines(standing.stream, needle if manner.prefilter else None, start=standing.offset, stop=manner.stop, buffer=manner.buffer)
@@ -203,7 +203,7 @@ def _lines(
     tally.too_long(lines.too_long)
     dumped = adapter.dump(state)
     if manner.take_tail and lines.tail and damage is None and (needle is None or needle in lines.tail):
-        _, events = step(adapter.load(dumped), lines.tail)
+        _, events = step(adapter.load(dumped) if dumped else adapter.start(place), lines.tail)
         if any(type(event) is UsageEvent for event in events):
             tally.record([event for event in events if type(event) is UsageEvent], lines.consumed, len(lines.tail), lines.tail)
     reading = tally.reading

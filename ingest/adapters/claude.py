@@ -74,8 +74,8 @@ class Claude:
         return _FILE.decode(dumped)
 
     def dump(self, state: File) -> bytes:
-        """The state as bytes."""
-        return msgspec.msgpack.encode(state)
+        """The state as bytes; empty until the file has named a time, because the first one says when its session began."""
+        return b"" if state.start_us is None else msgspec.msgpack.encode(state)
 
     def step(self, state: File, record: bytes) -> tuple[File, list[Event]]:
         """The calls of one line: one as a rule, none for most, several where a reply had advisors or compactions."""
