@@ -96,12 +96,15 @@ def texts(rng: random.Random) -> tuple[list[bytes], list[bytes]]:
 class Session:
     """One Claude Code session: its main file, its subagents' files and what they add to the truth."""
 
-    def __init__(self, rng: random.Random, start: datetime, pools: tuple[list[bytes], list[bytes]], truth: Truth, *, traps: bool) -> None:
+    def __init__(
+        self, rng: random.Random, start: datetime, pools: tuple[list[bytes], list[bytes]], truth: Truth, traps: bool, lean: bool
+    ) -> None:
         self.rng = rng
         self.now = start
         self.short, self.long = pools
         self.truth = truth
         self.traps = traps
+        self.lean = lean
         self.id = uuid(rng)
         self.project = rng.choice(PROJECTS)
         self.cwd = f"/home/dev/src/{self.project}"
@@ -157,7 +160,7 @@ class Session:
             head = f'{{"parentUuid":"{uuid(rng)}",{side}{self.envelope("assistant")}"sessionId":"'
             middle = (
                 f'","message":{{"model":"{model}","id":"{message}","type":"message","role":"assistant","content":[{{"type":"text","text":"'
-            ).encode() + rng.choice(self.short)
+            ).encode() + (b"ok" if self.lean else rng.choice(self.short))
             middle += (
                 f'"}}],"stop_reason":{reason},"stop_sequence":null,{usage}"output_tokens":{output}{details},"service_tier":"standard"}}}},'
                 f'"requestId":"{request}","uuid":"'
@@ -193,7 +196,7 @@ class Session:
         rng = self.rng
         side = f'"isSidechain":true,"agentId":"{agent}",' if agent else '"isSidechain":false,'
         at = self.later(12)
-        body = rng.choice(self.long)
+        body = b"ok" if self.lean else rng.choice(self.long)
         if rng.random() < 0.04:
             body = body * rng.randrange(2, 12)
         extra = ""
@@ -257,7 +260,9 @@ class Session:
         return line[: int(len(line) * self.rng.uniform(0.2, 0.95))]
 
 
-def claude(out: Path, rng: random.Random, *, total_bytes: int, files: int, days: int, traps: bool) -> tuple[Truth, dict[str, int]]:
+def claude(
+    out: Path, rng: random.Random, *, total_bytes: int, files: int, days: int, traps: bool, lean: bool
+) -> tuple[Truth, dict[str, int]]:
     """Write `.claude/projects` below `out`; the truth about its calls and about its shape."""
     pools = texts(rng)
     truth: Truth = {}
@@ -270,7 +275,7 @@ def claude(out: Path, rng: random.Random, *, total_bytes: int, files: int, days:
     spare = files - sessions
     parent: Session | None = None
     for index, (start, weight) in enumerate(zip(starts, weights, strict=True)):
-        session = Session(rng, begin + timedelta(days=start), pools, truth, traps=traps)
+        session = Session(rng, begin + timedelta(days=start), pools, truth, traps, lean)
         folder = out / ".claude" / "projects" / session.folder
         folder.mkdir(parents=True, exist_ok=True)
         agents = min(spare, round(spare / (sessions - index) * rng.uniform(0, 2))) if index < sessions - 1 else spare
@@ -434,6 +439,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--codex", type=int, default=0, metavar="N", help="also N Codex sessions")
     parser.add_argument("--opencode", type=int, default=0, metavar="N", help="also N OpenCode sessions")
     parser.add_argument("--traps", action="store_true", help="also records on which trackers are known to differ")
+    parser.add_argument("--lean", action="store_true", help="next to no text: many calls in few bytes (about 600,000 per GB)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, required=True, help="folder to write; must not exist or be empty")
     args = parser.parse_args(argv)
@@ -443,7 +449,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     out.mkdir(parents=True, exist_ok=True)
     files = args.files or max(2, round(1500 * (args.bytes / 2e9) ** 0.7))
     began = time.perf_counter()
-    truths = {"claude": claude(out, random.Random(args.seed), total_bytes=args.bytes, files=files, days=args.days, traps=args.traps)}
+    truths = {
+        "claude": claude(
+            out, random.Random(args.seed), total_bytes=args.bytes, files=files, days=args.days, traps=args.traps, lean=args.lean
+        )
+    }
     if args.codex:
         truths["codex"] = codex(out, random.Random(args.seed + 1), sessions=args.codex, days=args.days)
     if args.opencode:
