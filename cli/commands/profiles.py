@@ -1,0 +1,153 @@
+"""`ringlet profiles`: who usage belongs to, and the rules that decide it."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import msgspec
+import typer
+
+from cli.paths import Paths, paths
+from pipeline import durable
+from pipeline.profiles import DEFAULT, Profile, Rule, Rules, absolute
+from pipeline.providers import billing
+
+app = typer.Typer(
+    help="Profiles: whose usage it is. A changed rule changes history too.", no_args_is_help=True, pretty_exceptions_enable=False
+)
+
+AGENTS = ("claude", "codex", "opencode", "grok", "droid")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command()
+def create(
+    agent: Annotated[str, typer.Argument(help="Agent that the profile runs: claude, codex, opencode, grok, droid.")],
+    name: Annotated[str, typer.Argument(help="Name of the new profile.")],
+    provider: Annotated[
+        str, typer.Option("--provider", help="Who bills: self (own key with the agent's maker), anthropic, openai, minimax …")
+    ] = "self",
+    home: Annotated[
+        str | None, typer.Option("--home", help="Agent home that is this profile's alone; all usage in it is the profile's.")
+    ] = None,
+    project: Annotated[str | None, typer.Option("--project", help="Path or pattern of the projects whose usage is the profile's.")] = None,
+) -> None:
+    """Create a profile and, with --home or --project, the rules that give it usage."""
+    _known_agent(agent)
+    where = paths()
+    folder = absolute(home) if home else None
+    rules = []
+    if folder:
+        rules.append(Rule(profile=name, agent=agent, root=folder))
+    if project:
+        rules.append(Rule(profile=name, agent=agent, project=absolute(project)))
+    _save(where, Rules.load(where.profiles).create(Profile(name=name, agent=agent, provider=provider, home=folder), tuple(rules)))
+    typer.echo(f"✓ Created profile {name!r} ({agent}, {provider}: {billing(provider)})")
+    for rule in rules:
+        typer.echo(f"✓ {_told(rule)}")
+    if not rules:
+        typer.echo(f"No usage is mapped to it yet: ringlet import {agent} --to {name}, or ringlet profiles map {name} --project PATH")
+
+
+@app.command("list")
+def list_(json: Json = False) -> None:
+    """List the profiles."""
+    rules = Rules.load(paths().profiles)
+    profiles = [rules.find(name) for name in rules.names()]
+    if json:
+        typer.echo(msgspec.json.encode(profiles).decode())
+        return
+    rows = [(p.name, p.agent or "-", p.provider or "-", str(sum(rule.profile == p.name for rule in rules.rules))) for p in profiles]
+    _table(("PROFILE", "AGENT", "PROVIDER", "RULES"), rows)
+
+
+@app.command()
+def inspect(name: Annotated[str, typer.Argument(help="Name of the profile.")], json: Json = False) -> None:
+    """Show one profile and its rules."""
+    rules = Rules.load(paths().profiles)
+    profile = rules.find(name)
+    own = [rule for rule in rules.rules if rule.profile == name]
+    if json:
+        typer.echo(msgspec.json.encode({"profile": profile, "rules": own}).decode())
+        return
+    typer.echo(f"profile   {profile.name}")
+    typer.echo(f"agent     {profile.agent or '-'}")
+    typer.echo(f"provider  {f'{profile.provider} ({billing(profile.provider)})' if profile.provider else '-'}")
+    typer.echo(f"home      {profile.home or '-'}")
+    for rule in own:
+        typer.echo(f"rule      {_told(rule)}")
+    if name == DEFAULT:
+        typer.echo("rule      all usage that no rule maps elsewhere")
+
+
+@app.command()
+def rename(
+    old: Annotated[str, typer.Argument(help="Name of the profile.")], new: Annotated[str, typer.Argument(help="Its new name.")]
+) -> None:
+    """Rename a profile, in its rules and so in all history."""
+    where = paths()
+    _save(where, Rules.load(where.profiles).rename(old, new))
+    typer.echo(f"✓ {old!r} is now {new!r}")
+
+
+@app.command()
+def delete(name: Annotated[str, typer.Argument(help="Name of the profile.")]) -> None:
+    """Delete a profile and its rules. No usage is lost: it falls to the next rule that matches, or to `default`."""
+    where = paths()
+    _save(where, Rules.load(where.profiles).delete(name))
+    typer.echo(f"✓ Deleted profile {name!r}; its usage now follows the remaining rules (ringlet usage profiles --period all)")
+
+
+@app.command("map")
+def map_(
+    profile: Annotated[str | None, typer.Argument(help="Profile that the usage belongs to; without it the rules are listed.")] = None,
+    agent: Annotated[str | None, typer.Option("--agent", help="Only this agent's usage.")] = None,
+    home: Annotated[str | None, typer.Option("--home", help="Only usage from this agent home.")] = None,
+    project: Annotated[
+        str | None, typer.Option("--project", help="Only usage in projects under this path, or matching this pattern.")
+    ] = None,
+    first: Annotated[bool, typer.Option("--first", help="Put the rule first instead of before all less specific ones.")] = False,
+    remove: Annotated[int | None, typer.Option("--remove", help="Remove the rule of this number.")] = None,
+) -> None:
+    """List, add or remove the rules from agent home and project to profile; the first that matches wins."""
+    where = paths()
+    rules = Rules.load(where.profiles)
+    if remove is not None:
+        if profile is not None:
+            raise typer.BadParameter("--remove takes no profile")
+        _save(where, rules.unmap(remove))
+        typer.echo(f"✓ Removed rule {remove}")
+        return
+    if profile is None:
+        for number, rule in enumerate(rules.rules, 1):
+            typer.echo(f"{number:>3}  {_told(rule)}")
+        typer.echo(f"{len(rules.rules) + 1:>3}  everything else -> {DEFAULT}")
+        return
+    if agent is None and home is None and project is None:
+        raise typer.BadParameter("name at least one of --agent, --home, --project")
+    if agent is not None:
+        _known_agent(agent)
+    rule = Rule(profile=profile, agent=agent, root=absolute(home) if home else None, project=absolute(project) if project else None)
+    _save(where, rules.map(rule, first=first))
+    typer.echo(f"✓ {_told(rule)}")
+
+
+def _known_agent(agent: str) -> None:
+    if agent not in AGENTS:
+        raise typer.BadParameter(f"no agent {agent!r}; there are: {', '.join(AGENTS)}")
+
+
+def _save(where: Paths, rules: Rules) -> None:
+    durable.make_dirs(where.data)
+    durable.write_over(where.profiles, rules.dump())
+
+
+def _told(rule: Rule) -> str:
+    conditions = [text for text in (rule.agent, rule.root and f"home {rule.root}", rule.project and f"project {rule.project}") if text]
+    return f"{', '.join(conditions) or 'everything'} -> {rule.profile}"
+
+
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
+    for row in (head, *rows):
+        typer.echo("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
