@@ -439,7 +439,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--codex", type=int, default=0, metavar="N", help="also N Codex sessions")
     parser.add_argument("--opencode", type=int, default=0, metavar="N", help="also N OpenCode sessions")
     parser.add_argument("--traps", action="store_true", help="also records on which trackers are known to differ")
-    parser.add_argument("--lean", action="store_true", help="next to no text: many calls in few bytes (about 600,000 per GB)")
+    parser.add_argument("--lean", action="store_true", help="next to no text: many calls in few bytes (about 480,000 per GB)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, required=True, help="folder to write; must not exist or be empty")
     args = parser.parse_args(argv)

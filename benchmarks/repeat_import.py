@@ -11,7 +11,7 @@ from benchmarks import harness
 
 
 def main() -> int:
-    args = harness.arguments(__doc__, size="1.7G", rounds=3).parse_args()
+    args = harness.arguments(__doc__, size="2.1G", rounds=3).parse_args()
     home, truth = harness.home(args.work, args.bytes, "--lean")
     copy = args.work / "repeat-copy"
     shutil.rmtree(copy, ignore_errors=True)
