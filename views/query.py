@@ -415,7 +415,8 @@ def arrange(query: Query, rows: "Iterable[Row]") -> "list[Row]":
     """
     filled = fill(query, rows)
     if query.sort is None and query.by in TIME_GROUPINGS:
-        filled.sort(key=lambda row: row.key or "")
+        # When clocks go back one hour comes twice, the later one with the smaller offset: its calls' times tell them apart.
+        filled.sort(key=lambda row: ((row.key or "")[:16], row.first_at_us or 0))
         return filled[-query.limit :] if query.limit else filled
     key, _, direction = (query.sort or "cost").partition(":")
     # Ties always end in the order of names, whichever way the numbers run.

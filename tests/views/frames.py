@@ -5,7 +5,11 @@ from typing import Any
 
 import polars as pl
 
+from views.calls import costed, folded, listed, owned, rated
+from views.catalog import Frames
 from views.columns import INSTANT, LOG, MONEY, NAME, TOKENS
+from views.cube import cube, measured
+from views.sessions import sessions
 
 NOON = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
 
@@ -55,3 +59,13 @@ def row(**facts: Any) -> dict[str, Any]:
 def rows(*made: dict[str, Any]) -> pl.DataFrame:
     """Rows of the log as the frame that `views.calls` reads."""
     return pl.DataFrame(list(made), schema={name: _TYPES[name] for name in (*LOG, "date", "machine")})
+
+
+def views(*made: dict[str, Any], rates: Any = None) -> Frames:
+    """The three views of some rows; `rates` gives a shape's rates, three and fifteen dollars per million by default."""
+    million = 10**12
+    sonnet = (3 * million, 15 * million, 15 * million, million, 4 * million, 6 * million, 0)
+    calls = owned(folded(rows(*made)), lambda *f: (f[3] or "default", f[4], f[4] != "ollama"))
+    kept = costed(rated(calls, rates or (lambda *_: sonnet), steps=(), hourly=False).lazy()).collect()
+    table = sessions(measured(kept.lazy())).collect()
+    return Frames(listed(kept).lazy(), table.lazy(), cube(table.lazy()).collect().lazy())

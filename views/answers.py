@@ -1,0 +1,156 @@
+"""Answers from the views: any question that `views.query` can put, whatever its grouping, filters, period and zone.
+
+Decides which view a question is answered from. Whole quarter-hours at the usual prices come from the cube, with sessions and runtimes from
+the session table; the rolling 24 hours and other cost modes need single calls. What a name matches and how rows stand is `views.query`'s.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+from views import calendar
+from views.calls import recosted
+from views.catalog import Frames
+from views.columns import COSTS, TOKENS, attodollars
+from views.cube import measured
+from views.query import FILTERS, Answer, Query, Row, Totals, arrange, model_matches, project_matches, session_matches
+from views.sessions import presence
+
+_MATCHES = {"model": model_matches, "project": project_matches, "session": session_matches}
+_COUNTS = ("requests", *TOKENS, "reasoning", "web_searches", "unpriced_requests", "unbilled_requests")
+_COSTS = {part: f"cost_{part.removesuffix('_cost')}" for part in COSTS}
+_NAMES = {"profile": "profiles", "agent": "agents", "provider": "providers", "model": "models"}
+
+
+def answer(query: Query, views: Frames, *, titles: Mapping[tuple[str, str], str] | None = None, as_of_us: int = 0) -> Answer:
+    """What the calls in the query's range and filters add up to; `titles` names sessions by (agent, session)."""
+    sums, spans = _sources(query, views)
+    every, sums, spans = _filtered(query, sums), _ranged(query, _filtered(query, sums)), _ranged(query, _filtered(query, spans))
+    asked = [
+        *_grouped(query, query.by, sums, spans),
+        *_grouped(query, "profile", sums, spans),
+        *_grouped(query, None, sums, spans),
+        every.select(pl.col("slot").max()),
+        sums.filter(pl.col("unpriced_requests") > 0).select(pl.col("model").cast(pl.String).unique().drop_nulls().sort()),
+    ]
+    rows, row_spans, profiles, profile_spans, total, total_span, last, unpriced = pl.collect_all(asked, engine="streaming")
+    last_slot = last.item()
+    return Answer(
+        query,
+        _totals(total, total_span),
+        arrange(query, _rows(query.by, rows, row_spans, titles or {})),
+        arrange(_by_profile(query), _rows("profile", profiles, profile_spans, {})),
+        last_day=None if last_slot is None else calendar.day_at(query.tz, int(last_slot.timestamp()) * 1_000_000),
+        unpriced_models=unpriced.to_series().to_list(),
+        as_of_us=as_of_us,
+    )
+
+
+def names(views: Frames) -> dict[str, list[str]]:
+    """The profiles, models, providers, agents and projects that there are calls of, a to z."""
+    columns = [name for name in FILTERS if name != "session"]
+    found = pl.collect_all([views.cube.select(pl.col(name).cast(pl.String).unique().drop_nulls().sort()) for name in columns])
+    return {name: frame.to_series().to_list() for name, frame in zip(columns, found, strict=True)}
+
+
+def calls_of(query: Query, views: Frames) -> pl.LazyFrame:
+    """The calls in the query's range and filters, with their parts of cost under its cost mode, as `cube.measured` leaves them; by time."""
+    return _ranged(query, _filtered(query, measured(recosted(views.calls, query.cost_mode)))).sort("at", "key")
+
+
+def _sources(query: Query, views: Frames) -> tuple[pl.LazyFrame, pl.LazyFrame]:
+    """What sums and what sessions are taken from."""
+    if query.since_us is not None or query.cost_mode != "auto":
+        calls = measured(recosted(views.calls, query.cost_mode))
+        return calls, calls
+    by_session = query.by == "session" or query.session is not None
+    return views.sessions if by_session else views.cube, views.sessions
+
+
+def _filtered(query: Query, rows: pl.LazyFrame) -> pl.LazyFrame:
+    for name, wanted in query.filters().items():
+        if name in _MATCHES:
+            known = rows.select(pl.col(name).unique().cast(pl.String)).collect().to_series()
+            matching = [value for value in known if _MATCHES[name](wanted, value)]
+            rows = rows.filter(pl.col(name).cast(pl.String).is_in(matching))
+        else:
+            rows = rows.filter(pl.col(name) == wanted)
+    return rows
+
+
+def _ranged(query: Query, rows: pl.LazyFrame) -> pl.LazyFrame:
+    if query.since_us is not None:
+        return rows.filter(pl.col("at").is_between(_instant(query.since_us), _instant(query.now_us)))
+    # Zones' midnights stand at whole quarter-hours, so a slot never lies on both sides of one.
+    if query.first_day is not None:
+        rows = rows.filter(pl.col("slot") >= _instant(calendar.midnights(query.tz, query.first_day, query.first_day)[0]))
+    if query.last_day is not None:
+        rows = rows.filter(pl.col("slot") < _instant(calendar.midnights(query.tz, query.last_day + 1, query.last_day + 1)[0]))
+    return rows
+
+
+def _instant(at_us: int) -> pl.Expr:
+    return pl.lit(at_us).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+
+
+def group_key(query: Query, by: str) -> pl.Expr:
+    """The key of a row's group, as `query.Row` defines it."""
+    if by not in ("day", "hour", "week", "month"):
+        return pl.col(by).cast(pl.String)
+    local = pl.col("slot").dt.convert_time_zone(query.tz)
+    if by == "hour":
+        return local.dt.strftime("%Y-%m-%dT%H:00%:z")
+    if by == "month":
+        return local.dt.strftime("%Y-%m")
+    day = local.dt.date()
+    if by == "week":
+        day = day.dt.offset_by(pl.format("-{}d", (day.dt.weekday() + 6 - query.week_start) % 7))
+    return day.dt.strftime("%Y-%m-%d")
+
+
+def _grouped(query: Query, by: str | None, sums: pl.LazyFrame, spans: pl.LazyFrame) -> list[pl.LazyFrame]:
+    """Sums per group, and sessions and runtime per group; one row for `by` None."""
+    key = (pl.lit("") if by is None else group_key(query, by)).alias("_key")
+    numbers = [
+        *(pl.col(name).sum() for name in _COUNTS),
+        *(attodollars(pl.col(part)).sum().alias(name) for part, name in _COSTS.items()),
+        *(pl.col(name).unique().cast(pl.String).drop_nulls().sort().alias(names) for name, names in _NAMES.items()),
+    ]
+    if by == "session":
+        numbers.append(pl.col("project").cast(pl.String).sort_by("last_at").drop_nulls().last())
+    return [sums.with_columns(key).group_by("_key").agg(numbers), presence(spans.with_columns(key), ["_key"])]
+
+
+def _numbers(sums: Mapping[str, Any], span: Mapping[str, Any]) -> dict[str, Any]:
+    taken = {name: sums[name] or 0 for name in (*_COUNTS, *_COSTS.values())}
+    return {**taken, **{name: span[name] for name in ("sessions", "runtime_us", "first_at_us", "last_at_us")}}
+
+
+def _spans(spans: pl.DataFrame) -> dict[str | None, dict[str, Any]]:
+    epoch = [pl.col(name).dt.epoch("us").alias(f"{name}_us") for name in ("first_at", "last_at")]
+    return {row["_key"]: row for row in spans.select("_key", "sessions", "runtime_us", *epoch).iter_rows(named=True)}
+
+
+def _totals(sums: pl.DataFrame, spans: pl.DataFrame) -> Totals:
+    found = _spans(spans)
+    return Totals(**_numbers(sums.row(0, named=True), found[""])) if found else Totals()
+
+
+def _rows(by: str, sums: pl.DataFrame, spans: pl.DataFrame, titles: Mapping[tuple[str, str], str]) -> list[Row]:
+    found = _spans(spans)
+    rows = []
+    for group in sums.iter_rows(named=True):
+        row = Row(group["_key"], **_numbers(group, found[group["_key"]]))
+        for names in _NAMES.values():
+            setattr(row, names, tuple(group[names]))
+        if by == "session":
+            row.project = group["project"]
+            row.title = next((titles[agent, row.key] for agent in row.agents if row.key is not None and (agent, row.key) in titles), None)
+        rows.append(row)
+    return rows
+
+
+def _by_profile(query: Query) -> Query:
+    """The same question grouped by profile, in that grouping's own order."""
+    return Query(now_us=query.now_us, today=query.today, tz=query.tz, by="profile")
