@@ -1,0 +1,292 @@
+"""The snapshot: two small text files from which the common questions are answered without any library.
+
+Decides which questions they answer and how a reader trusts them. `snapshot.base` holds the closed days, `snapshot.today` the days after
+them and what proves both fresh; their format is in `views.snapshot_text`, what the numbers are is counted by `views.recount`. Whether a
+snapshot is fresh is decided by whoever asks, from its header.
+
+A torn or foreign file is simply no snapshot. This module imports nothing that the bare interpreter has not loaded;
+`tests/cli/test_hot_imports.py` holds that.
+"""
+
+from os import stat
+
+from views import calendar
+from views.query import Answer, Query, Row, Totals, arrange
+from views.tally import FIELDS, Sums, row_from, row_of, sum_up
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from views.tally import Combo
+
+    Walk = tuple[str, tuple[str, ...], tuple[str, ...], bool]
+
+VERSION = "1"
+TODAY = "snapshot.today"
+BASE = "snapshot.base"
+
+_ANSWERED = ("profile", "model", "provider", "agent", "day", "week", "month")
+
+
+class Header:
+    """What a snapshot was made from, and what proves that it still holds."""
+
+    __slots__ = ("as_of_us", "cost_mode", "env", "first_day", "midnights", "places", "position", "proof", "stamps", "tz", "week_start")
+
+    def __init__(
+        self,
+        *,
+        position: "tuple[str, int]",
+        as_of_us: int,
+        tz: str,
+        week_start: int,
+        cost_mode: str,
+        first_day: int,
+        midnights: "Sequence[int]",
+        env: "Mapping[str, str | None]",
+        stamps: "Mapping[str, str]",
+        places: "Sequence[Walk]",
+        proof: str,
+    ) -> None:
+        self.position = position
+        """Epoch and sequence number of the log."""
+        self.as_of_us = as_of_us
+        self.tz = tz
+        self.week_start = week_start
+        self.cost_mode = cost_mode
+        self.first_day = first_day
+        """The day that `midnights` begins with: the local day on which the snapshot was made."""
+        self.midnights = midnights
+        """When that day and the coming ones begin; past the last one nobody knows the local day without a zone database."""
+        self.env = env
+        """Environment variables that decided where logs lie and which zone holds; None = not set."""
+        self.stamps = stamps
+        """`stamp` of every file and folder that decided prices, profiles, settings and the zone."""
+        self.places = places
+        """Where to look for log files, as `ingest.sweep` takes it."""
+        self.proof = proof
+        """`proof_of` the look at all log files that came before they were read; empty = must be read again."""
+
+
+class Snapshot:
+    """The two files, read as far as a question needs."""
+
+    __slots__ = ("base_name", "base_path", "combos", "header", "lines")
+
+    def __init__(self, header: Header, base_path: str, base_name: str, combos: "list[Combo]", lines: "list[str]") -> None:
+        self.header = header
+        self.base_path = base_path
+        self.base_name = base_name
+        """The digest that the base must bear to belong here."""
+        self.combos = combos
+        self.lines = lines
+        """The cells of the days that the base does not hold; they number `combos`."""
+
+    def today(self, now_us: int) -> "int | None":
+        """The local day of an instant; None where this snapshot does not know."""
+        return calendar.day_under(self.header.midnights, self.header.first_day, now_us)
+
+    def names(self, field: str) -> "list[str]":
+        """The names of a field (`profile`, `agent`, `provider`, `model`) that occur in any call, a to z. Raises `Stale`."""
+        place = FIELDS.index(field)
+        with Base(self.base_path, self.base_name) as base:
+            return sorted({name for combo in (*base.combos, *self.combos) if (name := combo[place]) is not None})
+
+    def answers(self, query: Query) -> bool:
+        """Whether the snapshot holds enough to answer a question."""
+        return (
+            query.by in _ANSWERED
+            and query.since_us is None
+            and query.project is None
+            and query.session is None
+            and query.tz == self.header.tz
+            and query.cost_mode == self.header.cost_mode
+        )
+
+    def answer(self, query: Query) -> Answer:
+        """The answer to a question that `answers` holds for. Raises `Stale`."""
+        with Base(self.base_path, self.base_name) as base:
+            sums = Sums(query)
+            closed: list[Row] = []
+            whole = query.first_day is None and query.last_day is None
+            if whole and query.by == "day" and not query.filters():
+                sums.take(base.combos, base.everything(), in_one=True)
+                closed = list(base.day_rows())
+            elif whole and query.by not in ("day", "week", "month"):
+                sums.take(base.combos, base.everything())
+            else:
+                sums.take(base.combos, base.days(query.first_day, query.last_day))
+            sums.take(self.combos, self.lines)
+            totals = Totals()
+            sum_up(totals, sums.groups())
+            last_day = None
+            if not totals.requests:
+                anywhere = Sums(query, anywhere=True)
+                anywhere.take(base.combos, base.days(None, None))
+                anywhere.take(self.combos, self.lines)
+                last_day = anywhere.last_day
+        profiles = [row_of(name, groups) for name, groups in sums.by(FIELDS.index("profile")).items()]
+        by_profile = Query(now_us=query.now_us, today=query.today, tz=query.tz)
+        return Answer(
+            query,
+            totals,
+            arrange(query, closed + sums.rows()),
+            arrange(by_profile, profiles),
+            last_day=last_day,
+            unpriced_models=sums.unpriced_models,
+            as_of_us=self.header.as_of_us,
+        )
+
+
+class Stale(Exception):
+    """The base and the small file were not written together; making them anew mends it."""
+
+
+def load(views: str) -> "Snapshot | None":
+    """The snapshot in the folder `views`; None where there is none that this version understands."""
+    try:
+        with open(views + "/" + TODAY, "rb") as file:
+            text = file.read()
+    except OSError:
+        return None
+    first, _, rest = text.partition(b"\n")
+    if first != first_line(rest):
+        return None
+    head, _, body = rest.decode("utf-8", "surrogatepass").partition("\n\n")
+    values: dict[str, list[str]] = {}
+    env: dict[str, str | None] = {}
+    stamps: dict[str, str] = {}
+    places: list[Walk] = []
+    for line in head.split("\n"):
+        name, *fields = line.split("\t")
+        if name == "env":
+            env[text_of(fields[0])] = name_of(fields[1])
+        elif name == "stamp":
+            stamps[text_of(fields[0])] = fields[1]
+        elif name == "place":
+            cut = int(fields[2])
+            parts = [text_of(field) for field in fields[3:]]
+            places.append((text_of(fields[0]), tuple(parts[:cut]), tuple(parts[cut:]), fields[1] == "1"))
+        else:
+            values[name] = fields
+    header = Header(
+        position=(values["position"][0], int(values["position"][1])),
+        as_of_us=int(values["as_of"][0]),
+        tz=text_of(values["zone"][0]),
+        week_start=int(values["zone"][1]),
+        cost_mode=values["zone"][2],
+        first_day=int(values["midnights"][0]),
+        midnights=[int(at) for at in values["midnights"][1:]],
+        env=env,
+        stamps=stamps,
+        places=places,
+        proof=values["proof"][0],
+    )
+    combos, lines = split(body)
+    return Snapshot(header, views + "/" + BASE, values["base"][0], combos, lines)
+
+
+def stamp(path: str) -> str:
+    """What tells whether a file or folder is still the one it was: inode, size and time, or `-` where there is nothing."""
+    try:
+        status = stat(path)
+    except (OSError, ValueError):
+        return "-"
+    return f"{status.st_ino}:{status.st_size}:{status.st_mtime_ns}"
+
+
+def proof_of(looks: "list[tuple[str, int, int, int]]") -> str:
+    """A digest of a look at all log files, as `ingest.sweep.sweep` gives it, whatever its order."""
+    return digest(repr(sorted(looks)).encode("utf-8", "surrogatepass"))
+
+
+class Base:
+    """The base file, open; a missing one is an empty one if the small file says so."""
+
+    def __init__(self, path: str, name: str) -> None:
+        self._path = path
+        self._name = name
+        self.combos: list[Combo] = []
+        self.end_day = 0
+
+    def __enter__(self) -> "Base":
+        try:
+            self._file = open(self._path, "rb")
+        except OSError:
+            raise Stale from None
+        if self._file.readline() != f"ringlet base {VERSION} {self._name}\n".encode():
+            self._file.close()
+            raise Stale
+        sizes = [int(size) for size in self._file.readline().split(b"\t")]
+        self.end_day = sizes[0]
+        offsets = [int(number) for number in self._file.readline().split()]
+        self._index = list(zip(offsets[::2], offsets[1::2], strict=True))
+        self._sizes = sizes[1:]
+        self.combos = split(self._read(self._sizes[0]))[0]
+        self._start = self._file.tell()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def _read(self, size: int) -> str:
+        return self._file.read(size).decode("utf-8", "surrogatepass")
+
+    def day_rows(self) -> "Iterator[Row]":
+        """One unfiltered row for each closed day."""
+        self._file.seek(self._start)
+        for line in self._read(self._sizes[1]).split("\n")[:-1]:
+            number, sessions, runtime, members, *rest = line.split("\t")
+            row = row_from(calendar.iso_day(int(number)), list(map(int, rest)), [self.combos[int(member)] for member in members.split(",")])
+            row.sessions, row.runtime_us = int(sessions), int(runtime)
+            yield row
+
+    def everything(self) -> "list[str]":
+        """Lines of all closed days in one."""
+        self._file.seek(self._start + self._sizes[1])
+        return self._read(self._sizes[2]).split("\n")
+
+    def days(self, first_day: "int | None", last_day: "int | None") -> "list[str]":
+        """Lines of the closed days from `first_day` to `last_day`."""
+        start = next((offset for day, offset in self._index if first_day is None or day >= first_day), None)
+        if start is None:
+            return []
+        end = self._sizes[3] if last_day is None else next((offset for day, offset in self._index if day > last_day), self._sizes[3])
+        self._file.seek(self._start + self._sizes[1] + self._sizes[2] + start)
+        return self._read(max(end - start, 0)).split("\n")
+
+
+def split(body: str) -> "tuple[list[Combo], list[str]]":
+    """The combinations at the beginning of a body, and the lines after them."""
+    combos: list[Combo] = []
+    lines = body.split("\n")
+    for at, line in enumerate(lines):
+        if line[:2] != "k\t":
+            return combos, lines[at:]
+        profile, agent, provider, model, initiator = line[2:].split("\t")
+        combos.append((text_of(profile), text_of(agent), name_of(provider), name_of(model), text_of(initiator)))
+    return combos, []
+
+
+def name_of(field: str) -> "str | None":
+    return text_of(field) if field else None
+
+
+def text_of(field: str) -> str:
+    if "%" not in field:
+        return field
+    return field.replace("%00", "").replace("%0D", "\r").replace("%0A", "\n").replace("%09", "\t").replace("%25", "%")
+
+
+def digest(text: bytes) -> str:
+    try:
+        from _blake2 import blake2b  # hashlib takes 1 ms to load
+    except ImportError:
+        from hashlib import blake2b
+    return blake2b(text, digest_size=16).hexdigest()
+
+
+def first_line(rest: bytes) -> bytes:
+    """The first line of a small file whose other lines are `rest`."""
+    return f"ringlet snapshot {VERSION} {digest(rest)}".encode()

@@ -1,0 +1,156 @@
+"""The text of a snapshot: how days and a header become the two files, and how the files become days again.
+
+Decides the format that `views.snapshot` answers from. Writes no file. Both files are lines of tab-separated fields:
+
+    today   `ringlet snapshot VERSION DIGEST`, where the digest covers all that follows; header lines, each with its name first; an empty
+            line; combinations; days.
+    base    `ringlet base VERSION NAME`, where the name is the digest of all that follows; the first day not in it, then the bytes of each
+            section; (day, offset) of each day; the sections: combinations, a row per day, everything in one day, days.
+    k       one combination: profile, agent, provider, model, initiator; cells number them from 0
+    d       a day, whose cells follow
+    c       a cell: combination, `tally.NUMBERS`, first and last time
+    s       a session in it: digest, combination, first and last time
+
+Money is attodollars, times are microseconds since 1970 UTC, a day is a local day of the header's zone.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from views.snapshot import VERSION, Base, Header, Snapshot, digest, first_line
+from views.tally import add, nothing, widen
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from views.tally import Combo, Spans
+
+
+class Day:
+    """One local day: sums and times per combination of (profile, agent, provider, model, initiator), and who was at work when."""
+
+    __slots__ = ("cells", "sessions")
+
+    def __init__(self) -> None:
+        self.cells: dict[Combo, list[int]] = {}
+        """`NUMBERS`, then the first and last time."""
+        self.sessions: dict[tuple[str, Combo], tuple[int, int]] = {}
+        """First and last time by (session, combination); a session is named by a digest of agent and session id."""
+
+
+def days_of(snapshot: Snapshot) -> "dict[int, Day]":
+    """Every day of a snapshot. Raises `Stale`."""
+    found: dict[int, Day] = {}
+    with Base(snapshot.base_path, snapshot.base_name) as base:
+        _read(base.combos, base.days(None, None), found)
+    _read(snapshot.combos, snapshot.lines, found)
+    return found
+
+
+def open_days_of(snapshot: Snapshot) -> "dict[int, Day]":
+    """The days that the base of a snapshot does not hold."""
+    found: dict[int, Day] = {}
+    _read(snapshot.combos, snapshot.lines, found)
+    return found
+
+
+def base_text(days: "Mapping[int, Day]", end_day: int) -> "tuple[bytes, str]":
+    """The base file for all of `days` before `end_day`, and its name."""
+    closed = sorted(day for day in days if day < end_day and days[day].cells)
+    combos = _numbered(days[day] for day in closed)
+    blocks: list[bytes] = []
+    offsets: list[str] = []
+    offset = 0
+    by_day: list[str] = []
+    fold: dict[Combo, list[int]] = {}
+    spans: dict[tuple[str, Combo], tuple[int, int]] = {}
+    for number in closed:
+        day = days[number]
+        block = _block(number, day, combos)
+        offsets += [str(number), str(offset)]
+        offset += len(block)
+        blocks.append(block)
+        whole: list[int] = nothing()
+        for combo, numbers in day.cells.items():
+            add(whole, numbers)
+            add(fold.setdefault(combo, nothing()), numbers)
+        present: Spans = {}
+        for (session, combo), span in day.sessions.items():
+            widen(present, session, span)
+            held = spans.get((session, combo))
+            spans[session, combo] = span if held is None else (min(held[0], span[0]), max(held[1], span[1]))
+        runtime = sum(last - first for first, last in present.values())
+        members = ",".join(str(combos[combo]) for combo in day.cells)
+        by_day.append("\t".join(map(str, (number, len(present), runtime, members, *whole))) + "\n")
+    total = Day()
+    total.cells, total.sessions = fold, spans
+    sections = [
+        _combo_lines(combos),
+        "".join(by_day).encode("utf-8", "surrogatepass"),
+        _block(0, total, combos),
+        b"".join(blocks),
+    ]
+    index = "\t".join([str(end_day), *(str(len(section)) for section in sections)]) + "\n" + "\t".join(offsets) + "\n"
+    rest = index.encode() + b"".join(sections)
+    name = digest(rest)
+    return f"ringlet base {VERSION} {name}\n".encode() + rest, name
+
+
+def today_text(header: Header, base_name: str, days: "Mapping[int, Day]") -> bytes:
+    """The small file: the header and `days`, which go with the base of that name."""
+    lines = [
+        f"base\t{base_name}",
+        f"position\t{header.position[0]}\t{header.position[1]}",
+        f"as_of\t{header.as_of_us}",
+        f"zone\t{_escaped(header.tz)}\t{header.week_start}\t{header.cost_mode}",
+        "\t".join(["midnights", str(header.first_day), *map(str, header.midnights)]),
+        f"proof\t{header.proof}",
+    ]
+    lines += [f"env\t{_escaped(name)}\t{_escaped(value)}" for name, value in header.env.items()]
+    lines += [f"stamp\t{_escaped(path)}\t{value}" for path, value in header.stamps.items()]
+    for root, folders, names, journalled in header.places:
+        parts = "".join("\t" + _escaped(part) for part in (*folders, *names))
+        lines.append(f"place\t{_escaped(root)}\t{int(journalled)}\t{len(folders)}{parts}")
+    combos = _numbered(days.values())
+    blocks = [_block(number, days[number], combos) for number in sorted(days) if days[number].cells]
+    head = ("\n".join(lines) + "\n\n").encode("utf-8", "surrogatepass")
+    rest = head + _combo_lines(combos) + b"".join(blocks)
+    return first_line(rest) + b"\n" + rest
+
+
+def _read(combos: "list[Combo]", lines: "Iterable[str]", found: "dict[int, Day]") -> None:
+    day = Day()
+    for line in lines:
+        kind, _, rest = line.partition("\t")
+        if kind == "d":
+            day = found.setdefault(int(rest), Day())
+        elif kind == "c":
+            number, *values = rest.split("\t")
+            day.cells[combos[int(number)]] = list(map(int, values))
+        elif kind == "s":
+            session, number, first, last = rest.split("\t")
+            day.sessions[session, combos[int(number)]] = int(first), int(last)
+
+
+def _numbered(days: "Iterable[Day]") -> "dict[Combo, int]":
+    combos: dict[Combo, int] = {}
+    for day in days:
+        for combo in day.cells:
+            combos.setdefault(combo, len(combos))
+    return combos
+
+
+def _block(number: int, day: Day, combos: "Mapping[Combo, int]") -> bytes:
+    lines = [f"d\t{number}\n"]
+    lines += ["\t".join(["c", str(combos[combo]), *map(str, numbers)]) + "\n" for combo, numbers in day.cells.items()]
+    lines += [f"s\t{session}\t{combos[combo]}\t{first}\t{last}\n" for (session, combo), (first, last) in day.sessions.items()]
+    return "".join(lines).encode("utf-8", "surrogatepass")
+
+
+def _combo_lines(combos: "Iterable[Combo]") -> bytes:
+    return "".join("\t".join(["k", *map(_escaped, combo)]) + "\n" for combo in combos).encode("utf-8", "surrogatepass")
+
+
+def _escaped(text: "str | None") -> str:
+    """A name as one field; the empty field is None."""
+    if text is None:
+        return ""
+    return text.replace("%", "%25").replace("\t", "%09").replace("\n", "%0A").replace("\r", "%0D") or "%00"

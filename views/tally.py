@@ -1,0 +1,192 @@
+"""What the cells of a snapshot add up to for one question.
+
+Decides which cells a question is about and how they become totals and rows. A cell is one line: sums of the calls of one local day and one
+combination of (profile, agent, provider, model, initiator), or the first and last call of a session in it. Imports no library: hot path.
+"""
+
+from views.query import Query, Row, Totals, model_matches, time_key
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    Combo = tuple[str, str, str | None, str | None, str]
+    Spans = dict[str, tuple[int, int]]
+
+NUMBERS = (
+    "requests",
+    "input",
+    "output",
+    "cache_read",
+    "cache_write_5m",
+    "cache_write_1h",
+    "reasoning",
+    "web_searches",
+    "cost_input",
+    "cost_output",
+    "cost_cache_write",
+    "cost_cache_read",
+    "cost_other",
+    "unpriced_requests",
+    "unbilled_requests",
+)
+"""The numbers of a cell that add up, in the order of the files; the first and last time follow them."""
+
+FIELDS = ("profile", "agent", "provider", "model", "initiator")
+_SUMS = len(NUMBERS)
+_UNPRICED = NUMBERS.index("unpriced_requests")
+
+
+def nothing() -> "list[int]":
+    """The numbers of a cell without calls."""
+    return [0] * _SUMS + [2**63, 0]
+
+
+def add(into: "list[int]", numbers: "list[int]") -> None:
+    """Add the numbers of one cell to those of another, in place."""
+    first, last = min(into[_SUMS], numbers[_SUMS]), max(into[_SUMS + 1], numbers[_SUMS + 1])
+    into[:] = [a + b for a, b in zip(into, numbers, strict=True)]
+    into[_SUMS], into[_SUMS + 1] = first, last
+
+
+def widen(spans: "Spans", session: str, span: "tuple[int, int]") -> None:
+    """Let the span of a session also cover this one."""
+    held = spans.get(session)
+    spans[session] = span if held is None else (min(held[0], span[0]), max(held[1], span[1]))
+
+
+class Group:
+    """The calls of one combination, within one time group where the question is about times."""
+
+    __slots__ = ("combo", "numbers", "spans")
+
+    def __init__(self, combo: "Combo") -> None:
+        self.combo = combo
+        self.numbers: list[int] = nothing()
+        self.spans: Spans = {}
+
+
+class Sums:
+    """What a question's lines add up to, by combination and time group."""
+
+    def __init__(self, query: Query, *, anywhere: bool = False) -> None:
+        self._query = query
+        self._first = None if anywhere else query.first_day
+        self._last = None if anywhere else query.last_day
+        self._timed = query.by in ("day", "week", "month")
+        self.last_day: int | None = None
+        self._groups: dict[str | None, dict[Combo, Group]] = {}
+
+    def take(self, combos: "list[Combo]", lines: "Iterable[str]", *, in_one: bool = False) -> None:
+        """Add the lines that the question is about; `combos` are the combinations that they number.
+
+        `in_one`: the lines are sums over many days, which count in totals but in no row of a time.
+        """
+        wanted = [_matches(self._query, combo) for combo in combos]
+        held: list[Group | None] = []
+        inside = False
+        day = 0
+        for line in lines:
+            kind, _, rest = line.partition("\t")
+            if kind == "d":
+                day = int(rest)
+                inside = (self._first is None or day >= self._first) and (self._last is None or day <= self._last)
+                if inside:
+                    key = time_key(self._query.by, day, self._query.week_start) if self._timed and not in_one else None
+                    by_combo = self._groups.setdefault(key, {})
+                    held = [by_combo.get(combo) for combo in combos]
+            elif not inside:
+                continue
+            elif kind == "c":
+                number, *values = rest.split("\t")
+                index = int(number)
+                if wanted[index]:
+                    group = held[index]
+                    if group is None:
+                        group = held[index] = by_combo[combos[index]] = Group(combos[index])
+                    add(group.numbers, list(map(int, values)))
+                    self.last_day = day if self.last_day is None else max(day, self.last_day)
+            elif kind == "s":
+                session, number, first, last = rest.split("\t")
+                group = held[int(number)]
+                if group is not None:
+                    widen(group.spans, session, (int(first), int(last)))
+
+    @property
+    def unpriced_models(self) -> "list[str]":
+        """Models of calls without a price, a to z."""
+        return sorted({group.combo[3] or "unknown" for group in self.groups() if group.numbers[_UNPRICED]})
+
+    def groups(self) -> "list[Group]":
+        """All of them."""
+        return [group for by_combo in self._groups.values() for group in by_combo.values()]
+
+    def by(self, place: int) -> "dict[str | None, list[Group]]":
+        """Groups by one field of their combination."""
+        found: dict[str | None, list[Group]] = {}
+        for group in self.groups():
+            found.setdefault(group.combo[place], []).append(group)
+        return found
+
+    def rows(self) -> "list[Row]":
+        """One row for each group of the question's grouping."""
+        if self._timed:
+            return [row_of(key, list(by_combo.values())) for key, by_combo in self._groups.items() if key is not None and by_combo]
+        return [row_of(key, groups) for key, groups in self.by(FIELDS.index(self._query.by)).items()]
+
+
+def _matches(query: Query, combo: "Combo") -> bool:
+    profile, agent, provider, model, _ = combo
+    return (
+        (query.profile is None or query.profile == profile)
+        and (query.agent is None or query.agent == agent)
+        and (query.provider is None or query.provider == provider)
+        and (query.model is None or model_matches(query.model, model))
+    )
+
+
+def sum_up(totals: Totals, groups: "list[Group]") -> None:
+    """Fill `totals` with what the groups add up to; a session that is in several of them counts once."""
+    if not groups:
+        return
+    numbers = nothing()
+    for group in groups:
+        add(numbers, group.numbers)
+    spans = groups[0].spans
+    if len(groups) > 1:
+        spans = dict(spans)
+        for group in groups[1:]:
+            for session, span in group.spans.items():
+                widen(spans, session, span)
+    _set(totals, numbers)
+    totals.sessions = len(spans)
+    totals.runtime_us = sum([last - first for first, last in spans.values()])
+
+
+def row_of(key: "str | None", groups: "list[Group]") -> Row:
+    """One row for some groups."""
+    row = Row(key)
+    sum_up(row, groups)
+    _set_names(row, [group.combo for group in groups])
+    return row
+
+
+def row_from(key: str, numbers: "list[int]", combos: "list[Combo]") -> Row:
+    """One row for the numbers of one cell, without sessions."""
+    row = Row(key)
+    _set(row, numbers)
+    _set_names(row, combos)
+    return row
+
+
+def _set(totals: Totals, numbers: "list[int]") -> None:
+    for name, number in zip(NUMBERS, numbers, strict=False):
+        setattr(totals, name, number)
+    if totals.requests:
+        totals.first_at_us, totals.last_at_us = numbers[_SUMS], numbers[_SUMS + 1]
+
+
+def _set_names(row: Row, combos: "Iterable[Combo]") -> None:
+    profiles, agents, providers, models, _ = ({name for name in names if name is not None} for names in zip(*combos, strict=True))
+    row.profiles, row.agents = tuple(sorted(profiles)), tuple(sorted(agents))
+    row.providers, row.models = tuple(sorted(providers)), tuple(sorted(models))
