@@ -32,16 +32,16 @@ def answer(query: Query, views: Frames, *, titles: Mapping[tuple[str, str], str]
         *_grouped(query, "profile", sums, spans),
         *_grouped(query, None, sums, spans),
         every.select(pl.col("slot").max()),
-        sums.filter(pl.col("unpriced_requests") > 0).select(pl.col("model").cast(pl.String).unique().drop_nulls().sort()),
+        sums.filter(pl.col("unpriced_requests") > 0).select(pl.col("model").cast(pl.String).fill_null("unknown").unique().sort()),
     ]
     rows, row_spans, profiles, profile_spans, total, total_span, last, unpriced = pl.collect_all(asked, engine="streaming")
-    last_slot = last.item()
+    totals, last_slot = _totals(total, total_span), last.item()
     return Answer(
         query,
-        _totals(total, total_span),
+        totals,
         arrange(query, _rows(query.by, rows, row_spans, titles or {})),
         arrange(_by_profile(query), _rows("profile", profiles, profile_spans, {})),
-        last_day=None if last_slot is None else calendar.day_at(query.tz, int(last_slot.timestamp()) * 1_000_000),
+        last_day=None if totals.requests or last_slot is None else calendar.day_at(query.tz, int(last_slot.timestamp()) * 1_000_000),
         unpriced_models=unpriced.to_series().to_list(),
         as_of_us=as_of_us,
     )

@@ -6,6 +6,7 @@ to frame.
 """
 
 from collections.abc import Callable, Sequence
+from datetime import date
 
 import polars as pl
 
@@ -17,14 +18,18 @@ _ADDED_IF_KNOWN = ("reasoning", "duration_ms", "logged_cost_usd")
 OWNERSHIP = ("agent", "root", "project", "profile", "provider")
 """What decides a call's profile and who bills it."""
 
-SHAPE = ("provider", "model", "tier", "speed", "geo", "ttl_known", "date", "hour", "step")
-"""What decides a call's rates. `hour` is UTC; `step` is how many thresholds the whole prompt exceeds."""
+SHAPE = ("provider", "model", "tier", "speed", "geo", "date", "step", "minute")
+"""What decides a call's rates. `step` is how many prompt sizes of the price book the whole prompt exceeds; `minute` is the minute of the
+UTC day for models with off-peak hours, null for all others."""
 
 Ownership = Callable[..., tuple[str, str | None, bool]]
 """(profile, provider, billed per token) of an agent, root, project, own profile and logged provider."""
 
-Rates = Callable[..., tuple[int | None, ...] | None]
+Rates = Callable[..., tuple[int, ...] | None]
 """Attodollars in the order of `RATES` for a shape, given in the order of `SHAPE`; None where no price is known."""
+
+IsTimed = Callable[[str | None, str | None, date], bool]
+"""Whether a provider's price of a model depends on the time of day, at that date."""
 
 
 def folded(rows: pl.DataFrame, *, lost: pl.DataFrame | None = None) -> pl.DataFrame:
@@ -97,19 +102,22 @@ def owned(calls: pl.DataFrame, ownership: Ownership) -> pl.DataFrame:
     return calls.with_columns(joined["_profile"].alias("profile"), joined["_provider"].alias("provider"), joined["billed"])
 
 
-def rated(calls: pl.DataFrame, rates: Rates, *, steps: Sequence[int], hourly: bool) -> pl.DataFrame:
+def rated(calls: pl.DataFrame, rates: Rates, *, steps: Sequence[int], is_timed: IsTimed) -> pl.DataFrame:
     """`calls` with `columns.RATES`, null where no price is known or the call is not billed.
 
-    `steps` are the prompt sizes above which some price differs; `hourly` says whether some price depends on the hour.
+    `steps` are the prompt sizes above which some price differs.
 
     In:  owned calls
     """
+    day = pl.col("at").dt.date().alias("date")
+    listings = calls.filter("billed").select("provider", "model", day).unique()
+    timed = pl.col("model").is_in([listing[1] for listing in listings.iter_rows() if is_timed(*listing)])
     prompt = pl.sum_horizontal(PROMPT)
     asked = calls.select(
-        *SHAPE[:6],
-        pl.col("at").dt.date().alias("date"),
-        (pl.col("at").dt.hour() if hourly else pl.lit(0, pl.Int8)).alias("hour"),
+        *SHAPE[:5],
+        day,
         pl.sum_horizontal(pl.lit(0, pl.Int8), *((prompt > step).cast(pl.Int8) for step in steps)).alias("step"),
+        pl.when(timed).then(pl.col("at").dt.hour().cast(pl.Int16) * 60 + pl.col("at").dt.minute()).alias("minute"),
         "billed",
     )
     shapes = asked.filter("billed").select(SHAPE).unique()
@@ -129,17 +137,19 @@ def _looked_up(asked: pl.DataFrame, answers: pl.DataFrame, by: Sequence[str]) ->
 def costed(calls: pl.LazyFrame, *, mode: str = "auto") -> pl.LazyFrame:
     """`calls` with `columns.COSTS`, cost_usd and cost_status under a cost mode.
 
-    `auto`: what the provider stated, else the price book's cost, else the agent's own estimate. `calculate`: the price book's cost only.
-    `logged`: only what the log states. A cost that is known only as a whole is `other_cost`. Where there is no cost every part is null.
+    The modes are those of `pricing.decision.decide`, which this states for columns: `auto` takes what the provider stated, else the price
+    book's cost, else an agent's own estimate above zero; `calculate` the price book's cost only; `logged` only what the log states. A cost
+    that is known only as a whole is `other_cost`. Where there is no cost every part is null.
 
     In:  rated calls with `billed`
     """
     rated = pl.any_horizontal(pl.col(rate).is_not_null() for rate in RATES)
     logged = pl.col("logged_cost_usd").is_not_null()
+    estimated = logged & (pl.col("logged_cost_usd") != 0)
     by_provider = logged & (pl.col("logged_cost_basis") == "provider").fill_null(value=False)
     nothing = pl.lit(value=False)
     whole, by_book = {
-        "auto": (by_provider | (logged & ~rated), rated & ~by_provider),
+        "auto": (by_provider | (estimated & ~rated), rated & ~by_provider),
         "calculate": (nothing, rated),
         "logged": (logged, nothing),
     }[mode]

@@ -66,6 +66,6 @@ def views(*made: dict[str, Any], rates: Any = None) -> Frames:
     million = 10**12
     sonnet = (3 * million, 15 * million, 15 * million, million, 4 * million, 6 * million, 0)
     calls = owned(folded(rows(*made)), lambda *f: (f[3] or "default", f[4], f[4] != "ollama"))
-    kept = costed(rated(calls, rates or (lambda *_: sonnet), steps=(), hourly=False).lazy()).collect()
+    kept = costed(rated(calls, rates or (lambda *_: sonnet), steps=(), is_timed=lambda *_: False).lazy()).collect()
     table = sessions(measured(kept.lazy())).collect()
     return Frames(listed(kept).lazy(), table.lazy(), cube(table.lazy()).collect().lazy())

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tests.views.frames import NOON, row, rows
 from views.calls import costed, folded, listed, lost_elsewhere, owned, rated, recosted
 from views.columns import CALLS, COSTS
+from views.pricing.decision import decide
 
 LOW = b"\x80" + bytes(15)
 HIGH = b"\x81" + bytes(15)
@@ -20,7 +21,7 @@ SONNET = (3 * MICRO, 15 * MICRO, 15 * MICRO, 3 * MICRO // 10, 375 * MICRO // 100
 def priced(*made: dict[str, Any], rates: Any = SONNET, billed: bool = True, mode: str = "auto") -> pl.DataFrame:
     """Rows folded, owned by `default` and priced with one set of rates."""
     calls = owned(folded(rows(*made)), lambda *facts: ("default", facts[4], billed))
-    return costed(rated(calls, lambda *_: rates, steps=(), hourly=False).lazy(), mode=mode).collect()
+    return costed(rated(calls, lambda *_: rates, steps=(), is_timed=lambda *_: False).lazy(), mode=mode).collect()
 
 
 def test_difference_adds_to_its_call() -> None:
@@ -161,17 +162,49 @@ def test_modes_can_be_asked_of_listed_calls() -> None:
     assert recosted(kept.lazy(), "calculate").collect()["cost_usd"].to_list() == [Decimal(3)]
 
 
-def test_shape_holds_step_and_hour() -> None:
-    """Rates are asked for with the number of thresholds that the whole prompt exceeds, and the UTC hour where prices depend on it."""
+def test_shape_holds_step_and_minute() -> None:
+    """Rates are asked for with the number of thresholds that the whole prompt exceeds, and the minute where the price depends on it."""
     asked = []
 
     def rates(*shape: Any) -> None:
-        asked.append((shape[7], shape[8]))
+        asked.append(shape[6:])
 
-    calls = owned(rows(row(input=1, cache_read=200_000), row(key="b", cache_write_1h=200_000)), lambda *facts: ("p", facts[4], True))
-    rated(calls, rates, steps=(128_000, 200_000), hourly=True)
+    made = rows(
+        row(input=1, cache_read=200_000),
+        row(key="b", cache_write_1h=200_000),
+        row(key="c", model="deepseek-chat", at=NOON.replace(minute=30)),
+    )
+    rated(
+        owned(made, lambda *facts: ("p", facts[4], True)),
+        rates,
+        steps=(128_000, 200_000),
+        is_timed=lambda *listing: listing[1] == "deepseek-chat",
+    )
 
-    assert sorted(asked) == [(12, 1), (12, 2)]
+    assert sorted(asked, key=str) == [(0, 750), (1, None), (2, None)]
+
+
+def test_estimate_of_zero_is_no_cost() -> None:
+    """An agent that writes 0 for a model without a known price did not know it either."""
+    call = row(input=5, logged_cost_usd=Decimal(0), logged_cost_basis="agent")
+
+    assert priced(call, rates=None)["cost_status"].to_list() == ["unpriced"]
+
+
+MODES = st.sampled_from(["auto", "calculate", "logged"])
+LOGGED = st.one_of(st.none(), st.integers(0, 3 * 10**18))
+
+
+@settings(max_examples=60, deadline=None)
+@given(MODES, st.booleans(), st.one_of(st.none(), st.just(SONNET)), LOGGED, st.sampled_from(["provider", "agent"]))
+def test_columns_decide_as_pricing_does(mode: str, billed: bool, rates: Any, logged: int | None, basis: str) -> None:
+    """A call's status and parts are what `pricing.decision.decide` says of it, under every mode."""
+    usd = None if logged is None else Decimal(logged).scaleb(-18)
+    call = priced(row(input=7, logged_cost_usd=usd, logged_cost_basis=basis), rates=rates, billed=billed, mode=mode).row(0, named=True)
+    status, parts, _ = decide(mode, billed, None if rates is None else (21 * MICRO, 0, 0, 0, 0), logged, basis)
+
+    assert call["cost_status"] == status
+    assert [call[part] for part in COSTS] == ([None] * 5 if parts is None else [Decimal(part).scaleb(-18) for part in parts])
 
 
 COUNT = st.integers(min_value=0, max_value=2**40)
