@@ -6,16 +6,22 @@ library, so that a command that finds a few new lines can answer in the same bre
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
-from typing import Protocol
+from itertools import pairwise
+from typing import TYPE_CHECKING, Protocol
 
 from pipeline.batch import Dims
 from views import calendar
 from views.attribution import Attribution
 from views.pricing.book import Book
-from views.pricing.cost import Parts, Rates, Shape, attodollars, cost, resolve, step_prompt
+from views.pricing.cost import Parts, Rates, Shape, cost, resolve, step_prompt
 from views.pricing.decision import decide
+from views.pricing.money import attodollars
 from views.snapshot_text import Day
-from views.tally import Combo, add, nothing, widen
+from views.tally import add, nothing, widen
+
+if TYPE_CHECKING:
+    from views.pricing.cost import Parts
+    from views.tally import Combo
 
 
 class Total(Protocol):
@@ -66,7 +72,7 @@ def spans(zone: str, first_day: int, last_day: int) -> Iterator[tuple[int, int, 
     """
     starts = calendar.midnights(zone, first_day, last_day + 1)
     run: tuple[int, int, int, int, int] | None = None
-    for day, (start, end) in enumerate(zip(starts, starts[1:], strict=False), first_day):
+    for day, (start, end) in enumerate(pairwise(starts), first_day):
         offset = day * calendar.DAY_US - start
         if run is not None and run[4] != offset:
             yield run
@@ -139,7 +145,7 @@ def _count(day: Day, total: Total, dims: Dims, attribution: Attribution, prices:
         widen(day.sessions, (session_digest(dims.agent, dims.session), combo), (total.first_at_us, total.last_at_us))
 
 
-def _cost(total: Total, dims: Dims, provider: str | None, *, billed: bool, prices: Prices) -> tuple[Parts, int]:
+def _cost(total: Total, dims: Dims, provider: str | None, *, billed: bool, prices: Prices) -> "tuple[Parts, int]":
     """(parts, unpriced calls) of calls of one shape. Which cost counts can differ only by whether and how much the log states."""
     if not billed:
         return (0, 0, 0, 0, 0), 0

@@ -144,6 +144,22 @@ def state(prices: str, config_file: str | None = None) -> str:
     return " ".join(parts)
 
 
+def newest(text: bytes, name: str) -> Row | None:
+    """The newest row that a book file has of exactly that model, as it was listed: not corrected, nothing filled."""
+    for line in lines_of(text, name):
+        entry, _ = _parse(line, "shipped")
+        if entry.name == name:
+            return entry.rows[-1]
+    return None
+
+
+def entries(text: bytes, origin: str) -> "Iterator[Entry]":
+    """Every line of a book file, as it was listed."""
+    for line in text.decode().splitlines():
+        if line and not line.startswith("#"):
+            yield _parse(line, origin)[0]
+
+
 def header(text: bytes, name: str) -> str:
     """The value of a `# name: value` line at the head of a book file; empty where there is none."""
     wanted = b"# " + name.encode() + b": "

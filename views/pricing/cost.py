@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from views.pricing.book import Book, Entry, Row
 
-    Parts = tuple[int, int, int, int, int]
-    """Attodollars of input, output, cache writes, cache reads, other (searches, and costs known only from the log)."""
+Parts = tuple[int, int, int, int, int]
+"""Attodollars of input, output, cache writes, cache reads, other (searches, and costs known only from the log)."""
 
 ANTHROPIC_SEARCH = 10**16
 """$10 per 1,000 web searches (Anthropic price list, 2025-05 to 2026-11)."""
@@ -138,7 +138,7 @@ def cost(
     cache_write_1h: int = 0,
     reasoning: int = 0,
     web_searches: int = 0,
-) -> "Parts":
+) -> Parts:
     """What the tokens of one call, or the summed tokens of calls of one shape, cost at `rates`."""
     return (
         input * rates.input,

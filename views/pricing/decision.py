@@ -4,12 +4,11 @@ Decides billing policy and `--cost-mode`. What a price is belongs to `cost`.
 """
 
 from pipeline.providers import billing
+from views.pricing.cost import Parts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from views.pricing.cost import Parts
 
 
 def is_billed(
@@ -25,9 +24,7 @@ def is_billed(
     return billing(provider, declared) == "metered" and (profile_provider is None or billing(profile_provider, declared) == "metered")
 
 
-def decide(
-    mode: str, billed: bool, computed: "Parts | None", logged: int | None, basis: str | None
-) -> "tuple[str, Parts | None, str | None]":
+def decide(mode: str, billed: bool, computed: Parts | None, logged: int | None, basis: str | None) -> tuple[str, Parts | None, str | None]:
     """(cost_status, parts, where they come from: calculated, provider or agent) of one call under `--cost-mode` `mode`.
 
     `calculate` knows only the price book and `logged` only the log. In `auto` a cost that the provider stated wins, an agent's own estimate
