@@ -9,7 +9,9 @@ from views.query import Query, Row, Totals, model_matches, time_key
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import TypeVar
 
+    K = TypeVar("K")
     Combo = tuple[str, str, str | None, str | None, str]
     Spans = dict[str, tuple[int, int]]
 
@@ -49,7 +51,7 @@ def add(into: "list[int]", numbers: "list[int]") -> None:
     into[_SUMS], into[_SUMS + 1] = first, last
 
 
-def widen(spans: "Spans", session: str, span: "tuple[int, int]") -> None:
+def widen(spans: "dict[K, tuple[int, int]]", session: "K", span: "tuple[int, int]") -> None:
     """Let the span of a session also cover this one."""
     held = spans.get(session)
     spans[session] = span if held is None else (min(held[0], span[0]), max(held[1], span[1]))
