@@ -24,6 +24,7 @@ import os
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Any
 
 Fields = dict[str, int | str | None]
 """A row's fields: attodollars, or text for factors and hours; None in a correction says that there is no such rate."""
@@ -38,12 +39,14 @@ RULES = 1
 class Row:
     """What one model's listing said from `day` on. `origin` is shipped, corrected, synced or table (the user's)."""
 
-    __slots__ = ("day", "fields", "origin")
+    __slots__ = ("day", "fields", "origin", "rates")
 
     def __init__(self, day: int, fields: Fields, origin: str) -> None:
         self.day = day
         self.fields = fields
         self.origin = origin
+        self.rates: dict[tuple[object, ...], Any] = {}
+        """Filled and read by `cost`: what the row comes to, by the shapes that were asked for."""
 
 
 class Entry:
@@ -71,13 +74,16 @@ class Entry:
 class Book:
     """The shipped history, what `registry sync` has added, and the user's table, as texts in the format above."""
 
-    __slots__ = ("_known", "_overrides", "_shipped", "_synced")
+    __slots__ = ("_known", "_overrides", "_shipped", "_steps", "_synced", "matches")
 
     def __init__(self, shipped: bytes, synced: bytes = b"", overrides: bytes = b"") -> None:
         self._shipped = shipped
         self._synced = synced
         self._overrides = overrides
         self._known: dict[tuple[str, bool], list[Entry]] = {}
+        self._steps: tuple[int, ...] | None = None
+        self.matches: dict[tuple[str | None, str], Any] = {}
+        """Filled and read by `cost`: which listings may price a model of a provider, as far as they were looked for."""
 
     def find(self, name: str) -> list[Entry]:
         """The listed models of that name in any spelling of its letters, the exact spelling first; corrected and filled."""
@@ -112,7 +118,9 @@ class Book:
     def steps(self) -> tuple[int, ...]:
         """Every prompt size above which some model costs more, rising. `n` exceeds a step when n > step (providers for which n >= step
         is enough are listed one below)."""
-        return tuple(sorted({int(step) for text in (self._shipped, self._synced) for step in header(text, "steps").split()}))
+        if self._steps is None:
+            self._steps = tuple(sorted({int(step) for text in (self._shipped, self._synced) for step in header(text, "steps").split()}))
+        return self._steps
 
     def header(self) -> dict[str, str]:
         """What the shipped file says of itself: source, from, until, models, rows."""

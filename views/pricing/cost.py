@@ -13,9 +13,10 @@ from views.pricing.money import ratio
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from views.pricing.book import Book, Entry, Row
+    from views.pricing.models import Candidate
 
 Parts = tuple[int, int, int, int, int]
 """Attodollars of input, output, cache writes, cache reads, other (searches, and costs known only from the log)."""
@@ -108,23 +109,17 @@ def resolve(book: "Book", shape: Shape) -> Rates | None:
     """The rates that a call of that shape pays; None where nobody lists a price for it."""
     if shape.model is None:
         return None
-    if book.overridden:
-        for name in candidates(shape.provider, shape.model):
-            entry = book.override(name.name)
-            row = entry.at(shape.day) if entry is not None else None
-            if entry is not None and row is not None:
-                return _rates(entry, row, shape, name.speed, "your tokenPriceTable")
-    own = providers_of(shape.provider)
-    for name in candidates(shape.provider, shape.model):
-        for entry in book.find(name.name):
-            if name.providers is not None and entry.provider not in name.providers:
-                continue
-            row = entry.at(shape.day)
-            if row is None or (not row.fields.get("i") and not row.fields.get("o") and entry.provider not in own):
-                continue  # nothing, or free at somebody else's
-            rates = _rates(entry, row, shape, name.speed, name.rule if entry.name == name.name else f"{name.rule}, letter case")
-            if rates is not None:
-                return rates
+    for name, entry in _matches(book, shape.provider, shape.model):
+        row = entry.at(shape.day)
+        if row is None:
+            continue
+        if row.origin == "table":
+            return _known(entry, row, shape, name.speed, "your tokenPriceTable")
+        if not row.fields.get("i") and not row.fields.get("o") and entry.provider not in providers_of(shape.provider):
+            continue  # free at somebody else's
+        rates = _known(entry, row, shape, name.speed, name.rule if entry.name == name.name else f"{name.rule}, letter case")
+        if rates is not None:
+            return rates
     return None
 
 
@@ -149,8 +144,47 @@ def cost(
     )
 
 
-def _rates(entry: "Entry", row: "Row", shape: Shape, named_speed: str | None, rule: str) -> Rates | None:
-    """The rates of one row; None where it lists no input or output rate, or none for the speed that the name itself states."""
+def _matches(book: "Book", provider: str | None, model: str) -> "Iterator[tuple[Candidate, Entry]]":
+    """The listings that may price a model, in order; found once per book, and no further than anybody asked."""
+    found, more = book.matches.setdefault((provider, model), ([], _search(book, provider, model)))
+    at = 0
+    while True:
+        if at == len(found):
+            following = next(more, None)
+            if following is None:
+                return
+            found.append(following)
+        yield found[at]
+        at += 1
+
+
+def _search(book: "Book", provider: str | None, model: str) -> "Iterator[tuple[Candidate, Entry]]":
+    if book.overridden:
+        for name in candidates(provider, model):
+            entry = book.override(name.name)
+            if entry is not None:
+                yield name, entry
+    for name in candidates(provider, model):
+        for entry in book.find(name.name):
+            if name.providers is None or entry.provider in name.providers:
+                yield name, entry
+
+
+def _known(entry: "Entry", row: "Row", shape: Shape, named_speed: str | None, rule: str) -> Rates | None:
+    """`_rates`, once for all shapes that a row does not tell apart."""
+    hours = row.fields.get("p")
+    inside = None if hours is None or shape.minute is None else off_peak(str(hours), shape.day, shape.minute)
+    over = _step(entry, row.fields, shape.prompt)
+    asked = (rule, named_speed, shape.tier, shape.speed, shape.geo, over, inside)
+    if asked not in row.rates:
+        row.rates[asked] = _rates(entry, row, shape, named_speed, rule, over, inside)
+    known: Rates | None = row.rates[asked]
+    return known
+
+
+def _rates(entry: "Entry", row: "Row", shape: Shape, named_speed: str | None, rule: str, over: int, inside: bool | None) -> Rates | None:
+    """The rates of one row, its prompt `over` a threshold, `inside` its off-peak hours; None where it lists no input or output rate, or
+    none for the speed that the name itself states."""
     fields = row.fields
     notes: list[str] = []
     factor, divisor = 1, 1
@@ -170,15 +204,14 @@ def _rates(entry: "Entry", row: "Row", shape: Shape, named_speed: str | None, ru
     if tiers and row.origin != "table" and not any(f"i.{tier}" in fields for tier in tiers):
         notes.append(f"no rate for tier {shape.tier} is listed: standard rate")
 
-    over = _step(entry, fields, shape.prompt)
     input, output = _rate(fields, "i", over, tiers), _rate(fields, "o", over, tiers)
     read, write, hour = (_rate(fields, field, over, tiers) for field in "rwh")
     # A reasoning rate equal to the output rate is no rate of its own: it follows the output rate into tiers.
     reasoning = _rate(fields, "g", over, tiers) if fields.get("g") != fields.get("o") else None
     if "p" in fields:
-        if shape.minute is None:
+        if inside is None:
             notes.append("off-peak hours apply, time of day unknown: standard rate")
-        elif off_peak(str(fields["p"]), shape.day, shape.minute):
+        elif inside:
             notes.append("off-peak hours")
             input, output, read = _amount(fields, "i~", input), _amount(fields, "o~", output), _amount(fields, "r~", read)
             write, reasoning = _amount(fields, "w~", write), _amount(fields, "g~", reasoning)
