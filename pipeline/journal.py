@@ -1,0 +1,186 @@
+"""The journal: one SQLite database that knows every call, every source and every segment, and holds the rows that are not in a segment yet.
+
+Decides the tables, how a connection is opened and what SQLite's errors mean. What a transaction holds is decided by `pipeline.log` and its siblings.
+
+A call's row number is (UTC day number << 24) | n, so a day is one range. `identities` leads from an identity's handle and rest to 2 * call
++ claimed; a call that became part of another, or went to another date, is found through `moved`. Calls keep their time as microseconds
+since midnight of their day.
+"""
+
+import os
+import sqlite3
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from hashlib import blake2b
+
+import msgspec
+
+from pipeline import durable
+from pipeline.batch import Dims
+from pipeline.errors import Damaged, Held, PartlyDone, RingletError
+
+VERSION = 1
+DAY_BITS = 24
+
+_DDL = """
+CREATE TABLE meta(name TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE sources(id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE, agent TEXT NOT NULL, root TEXT NOT NULL, kind TEXT NOT NULL,
+    cursor BLOB, counts BLOB, seen BLOB, gone INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE dims(id INTEGER PRIMARY KEY, h INTEGER NOT NULL, dims BLOB NOT NULL);
+CREATE INDEX dims_h ON dims(h);
+CREATE TABLE calls(id INTEGER PRIMARY KEY, key BLOB NOT NULL, rank BLOB NOT NULL, owner_rank INTEGER NOT NULL, dim INTEGER NOT NULL,
+    at INTEGER NOT NULL, input INTEGER NOT NULL, output INTEGER NOT NULL, cache_read INTEGER NOT NULL, cache_write_5m INTEGER NOT NULL,
+    cache_write_1h INTEGER NOT NULL, web_searches INTEGER NOT NULL, reasoning INTEGER, duration_ms INTEGER, logged_cost TEXT);
+CREATE TABLE identities(h INTEGER NOT NULL, call INTEGER NOT NULL, rest INTEGER NOT NULL, PRIMARY KEY(h, call, rest)) WITHOUT ROWID;
+CREATE TABLE moved(id INTEGER PRIMARY KEY, call INTEGER NOT NULL);
+CREATE TABLE hot(seq INTEGER PRIMARY KEY, day INTEGER NOT NULL, row BLOB NOT NULL);
+CREATE TABLE segments(name TEXT PRIMARY KEY, day INTEGER NOT NULL, epoch TEXT NOT NULL, lo INTEGER NOT NULL, hi INTEGER NOT NULL,
+    rows INTEGER NOT NULL, size INTEGER NOT NULL, digest BLOB NOT NULL, sums BLOB NOT NULL, published INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX segments_unpublished ON segments(name) WHERE NOT published;
+CREATE TABLE compactions(leaf TEXT PRIMARY KEY, staged TEXT NOT NULL, name TEXT NOT NULL, plan BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE quarantine(source INTEGER NOT NULL, offset INTEGER NOT NULL, digest BLOB NOT NULL, length INTEGER NOT NULL, reason TEXT NOT NULL,
+    tokens INTEGER, at_us INTEGER NOT NULL, PRIMARY KEY(source, offset, digest)) WITHOUT ROWID;
+CREATE TABLE sessions(agent TEXT NOT NULL, session TEXT NOT NULL, title TEXT, parent TEXT, PRIMARY KEY(agent, session)) WITHOUT ROWID;
+"""
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode_dims = msgspec.msgpack.Decoder(Dims).decode
+
+
+def connect(path: str) -> sqlite3.Connection:
+    """A connection with autocommit and the settings that make COMMIT durable. The database need not hold a journal yet."""
+    connection = sqlite3.connect(path, timeout=30.0, isolation_level=None, cached_statements=256)
+    try:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        if sys.platform == "darwin":
+            connection.execute("PRAGMA fullfsync=1")
+            connection.execute("PRAGMA checkpoint_fullfsync=1")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def prepare(connection: sqlite3.Connection, path: str) -> None:
+    """The database holds the tables of this version; raises RingletError where it holds those of another."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version == VERSION:
+        return
+    if version > VERSION:
+        raise RingletError(f"the journal is of version {version}, newer than this ringlet", where=path, mend="install the newer ringlet")
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        if connection.execute("PRAGMA user_version").fetchone() == (0,):
+            for statement in _DDL.split(";\n"):
+                if statement.strip():
+                    connection.execute(statement)
+            names = {"epoch": os.urandom(4).hex(), "machine": os.urandom(8).hex(), "seq": 0}
+            connection.executemany("INSERT INTO meta VALUES(?, ?)", names.items())
+            connection.execute(f"PRAGMA user_version={VERSION}")
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    durable.fs.fsync_dir(os.path.dirname(path))
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection, path: str) -> Iterator[None]:
+    """Everything inside happens, durably, or nothing does. Nobody else writes meanwhile; waits up to 30 s for its turn."""
+    with translated(path):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            durable.step("begun")
+            yield
+            durable.step("journal_written")
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        durable.step("committed")
+
+
+@contextmanager
+def translated(path: str) -> Iterator[None]:
+    """SQLite's errors as errors that a person can act on."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        text = str(error)
+        if "locked" in text or "busy" in text:
+            raise Held("another process has been writing for 30 s", where=path, mend="wait for it or end it") from error
+        if "full" in text or "disk I/O" in text:
+            raise PartlyDone(text, where=path, mend="free some space and run the command again; nothing is lost") from error
+        if "readonly" in text or "unable to open" in text:
+            raise RingletError(text, where=path, mend="make the folder writable for you or set RINGLET_HOME") from error
+        raise Damaged(text, where=path, mend="ringlet doctor --repair rebuilds it from the log, safely") from error
+    except sqlite3.DatabaseError as error:
+        raise Damaged(str(error), where=path, mend="ringlet doctor --repair rebuilds it from the log, safely") from error
+
+
+class Dimensions:
+    """Dimensions by number. Numbers are given at once; `store` keeps those that were used."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._number: dict[bytes, int] = {}
+        self._dims: dict[int, Dims] = {}
+        self._pending: dict[int, tuple[int, bytes]] = {}
+        self._next = 0
+
+    def number(self, dims: Dims) -> int:
+        """The journal's number of these dimensions, an old one or a new one."""
+        blob = _encode(dims)
+        number = self._number.get(blob)
+        if number is not None:
+            return number
+        h = int.from_bytes(blake2b(blob, digest_size=8).digest(), "big", signed=True)
+        for candidate, stored in self._connection.execute("SELECT id, dims FROM dims WHERE h = ?", (h,)):
+            if stored == blob:
+                number = candidate
+        if number is None:
+            if not self._next:
+                (last,) = self._connection.execute("SELECT coalesce(max(id), 0) FROM dims").fetchone()
+                self._next = last + 1
+            number, self._next = self._next, self._next + 1
+            self._pending[number] = (h, blob)
+        self._number[blob] = number
+        self._dims[number] = dims
+        return number
+
+    def dims(self, number: int) -> Dims:
+        """The dimensions with that number."""
+        found = self._dims.get(number)
+        if found is None:
+            (blob,) = self._connection.execute("SELECT dims FROM dims WHERE id = ?", (number,)).fetchone()
+            found = self._dims[number] = _decode_dims(blob)
+        return found
+
+    def store(self, used: Iterable[int]) -> None:
+        """Keep those of `used` that the journal does not have yet."""
+        rows = [(number, *self._pending[number]) for number in sorted(set(used)) if number in self._pending]
+        if rows:
+            self._connection.executemany("INSERT INTO dims VALUES(?, ?, ?)", rows)
+
+
+def all_dims(connection: sqlite3.Connection, numbers: Iterable[int] | None = None) -> dict[int, Dims]:
+    """Dimensions by number: those of `numbers`, or all."""
+    if numbers is None:
+        rows: Iterable[tuple[int, bytes]] = connection.execute("SELECT id, dims FROM dims")
+    else:
+        rows = connection.execute("SELECT id, dims FROM dims WHERE id IN (SELECT value FROM json_each(?))", (listed(numbers),))
+    return {number: _decode_dims(blob) for number, blob in rows}
+
+
+def listed(numbers: Iterable[int]) -> str:
+    """Whole numbers as the JSON array that `json_each` reads: one statement for any number of them."""
+    return f"[{','.join(map(str, numbers))}]"
+
+
+def meta(connection: sqlite3.Connection) -> dict[str, str | int]:
+    """What the journal knows of itself: epoch, machine, seq."""
+    return dict(connection.execute("SELECT name, value FROM meta"))

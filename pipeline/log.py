@@ -1,0 +1,561 @@
+"""The log: events once, forever. The one way in and out of the journal and its segments.
+
+Decides what a commit, a seal and a question of the log are made of. What a sighting changes is decided by `pipeline.absorb`, how a file is written by
+`pipeline.segments`, what is mended on opening by `pipeline.recover`.
+
+One commit protocol: segments complete and fsynced in staging, then the journal's COMMIT, then the rename into `events/`. Everything from the
+first staged byte to COMMIT happens under the journal's write lock, so whoever holds that lock knows that an unknown file in staging is
+left over from a crash. A few rows stay hot in the journal; many become segments at once.
+"""
+
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pipeline import durable, journal, placement
+from pipeline.absorb import Changes, absorb
+from pipeline.batch import Batch, Dims
+from pipeline.placement import SegmentInfo
+from pipeline.record import DAY_US, Rows, packed, unpacked
+from pipeline.sources import Counts, Cursor, Quarantined, Reading, SessionInfo, Source
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+BULK_ROWS = 5_000
+"""From this many new rows on a commit writes segments instead of hot rows; this many hot rows are worth sealing."""
+
+
+class Position(msgspec.Struct, frozen=True, gc=False):
+    """How far the log has come; another epoch means that sequence numbers began anew."""
+
+    epoch: str
+    seq: int
+
+
+class Commit(msgspec.Struct, kw_only=True, gc=False):
+    """What a commit did."""
+
+    new: int = 0
+    updated: int = 0
+    duplicate: int = 0
+    days: set[int] = msgspec.field(default_factory=set)
+    """UTC day numbers that got rows."""
+    seq: int = 0
+    """The log's last sequence number."""
+    stale: list[int] = msgspec.field(default_factory=list)
+    """Sources whose cursor had moved: nothing of them was taken, they must be read again."""
+
+
+class StoredSource(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A source and what became of its records."""
+
+    id: int
+    source: Source
+    cursor: Cursor | None
+    counts: Counts
+    seen: dict[str, int]
+    gone: bool
+
+
+class StoredQuarantine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A quarantined record and where it stands."""
+
+    source_id: int
+    path: str
+    agent: str
+    record: Quarantined
+    at_us: int
+    """When it was found."""
+
+
+class Total(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Sums over the calls of one local day that share dimensions, prompt size step, and whether a cost was logged."""
+
+    day: int
+    """Local day number."""
+    hour: int | None
+    """UTC hour since 1970, where it was asked for."""
+    dim: int
+    step: int
+    """How many of the thresholds the whole prompt exceeds."""
+    requests: int
+    input: int
+    output: int
+    cache_read: int
+    cache_write_5m: int
+    cache_write_1h: int
+    web_searches: int
+    reasoning: int
+    duration_ms: int
+    first_at_us: int
+    last_at_us: int
+    logged: str | None
+    """Exact sum of the logged costs in US dollars as decimal text; None where these calls have none."""
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One call as it is known now."""
+
+    key: bytes
+    at_us: int
+    dim: int
+    input: int
+    output: int
+    cache_read: int
+    cache_write_5m: int
+    cache_write_1h: int
+    web_searches: int
+    reasoning: int | None
+    duration_ms: int | None
+    logged_cost: str | None
+    rank: bytes
+    owner_rank: int
+
+
+_decode_cursor = msgspec.msgpack.Decoder(Cursor).decode
+_decode_counts = msgspec.msgpack.Decoder(list[int]).decode
+_decode_seen = msgspec.msgpack.Decoder(dict[str, int]).decode
+_encode = msgspec.msgpack.Encoder().encode
+_COUNTS = Counts.__struct_fields__
+_INSERT_CALL = f"INSERT INTO calls VALUES({', '.join('?' * 15)})"
+
+
+class Log:
+    """The log of one store. Not for use by several threads at once; any number of processes may have it open."""
+
+    def __init__(self, home: str, connection: sqlite3.Connection) -> None:
+        self.home = home
+        self._connection = connection
+        self._path = os.path.join(home, "journal.db")
+        about = journal.meta(connection)
+        self.machine = str(about["machine"])
+        """This machine's name in the log: random, made with the store."""
+
+    @classmethod
+    def open(cls, home: Path | str, *, create: bool = True, force: bool = False) -> "Log":
+        """The log of the store `home`, what a crash left undone finished first.
+
+        Raises FileNotFoundError if there is no store and `create` is False; RingletError for a store that must not be used (see
+        `durable.prepare_home`; `force` allows a network file system).
+        """
+        path = os.path.join(os.fspath(home), "journal.db")
+        durable.prepare_home(os.fspath(home), create=create, force=force)
+        if not create and not os.path.exists(path):
+            raise FileNotFoundError(path)
+        connection = _connected(os.fspath(home), path)
+        try:
+            log = cls(os.fspath(home), connection)
+            log.recover()
+        except BaseException:
+            connection.close()
+            raise
+        return log
+
+    def close(self) -> None:
+        """Let go of the journal."""
+        self._connection.close()
+
+    def __enter__(self) -> "Log":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # Sources
+
+    def register(self, sources: Sequence[Source]) -> dict[str, int]:
+        """Numbers of the sources by path; those that are new are added, and none of them counts as gone any more."""
+        connection = self._connection
+        known = {path: (number, gone) for number, path, gone in connection.execute("SELECT id, path, gone FROM sources")}
+        paths = [os.fsencode(source.path) for source in sources]
+        if any(known.get(path, (0, 1))[1] for path in paths):
+            with self._transaction():
+                connection.executemany(
+                    "INSERT INTO sources(path, agent, root, kind) VALUES(?, ?, CAST(? AS TEXT), ?) ON CONFLICT DO UPDATE SET gone = 0",
+                    [
+                        (path, source.agent, os.fsencode(source.root), source.kind)
+                        for path, source in zip(paths, sources, strict=True)
+                        if known.get(path, (0, 1))[1]
+                    ],
+                )
+            known = {path: (number, gone) for number, path, gone in connection.execute("SELECT id, path, gone FROM sources")}
+        return {source.path: known[path][0] for path, source in zip(paths, sources, strict=True)}
+
+    def sources(self) -> list[StoredSource]:
+        """All sources ever registered, in the order of their numbers."""
+        rows = self._connection.execute("SELECT id, path, agent, CAST(root AS BLOB), kind, cursor, counts, seen, gone FROM sources ORDER BY id")
+        return [
+            StoredSource(
+                id=number,
+                source=Source(path=os.fsdecode(path), agent=agent, root=os.fsdecode(root), kind=kind),
+                cursor=None if cursor is None else _decode_cursor(cursor),
+                counts=Counts() if counts is None else Counts(**dict(zip(_COUNTS, _decode_counts(counts), strict=False))),
+                seen={} if seen is None else _decode_seen(seen),
+                gone=bool(gone),
+            )
+            for number, path, agent, root, kind, cursor, counts, seen, gone in rows
+        ]
+
+    def mark_gone(self, ids: Iterable[int]) -> None:
+        """These sources no longer exist; their events stay."""
+        with self._transaction():
+            self._connection.executemany("UPDATE sources SET gone = 1 WHERE id = ?", [(number,) for number in ids])
+
+    # Commit and seal
+
+    def commit(self, batch: Batch, readings: Sequence[Reading], *, ingested_at_us: int) -> Commit:
+        """Take the readings and the sightings that belong to them, durably and exactly once.
+
+        A reading is taken only if its source still stands where the reading began; others are named in `stale`, and their rows are left out.
+        """
+        done = Commit()
+        staged: list[SegmentInfo] = []
+        with self._transaction():
+            taken, done.stale = self._current(readings)
+            refused = set(done.stale)
+            rows: Sequence[int] = range(len(batch))
+            if refused:
+                rows = [row for row, source in enumerate(batch.source) if source not in refused]
+            dimensions = journal.Dimensions(self._connection)
+            changes = absorb(self._connection, dimensions, batch, rows, ingested_at_us=ingested_at_us)
+            dimensions.store(changes.rows.dim)
+            self._keep(changes)
+            done.seq = self._number(len(changes.rows))
+            if len(changes.rows) >= BULK_ROWS:
+                staged = self._stage(changes.rows, range(done.seq - len(changes.rows) + 1, done.seq + 1))
+            else:
+                self._heat(changes.rows, done.seq - len(changes.rows) + 1)
+            self._account(taken, batch, rows, changes, done, ingested_at_us)
+        self._publish(staged)
+        done.days = {at_us // DAY_US for at_us in changes.rows.at_us}
+        return done
+
+    def seal(self) -> list[SegmentInfo]:
+        """All hot rows become segments; the segments made."""
+        if not self.hot_count():
+            return []
+        with self._transaction():
+            hot = self._connection.execute("SELECT seq, row FROM hot ORDER BY day, seq").fetchall()
+            made = self._stage(unpacked(blob for _, blob in hot), [seq for seq, _ in hot]) if hot else []
+            self._connection.execute("DELETE FROM hot")
+        return self._publish(made)
+
+    def recover(self) -> None:
+        """Finish what a crash left undone: publish what is committed, adopt segments that the journal does not know.
+
+        Costs two small reads where there is nothing to do.
+        """
+        (unpublished,) = self._connection.execute("SELECT count(*) FROM segments WHERE NOT published").fetchone()
+        if unpublished:
+            self._publish_committed()
+
+    def _current(self, readings: Sequence[Reading]) -> tuple[list[Reading], list[int]]:
+        """Readings whose source still stands where they began, and the numbers of the other sources."""
+        taken, stale = [], []
+        for reading in readings:
+            row = self._connection.execute("SELECT cursor FROM sources WHERE id = ?", (reading.source_id,)).fetchone()
+            if row is None:
+                raise ValueError(f"source {reading.source_id} is not registered")
+            stands = None if row[0] is None else _decode_cursor(row[0])
+            if stands == reading.before:
+                taken.append(reading)
+            else:
+                stale.append(reading.source_id)
+        return taken, stale
+
+    def _keep(self, changes: Changes) -> None:
+        connection = self._connection
+        if changes.removed:
+            connection.executemany("DELETE FROM calls WHERE id = ?", [(number,) for number in changes.removed])
+        connection.executemany(_INSERT_CALL, changes.inserted)
+        changes.identities.sort()
+        connection.executemany(
+            "INSERT OR IGNORE INTO identities VALUES(?, ?, ?)", changes.identities
+        )
+        for old, new in changes.moved:
+            connection.execute("UPDATE moved SET call = ? WHERE call = ?", (new, old))
+            connection.execute("INSERT INTO moved VALUES(?, ?)", (old, new))
+
+    def _number(self, count: int) -> int:
+        """The last of `count` further sequence numbers, which are now taken."""
+        if count:
+            self._connection.execute("UPDATE meta SET value = value + ? WHERE name = 'seq'", (count,))
+        (seq,) = self._connection.execute("SELECT value FROM meta WHERE name = 'seq'").fetchone()
+        return int(seq)
+
+    def _heat(self, rows: Rows, first: int) -> None:
+        days = [at_us // DAY_US for at_us in rows.at_us]
+        self._connection.executemany("INSERT INTO hot VALUES(?, ?, ?)", zip(range(first, first + len(days)), days, packed(rows), strict=True))
+
+    def _stage(self, rows: Rows, seqs: Sequence[int]) -> list[SegmentInfo]:
+        # Parquet costs far more to load than a small commit takes.
+        from pipeline import segments
+
+        dims = journal.all_dims(self._connection, set(rows.dim))
+        made = segments.stage(self.home, rows, seqs, dims, epoch=self.position().epoch, machine=self.machine)
+        self._connection.executemany(
+            "INSERT INTO segments VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
+            [(one.name, one.day, one.epoch, one.lo, one.hi, one.rows, one.size, one.digest, _encode(one.sums)) for one in made],
+        )
+        return made
+
+    def _publish(self, made: Sequence[SegmentInfo]) -> list[SegmentInfo]:
+        if not made:
+            return []
+        placement.publish(self.home, [one.name for one in made])
+        with self._transaction():
+            self._connection.executemany("UPDATE segments SET published = 1 WHERE name = ?", [(one.name,) for one in made])
+        durable.step("publish_noted")
+        return [msgspec.structs.replace(one, path=placement.published_path(self.home, one.name)) for one in made]
+
+    def _publish_committed(self) -> None:
+        names = [name for (name,) in self._connection.execute("SELECT name FROM segments WHERE NOT published")]
+        placement.publish(self.home, names)
+        with self._transaction():
+            self._connection.executemany("UPDATE segments SET published = 1 WHERE name = ?", [(name,) for name in names])
+        durable.step("publish_noted")
+
+    def _account(
+        self, taken: Sequence[Reading], batch: Batch, rows: Sequence[int], changes: Changes, done: Commit, ingested_at_us: int
+    ) -> None:
+        """Counts, cursors, quarantine and sessions of the readings taken; a source may have given several."""
+        connection = self._connection
+        sightings: dict[int, int] = {}
+        for source in batch.source if len(rows) == len(batch) else [batch.source[row] for row in rows]:
+            sightings[source] = sightings.get(source, 0) + 1
+        done.new, done.updated = sum(changes.new.values()), sum(changes.updated.values())
+        by_source = {reading.source_id: reading for reading in taken}
+        for number, reading in by_source.items():
+            row = connection.execute("SELECT counts, seen FROM sources WHERE id = ?", (number,)).fetchone()
+            counts = [0] * len(_COUNTS) if row[0] is None else _decode_counts(row[0])
+            more = msgspec.structs.asdict(reading.counts)
+            more["events"] = max(more["events"], sightings.get(number, 0))
+            more["new"], more["updated"] = changes.new.get(number, 0), changes.updated.get(number, 0)
+            more["duplicate"] = more["events"] - more["new"] - more["updated"]
+            done.duplicate += more["duplicate"]
+            counts = [count + more[name] for count, name in zip(counts, _COUNTS, strict=True)]
+            seen = {} if row[1] is None else _decode_seen(row[1])
+            for name, count in reading.seen.items():
+                seen[name] = seen.get(name, 0) + count
+            connection.execute(
+                "UPDATE sources SET cursor = ?, counts = ?, seen = ? WHERE id = ?",
+                (_encode(reading.after), _encode(counts), _encode(seen) if seen else None, number),
+            )
+            connection.executemany(
+                "INSERT OR IGNORE INTO quarantine VALUES(?, ?, ?, ?, ?, ?, ?)",
+                [(number, one.offset, one.digest, one.length, one.reason, one.tokens, ingested_at_us) for one in reading.quarantined],
+            )
+            connection.executemany(
+                "INSERT INTO sessions VALUES(?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
+                " title = coalesce(excluded.title, title), parent = coalesce(excluded.parent, parent)",
+                [(one.agent, one.session, one.title, one.parent) for one in reading.sessions],
+            )
+
+    # Questions
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Inside, all questions see the log at one moment: hot rows and segments hold each row once, totals fit the position."""
+        self._connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._connection.execute("COMMIT")
+
+    def position(self) -> Position:
+        """How far the log has come."""
+        about = journal.meta(self._connection)
+        return Position(str(about["epoch"]), int(about["seq"]))
+
+    def changed_days(self, since: Position) -> set[int] | None:
+        """UTC days that got rows after `since`, perhaps more than those; None where the log began anew since then."""
+        if since.epoch != self.position().epoch:
+            return None
+        rows = self._connection.execute(
+            "SELECT day FROM hot WHERE seq > ?1 UNION SELECT day FROM segments WHERE epoch = ?2 AND hi > ?1", (since.seq, since.epoch)
+        )
+        return {day for (day,) in rows}
+
+    def span(self) -> tuple[int, int] | None:
+        """First and last UTC day on which there is a call; None where there is none."""
+        (first,) = self._connection.execute("SELECT min(id) FROM calls").fetchone()
+        (last,) = self._connection.execute("SELECT max(id) FROM calls").fetchone()
+        return None if first is None else (first >> journal.DAY_BITS, last >> journal.DAY_BITS)
+
+    def totals(
+        self, start_us: int, end_us: int, *, offset_us: int, steps: Sequence[int], hours: bool = False
+    ) -> Iterator[Total]:
+        """Sums over the calls with start_us <= time < end_us; local days are those of a zone `offset_us` east of UTC.
+
+        `steps` are thresholds of the whole prompt (input, cache reads and writes) in tokens, ascending.
+        """
+        at = f"((c.id >> {journal.DAY_BITS}) * {DAY_US} + c.at)"
+        prompt = "(c.input + c.cache_read + c.cache_write_5m + c.cache_write_1h)"
+        step = " + ".join(f"({prompt} > {int(one)})" for one in steps) or "0"
+        # Division truncates toward zero; a shift of ten million days keeps times before 1970 on their day.
+        day = f"({at} + {int(offset_us)} + {10_000_000 * DAY_US}) / {DAY_US} - 10000000"
+        hour = f"({at} + {10_000_000 * DAY_US}) / 3600000000 - 240000000" if hours else "NULL"
+        low, high = (start_us // DAY_US) << journal.DAY_BITS, ((end_us - 1) // DAY_US + 1) << journal.DAY_BITS
+        # A logged zero may mean "unknown", so calls with one never share a sum with others.
+        zero = "CAST(c.logged_cost AS REAL) = 0"
+        tests = (("c.logged_cost IS NULL", "NULL"), (zero, "exact_sum(c.logged_cost)"), (f"NOT {zero}", "exact_sum(c.logged_cost)"))
+        for test, logged in tests:
+            if logged != "NULL":
+                # The stubs know aggregates over integers only.
+                self._connection.create_aggregate("exact_sum", 1, _ExactSum)  # type: ignore[arg-type]
+            sql = (
+                f"SELECT {day} AS local_day, {hour} AS utc_hour, c.dim, {step} AS step, count(*), sum(c.input), sum(c.output),"
+                " sum(c.cache_read), sum(c.cache_write_5m), sum(c.cache_write_1h), sum(c.web_searches), total(c.reasoning),"
+                f" total(c.duration_ms), min({at}), max({at}), {logged} FROM calls c WHERE c.id >= ? AND c.id < ?"
+                f" AND {at} >= ? AND {at} < ? AND {test} GROUP BY 1, 2, 3, 4"
+            )
+            for row in self._connection.execute(sql, (low, high, start_us, end_us)):
+                yield Total(
+                    day=row[0],
+                    hour=row[1],
+                    dim=row[2],
+                    step=row[3],
+                    requests=row[4],
+                    input=row[5],
+                    output=row[6],
+                    cache_read=row[7],
+                    cache_write_5m=row[8],
+                    cache_write_1h=row[9],
+                    web_searches=row[10],
+                    reasoning=int(row[11]),
+                    duration_ms=int(row[12]),
+                    first_at_us=row[13],
+                    last_at_us=row[14],
+                    logged=row[15],
+                )
+
+    def dims(self, ids: Iterable[int]) -> dict[int, Dims]:
+        """Dimensions by number."""
+        return journal.all_dims(self._connection, set(ids))
+
+    def calls(self, first_day: int, last_day: int) -> Iterator[Call]:
+        """Calls of the UTC days first_day..last_day (day numbers), by day."""
+        low, high = first_day << journal.DAY_BITS, (last_day + 1) << journal.DAY_BITS
+        sql = (
+            f"SELECT (id >> {journal.DAY_BITS}) * {DAY_US} + at, key, rank, owner_rank, dim, input, output, cache_read, cache_write_5m,"
+            " cache_write_1h, web_searches, reasoning, duration_ms, logged_cost FROM calls WHERE id >= ? AND id < ? ORDER BY id"
+        )
+        for row in self._connection.execute(sql, (low, high)):
+            yield Call(
+                at_us=row[0],
+                key=row[1],
+                rank=row[2],
+                owner_rank=row[3],
+                dim=row[4],
+                input=row[5],
+                output=row[6],
+                cache_read=row[7],
+                cache_write_5m=row[8],
+                cache_write_1h=row[9],
+                web_searches=row[10],
+                reasoning=row[11],
+                duration_ms=row[12],
+                logged_cost=row[13],
+            )
+
+    def hot_count(self) -> int:
+        """How many rows are not in a segment yet."""
+        (count,) = self._connection.execute("SELECT count(*) FROM hot").fetchone()
+        return int(count)
+
+    def hot_rows(self, days: set[int] | None = None) -> "pa.Table | None":
+        """The rows that are not in a segment yet, all or of those UTC days, as the log's columns; None where there are none."""
+        hot = [blob for day, blob in self._connection.execute("SELECT day, row FROM hot ORDER BY seq") if days is None or day in days]
+        if not hot:
+            return None
+        # Parquet costs far more to load than a small commit takes.
+        from pipeline import schema
+
+        rows = unpacked(hot)
+        return schema.table(rows, journal.all_dims(self._connection, set(rows.dim)))
+
+    def segments(self, days: set[int] | None = None) -> list[SegmentInfo]:
+        """This machine's segments, all or of those UTC days, by day and name; each lies in `events/` when this returns."""
+        found = self._connection.execute(
+            "SELECT name, day, epoch, lo, hi, rows, size, digest, sums, published FROM segments ORDER BY day, name"
+        ).fetchall()
+        # Committed is part of the log: whoever reads it first brings the file to its place.
+        due = [row[0] for row in found if not row[9]]
+        if due:
+            placement.publish(self.home, due)
+        return [
+            SegmentInfo(
+                name=name,
+                day=day,
+                epoch=epoch,
+                lo=lo,
+                hi=hi,
+                rows=rows,
+                size=size,
+                digest=digest,
+                sums=_decode_seen(sums),
+                path=placement.published_path(self.home, name),
+            )
+            for name, day, epoch, lo, hi, rows, size, digest, sums, _ in found
+            if days is None or day in days
+        ]
+
+    def quarantine(self) -> list[StoredQuarantine]:
+        """Records that were not believed, by source and offset."""
+        rows = self._connection.execute(
+            "SELECT q.source, s.path, s.agent, q.offset, q.length, q.reason, q.digest, q.tokens, q.at_us"
+            " FROM quarantine q JOIN sources s ON s.id = q.source ORDER BY q.source, q.offset"
+        )
+        return [
+            StoredQuarantine(
+                source_id=number,
+                path=os.fsdecode(path),
+                agent=agent,
+                record=Quarantined(offset=offset, length=length, reason=reason, digest=digest, tokens=tokens),
+                at_us=at_us,
+            )
+            for number, path, agent, offset, length, reason, digest, tokens, at_us in rows
+        ]
+
+    def sessions(self) -> list[SessionInfo]:
+        """Titles and parents of sessions, where an agent's log has them."""
+        rows = self._connection.execute("SELECT agent, session, title, parent FROM sessions ORDER BY agent, session")
+        return [SessionInfo(agent=agent, session=session, title=title, parent=parent) for agent, session, title, parent in rows]
+
+    def _transaction(self) -> AbstractContextManager[None]:
+        return journal.transaction(self._connection, self._path)
+
+
+class _ExactSum:
+    """SQL aggregate: the sum of decimal texts, without rounding."""
+
+    def __init__(self) -> None:
+        # Most logs hold no costs, and `decimal` costs more to import than a question takes.
+        from decimal import Context, Decimal
+
+        self._context = Context(prec=80)
+        self._sum = Decimal(0)
+        self._number = Decimal
+
+    def step(self, text: str, /) -> None:
+        self._sum = self._context.add(self._sum, self._number(text))
+
+    def finalize(self) -> str:
+        return format(self._sum, "f")
+
+
+def _connected(home: str, path: str) -> sqlite3.Connection:
+    with journal.translated(path):
+        connection = journal.connect(path)
+        try:
+            journal.prepare(connection, path)
+        except BaseException:
+            connection.close()
+            raise
+    return connection

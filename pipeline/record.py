@@ -1,0 +1,102 @@
+"""Rows of the log as columns of plain values: what a commit adds, wherever it is kept first.
+
+Decides which values a row has between the merge and its file, and how a hot row is packed in the journal. Types on disk are `pipeline.schema`'s.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+DAY_US = 86_400_000_000
+
+CALL, DIFFERENCE, RETRACTION = 0, 1, 2
+KINDS = ("call", "difference", "retraction")
+
+SUMS = ("input", "output", "cache_read", "cache_write_5m", "cache_write_1h", "web_searches")
+"""Facts that add up and are never unknown."""
+
+
+class Rows(msgspec.Struct, kw_only=True, gc=False):
+    """Rows as columns of one length; `dim` is the journal's id of the row's dimensions, `kind` one of the three constants above."""
+
+    kind: list[int] = msgspec.field(default_factory=list)
+    key: list[bytes] = msgspec.field(default_factory=list)
+    aliases: list[list[bytes] | None] = msgspec.field(default_factory=list)
+    """As the log keeps them: 16 bytes = claimed, 17 bytes ending in zero = only offered; identities that follow from the row are left out."""
+    rank: list[bytes] = msgspec.field(default_factory=list)
+    owner_rank: list[int] = msgspec.field(default_factory=list)
+    at_us: list[int] = msgspec.field(default_factory=list)
+    dim: list[int] = msgspec.field(default_factory=list)
+    requests: list[int] = msgspec.field(default_factory=list)
+    input: list[int] = msgspec.field(default_factory=list)
+    output: list[int] = msgspec.field(default_factory=list)
+    cache_read: list[int] = msgspec.field(default_factory=list)
+    cache_write_5m: list[int] = msgspec.field(default_factory=list)
+    cache_write_1h: list[int] = msgspec.field(default_factory=list)
+    reasoning: list[int | None] = msgspec.field(default_factory=list)
+    web_searches: list[int] = msgspec.field(default_factory=list)
+    duration_ms: list[int | None] = msgspec.field(default_factory=list)
+    logged_cost: list[str | None] = msgspec.field(default_factory=list)
+    message_id: list[str | None] = msgspec.field(default_factory=list)
+    request_id: list[str | None] = msgspec.field(default_factory=list)
+    source: list[int] = msgspec.field(default_factory=list)
+    offset: list[int] = msgspec.field(default_factory=list)
+    length: list[int] = msgspec.field(default_factory=list)
+    ingested_at_us: list[int] = msgspec.field(default_factory=list)
+    extra: list[dict[str, str] | None] = msgspec.field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.key)
+
+    def columns(self) -> list[list[Any]]:
+        """The columns in the order of the fields."""
+        return [getattr(self, name) for name in FIELDS]
+
+    def add(self, values: Sequence[Any]) -> None:
+        """One row more, its values in the order of the fields."""
+        for column, value in zip(self.columns(), values, strict=True):
+            column.append(value)
+
+
+FIELDS = Rows.__struct_fields__
+
+
+def packed(rows: Rows) -> list[bytes]:
+    """Each row as the journal keeps it while it is hot."""
+    encode = msgspec.msgpack.Encoder().encode
+    return [encode(row) for row in zip(*rows.columns(), strict=True)]
+
+
+def unpacked(blobs: Iterable[bytes]) -> Rows:
+    """The rows that `packed` packed."""
+    decode = msgspec.msgpack.Decoder().decode
+    decoded = [decode(blob) for blob in blobs]
+    if not decoded:
+        return Rows()
+    return Rows(**{name: list(column) for name, column in zip(FIELDS, zip(*decoded, strict=True), strict=True)})
+
+
+def alias_column(claimed: Iterable[bytes], offered: Iterable[bytes]) -> list[bytes] | None:
+    """The identities as the column `aliases` keeps them; None where there are none. What is claimed need not be offered too."""
+    claims = sorted(set(claimed))
+    offers = sorted(set(offered).difference(claims))
+    return [*claims, *(identity + b"\0" for identity in offers)] or None
+
+
+def cost_difference(new: str | None, old: str | None) -> str | None:
+    """`new` - `old` of two decimal numbers as text, unknown counting as zero; None where both are unknown."""
+    if new == old:
+        return None if new is None else "0"
+    # Costs change in few logs, and `decimal` costs more to import than a small commit.
+    from decimal import Context, Decimal
+
+    exact = Context(prec=80)
+    return format(exact.subtract(Decimal(new or 0), Decimal(old or 0)), "f")
+
+
+def negated_cost(cost: str | None) -> str | None:
+    """-`cost` as text."""
+    if cost is None:
+        return None
+    return cost[1:] if cost.startswith("-") else f"-{cost}"
