@@ -19,6 +19,7 @@ Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_TOKENS)]
 """A counter in a typed struct: the plain cases of `count`, checked while decoding."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_INFINITIES = (float("inf"), float("-inf"))
 _DEAREST_USD = Decimal(10**9)
 _USD_PLACES = Decimal(1).scaleb(-18)
 _LONGEST_INTEGER = 40
@@ -78,7 +79,7 @@ def count(value: object) -> int:
         return 0
     elif isinstance(value, float | Decimal):
         number = value
-        if number != number:
+        if number != number or number in _INFINITIES:
             raise BadRecord("not_a_number")
     else:
         raise BadRecord("not_a_number")
