@@ -38,6 +38,8 @@ class Look(msgspec.Struct, kw_only=True, gc=False):
     troubles: list[Trouble] = []
     missing: list[Home] = []
     """Homes that the user named and that are not there."""
+    looked_at: list[tuple[str, str]] = []
+    """(agent, home) of every folder that was looked at."""
 
 
 class Looked(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -60,12 +62,13 @@ def homes(adapter: Adapter[Any], environ: Mapping[str, str], home: str, further:
 
 def discover(adapters: Sequence[Adapter[Any]], environ: Mapping[str, str], home: str, further: Mapping[str, Sequence[str]] = {}) -> Look:
     """All sources under all homes of `adapters`."""
-    look = Look(found=[], troubles=[], missing=[])
+    look = Look()
     taken: set[str] = set()
     for adapter in adapters:
         for each in homes(adapter, environ, home, further.get(adapter.agent, ())):
             if each.named and not os.path.isdir(each.path):
                 look.missing.append(each)
+            look.looked_at.append((adapter.agent, each.path))
             for found in under(adapter, each.path, look.troubles):
                 if found.source.path not in taken:
                     taken.add(found.source.path)

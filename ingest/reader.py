@@ -26,6 +26,14 @@ LOOK_AGAIN = -1
 """As the size in a cursor: whatever the next look sees is news."""
 
 
+class Work(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One source to look at."""
+
+    found: Found
+    source_id: int
+    cursor: Cursor | None = None
+
+
 class Manner(msgspec.Struct, kw_only=True, gc=False):
     """How sources are looked at."""
 
@@ -40,11 +48,12 @@ class Manner(msgspec.Struct, kw_only=True, gc=False):
     buffer: bytearray = msgspec.field(default_factory=lambda: bytearray(CHUNK_BYTES))
 
 
-def read(adapter: Adapter[Any], found: Found, source_id: int, cursor: Cursor | None, batch: Batch, manner: Manner) -> Reading | Trouble:
-    """What the source says beyond `cursor`; its sightings are added to `batch`. A `Trouble` where it cannot be read now; nothing is lost.
+def read(adapter: Adapter[Any], work: Work, batch: Batch, manner: Manner) -> Reading | Trouble:
+    """What the source says beyond its cursor; its sightings are added to `batch`. A `Trouble` where it cannot be read now: nothing is lost.
 
     Events of a source that cannot be read to its end are kept up to there, and the cursor stands there.
     """
+    found, source_id, cursor = work.found, work.source_id, work.cursor
     if found.source.kind == "rows":
         return _rows(adapter, found, source_id, cursor, batch, manner)
     try:
@@ -70,7 +79,7 @@ class Tally:
     def __init__(self, found: Found, source_id: int, before: Cursor | None, batch: Batch) -> None:
         self.reading = Reading(source_id=source_id, before=before, after=Cursor())
         self._batch = batch
-        self._root = found.source.root
+        self._root = said(found.source.root)
         self._source_id = source_id
 
     def record(self, events: Iterable[Event], offset: int, length: int, record: bytes) -> None:
@@ -114,7 +123,13 @@ def unchanged(found: Found, cursor: Cursor | None) -> bool:
 
 def place_of(found: Found, head: bytes) -> Place:
     """What the adapter may know of where the source lies."""
-    return Place(path=os.path.relpath(found.source.path, found.source.root).replace(os.sep, "/"), root=found.source.root, head=head)
+    path = os.path.relpath(found.source.path, found.source.root).replace(os.sep, "/")
+    return Place(path=said(path), root=said(found.source.root), head=head)
+
+
+def said(path: str) -> str:
+    """A path as text for people and for the log: bytes that are no text become U+FFFD."""
+    return path if path.isascii() else os.fsencode(path).decode("utf-8", "replace")
 
 
 class Standing(msgspec.Struct, kw_only=True, gc=False):
@@ -260,7 +275,35 @@ def _document(
 
 
 def _rows(adapter: Adapter[Any], found: Found, source_id: int, cursor: Cursor | None, batch: Batch, manner: Manner) -> Reading | Trouble:
-    raise NotImplementedError
+    # Only agents with a database pay for SQLite here.
+    from pipeline import rows
+
+    tally = Tally(found, source_id, cursor, batch)
+    reading = tally.reading
+    marks = rows.load(cursor.state) if cursor is not None else {}
+    place = place_of(found, b"")
+    state = adapter.start(place)
+    complete = True
+    try:
+        for query in found.pattern.queries:
+            for mark, record in rows.read_rows(found.source.path, query, marks.get(query.table)):
+                state, events = adapter.step(state, record)
+                tally.record(events, 0, len(record), record)
+                reading.counts.bytes += len(record)
+                if manner.titles and query.sessions:
+                    reading.sessions.extend(adapter.sessions(place, record, b""))
+                marks[query.table] = mark
+                if manner.stop is not None and manner.stop():
+                    complete = False
+                    break
+    except rows.RowsUnavailable as error:
+        if not reading.counts.lines:
+            return Trouble(path=found.source.path, reason=error.what)
+        complete = False
+    # Size and time are the sweep's, which knows what stands beside the database.
+    size = found.size if complete else LOOK_AGAIN
+    reading.after = Cursor(inode=found.inode, size=size, mtime_ns=found.mtime_ns, state=rows.dump(marks))
+    return reading
 
 
 def _filled(stream: Readable, length: int) -> bytes:

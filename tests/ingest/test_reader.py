@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ingest.discover import Found, Trouble, under
-from ingest.reader import Manner, read, unchanged
+from ingest.reader import Manner, Work, read, unchanged
 from pipeline.batch import Batch
 from pipeline.sources import Cursor, Reading
 
@@ -28,7 +28,7 @@ def found(path: Path) -> Found:
 def look(path: Path, cursor: Cursor | None = None, *, manner: Manner | None = None) -> tuple[dict[str, int], Reading]:
     """What is read beyond `cursor`: output by the order of calls in the source, and the reading; the law of accounting is checked."""
     batch = Batch()
-    reading = read(toy.ADAPTER, found(path), 1, cursor, batch, manner or Manner(now_ns=NOW_NS))
+    reading = read(toy.ADAPTER, Work(found=found(path), source_id=1, cursor=cursor), batch, manner or Manner(now_ns=NOW_NS))
     assert isinstance(reading, Reading)
     counts = reading.counts
     assert counts.lines == counts.events + counts.ignored + counts.quarantined
@@ -253,12 +253,12 @@ def test_a_source_that_cannot_be_read_is_a_trouble(log: Path, tmp_path: Path) ->
     log.write_bytes(toy.line("a", 1))
     there = found(log)
     log.unlink()
-    reasons = [read(toy.ADAPTER, there, 1, None, Batch(), Manner(now_ns=NOW_NS))]
+    reasons = [read(toy.ADAPTER, Work(found=there, source_id=1), Batch(), Manner(now_ns=NOW_NS))]
     os.mkfifo(log)
-    reasons.append(read(toy.ADAPTER, there, 1, None, Batch(), Manner(now_ns=NOW_NS)))
+    reasons.append(read(toy.ADAPTER, Work(found=there, source_id=1), Batch(), Manner(now_ns=NOW_NS)))
     log.unlink()
     log.symlink_to("/etc/passwd")
-    reasons.append(read(toy.ADAPTER, there, 1, None, Batch(), Manner(now_ns=NOW_NS)))
+    reasons.append(read(toy.ADAPTER, Work(found=there, source_id=1), Batch(), Manner(now_ns=NOW_NS)))
 
     assert [trouble.path for trouble in reasons if isinstance(trouble, Trouble)] == [str(log)] * 3
 

@@ -1,0 +1,162 @@
+"""Many sources at once, on every processor, in bounded memory.
+
+Decides how reading is shared out and when a batch is full. What one source says is `ingest.reader`'s business; nothing is kept here.
+Processes belong to `ingest.crew`.
+"""
+
+import gc
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from ingest.adapter import Adapter
+from ingest.crew import Crew, Queue
+from ingest.discover import Trouble
+from ingest.reader import Manner, Work, read
+from pipeline.batch import Batch
+from pipeline.sources import Reading
+
+BATCH_ROWS = 250_000
+"""Sightings after which a batch is handed on."""
+ROUND_BYTES = 3 << 30
+"""Bytes of sources that are read before what the children found is handed on: it bounds their memory."""
+PARALLEL_BYTES = 48 << 20
+"""Below this a second process costs more than it gives."""
+MAX_WORKERS = 8
+
+Progress = Callable[[int], None]
+"""Told how many bytes of sources have been dealt with in all."""
+
+
+class Harvest(msgspec.Struct, kw_only=True, gc=False):
+    """What some sources gave: sightings, and for each source a reading, or the reason why there is none by its id."""
+
+    batch: Batch = msgspec.field(default_factory=Batch)
+    readings: list[Reading] = msgspec.field(default_factory=list)
+    troubles: dict[int, str] = msgspec.field(default_factory=dict)
+
+
+def read_all(
+    work: Sequence[Work],
+    adapters: Mapping[str, Adapter[Any]],
+    manner: Manner,
+    *,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Iterator[Harvest]:
+    """Everything that `work` says beyond its cursors, in batches, the largest sources first; every source stands in exactly one harvest.
+
+    When the manner asks to stop, what has been read is handed on and the rest is left out.
+    """
+    ordered = sorted(work, key=due, reverse=True)
+    workers = min(os.cpu_count() or 1, MAX_WORKERS) if workers is None else workers
+    if not Crew.possible() or sum(map(due, ordered)) < PARALLEL_BYTES:
+        workers = 1
+    before = 0
+    for part in _rounds(ordered):
+        told = None if progress is None else _from(progress, before)
+        if workers > 1 and len(part) > 1:
+            yield from _shared(part, adapters, manner, min(workers, len(part)) - 1, told)
+        else:
+            yield from reap(part, adapters, manner, told)
+        before += sum(map(due, part))
+        if manner.stop is not None and manner.stop():
+            return
+
+
+def due(work: Work) -> int:
+    """Bytes of a source that are probably news."""
+    if work.cursor is None or work.cursor.offset > work.found.size:
+        return work.found.size
+    return work.found.size - work.cursor.offset
+
+
+def reap(
+    work: Iterable[Work], adapters: Mapping[str, Adapter[Any]], manner: Manner, progress: Progress | None = None
+) -> Iterator[Harvest]:
+    """`work` in its order, in this process."""
+    harvest = Harvest()
+    dealt = 0
+    for each in work:
+        adapter = adapters[each.found.source.agent]
+        result = read(adapter, each, harvest.batch, manner)
+        if isinstance(result, Trouble):
+            harvest.troubles[each.source_id] = result.reason
+        else:
+            harvest.readings.append(result)
+        dealt += due(each)
+        if progress is not None:
+            progress(dealt)
+        if len(harvest.batch) >= BATCH_ROWS:
+            yield harvest
+            harvest = Harvest()
+        if manner.stop is not None and manner.stop():
+            break
+    if harvest.readings or harvest.troubles:
+        yield harvest
+
+
+def _rounds(work: Sequence[Work]) -> Iterator[Sequence[Work]]:
+    begin = size = 0
+    for end, each in enumerate(work):
+        if size and size + due(each) > ROUND_BYTES:
+            yield work[begin:end]
+            begin, size = end, 0
+        size += due(each)
+    if begin < len(work):
+        yield work[begin:]
+
+
+def _from(progress: Progress, before: int) -> Progress:
+    return lambda dealt: progress(before + dealt)
+
+
+def _shared(
+    work: Sequence[Work], adapters: Mapping[str, Adapter[Any]], manner: Manner, children: int, progress: Progress | None
+) -> Iterator[Harvest]:
+    """One round, with `children` further processes."""
+    collecting = gc.isenabled()
+    # Columns of plain values hold no cycles, and looking for some among millions of objects takes longer than reading them.
+    gc.disable()
+    queue = Queue(len(work))
+    crew = Crew()
+    try:
+
+        def gather(taken: Queue, write: Callable[[bytes], None]) -> None:
+            encode = msgspec.msgpack.Encoder().encode
+            for harvest in reap((work[number] for number in taken), adapters, manner):
+                write(encode(harvest))
+
+        for _ in range(children):
+            crew.add(queue, gather)
+        missing = {each.source_id for each in work}
+        sizes = [0]
+        for each in work:
+            sizes.append(sizes[-1] + due(each))
+        told = None if progress is None else lambda _: progress(sizes[queue.position()])
+        for harvest in reap((work[number] for number in queue), adapters, manner, told):
+            _found(harvest, missing)
+            yield harvest
+        stopped = manner.stop is not None and manner.stop()
+        if stopped:
+            queue.end()
+        decode = msgspec.msgpack.Decoder(Harvest).decode
+        for written in crew.left():
+            harvest = decode(written)
+            _found(harvest, missing)
+            yield harvest
+        if missing and not stopped:
+            # A child died: what it had not left behind is read again.
+            yield from reap((each for each in work if each.source_id in missing), adapters, manner)
+    finally:
+        queue.close()
+        crew.close()
+        if collecting:
+            gc.enable()
+
+
+def _found(harvest: Harvest, missing: set[int]) -> None:
+    missing.difference_update(reading.source_id for reading in harvest.readings)
+    missing.difference_update(harvest.troubles)

@@ -1,0 +1,153 @@
+"""What a run leaves in the log, and what it tells."""
+
+from pathlib import Path
+
+import toy
+
+from ingest.discover import discover
+from ingest.reader import Manner
+from ingest.run import Summary, ingest, refresh
+from pipeline.log import Log
+
+NOW_NS = 2_000_000_000_000_000_000
+
+
+def run(store: Path, home: Path, **options: object) -> Summary:
+    with Log.open(store) as log:
+        return refresh(log, [toy.ADAPTER], {"TOY_HOME": str(home)}, "/nowhere", Manner(now_ns=NOW_NS, **options))  # type: ignore[arg-type]
+
+
+def write(home: Path, name: str, content: bytes) -> Path:
+    path = home / "logs" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def calls(store: Path) -> dict[int, int]:
+    """How many calls the log knows by their output."""
+    with Log.open(store) as log:
+        outputs = [call.output for call in log.calls(0, 2**23)]
+    return {output: outputs.count(output) for output in sorted(set(outputs))}
+
+
+def test_twice_is_once(tmp_path: Path) -> None:
+    """A second run finds nothing to do, and a copy of the whole tree adds nothing."""
+    home, store = tmp_path / "home", tmp_path / "store"
+    write(home, "a.jsonl", toy.line("a", 1) + toy.line("b", 2))
+    first = run(store, home)
+    again = run(store, home)
+    write(home, "backup/a.jsonl", toy.line("a", 1) + toy.line("b", 2))
+
+    copied = run(store, home)
+
+    assert (first.new, first.shares["toy"].sources) == (2, 1)
+    assert (again.events, again.shares) == (0, {})
+    assert (copied.new, copied.duplicate) == (0, 2)
+    assert calls(store) == {1: 1, 2: 1}
+
+
+def test_every_sighting_is_new_updated_or_known(tmp_path: Path) -> None:
+    """A better record of a known call updates it, a worse one is a duplicate; the three add up to the sightings."""
+    home, store = tmp_path / "home", tmp_path / "store"
+    log = write(home, "a.jsonl", toy.line("a", 1))
+    run(store, home)
+    with log.open("ab") as file:
+        file.write(toy.line("a", 5) + toy.line("b", 2))
+    better = run(store, home)
+    with log.open("ab") as file:
+        file.write(toy.line("a", 3))
+    worse = run(store, home)
+
+    assert (better.new, better.updated, better.duplicate, better.events) == (1, 1, 0, 2)
+    assert (worse.new, worse.updated, worse.duplicate, worse.events) == (0, 0, 1, 1)
+    assert calls(store) == {2: 1, 5: 1}
+
+
+def test_history_outlives_its_file(tmp_path: Path) -> None:
+    """When a source goes, its calls stay, and the log knows that the source is gone; when it comes back, nothing is counted twice."""
+    home, store = tmp_path / "home", tmp_path / "store"
+    file = write(home, "a.jsonl", toy.line("a", 1))
+    run(store, home)
+    file.rename(tmp_path / "kept")
+    run(store, home)
+    with Log.open(store) as log:
+        gone = [known.gone for known in log.sources()]
+    (tmp_path / "kept").rename(file)
+    back = run(store, home)
+    with Log.open(store) as log:
+        assert (gone, [known.gone for known in log.sources()]) == ([True], [False])
+
+    assert back.new == 0
+    assert calls(store) == {1: 1}
+
+
+def test_an_import_takes_an_unfinished_last_line_once(tmp_path: Path) -> None:
+    """A last line without newline counts when it is asked for, however often; when its newline comes it is the same call."""
+    home, store = tmp_path / "home", tmp_path / "store"
+    file = write(home, "a.jsonl", toy.line("a", 1) + toy.line("b", 2)[:-1])
+    run(store, home)
+    before = calls(store)
+    for _ in range(2):
+        run(store, home, take_tail=True)
+    file.write_bytes(toy.line("a", 1) + toy.line("b", 2))
+    run(store, home)
+
+    assert before == {1: 1}
+    assert calls(store) == {1: 1, 2: 1}
+
+
+def test_a_stopped_run_goes_on_later(tmp_path: Path) -> None:
+    """Asked to stop, a run keeps what it has read and says so; the next one reads the rest."""
+    home, store = tmp_path / "home", tmp_path / "store"
+    for number in range(5):
+        write(home, f"{number}.jsonl", toy.line(str(number), number + 1))
+    answers = iter([False, False, False, True])
+
+    stopped = run(store, home, stop=lambda: next(answers, True))
+    rest = run(store, home)
+
+    assert stopped.stopped
+    assert 0 < stopped.new < 5
+    assert stopped.new + rest.new == 5
+    assert not rest.stopped
+
+
+def test_a_source_that_another_process_read_meanwhile_is_read_on_from_there(tmp_path: Path) -> None:
+    """Two runs over the same files at once: each call is taken by one of them, and neither fails."""
+    home, store = tmp_path / "home", tmp_path / "store"
+    write(home, "a.jsonl", toy.line("a", 1))
+    late = write(home, "b.jsonl", toy.line("b", 2))
+    manner = Manner(now_ns=NOW_NS)
+    with Log.open(store) as log:
+        look = discover([toy.ADAPTER], {"TOY_HOME": str(home)}, "/nowhere")
+        asked = []
+
+        def other_process() -> bool:
+            if not asked:
+                asked.append(True)
+                late.write_bytes(toy.line("b", 2) + toy.line("c", 3))
+                run(store, home)
+            return False
+
+        manner.stop = other_process
+        summary = ingest(log, [toy.ADAPTER], look, manner)
+
+    assert summary.new == 0
+    assert calls(store) == {1: 1, 2: 1, 3: 1}
+
+
+def test_commits_are_told(tmp_path: Path) -> None:
+    """Whoever asks is told of each commit, so that what depends on the log can follow."""
+    home, store = tmp_path / "home", tmp_path / "store"
+    write(home, "a.jsonl", toy.line("a", 1, at=86_400))
+    told = []
+    with Log.open(store) as log:
+        refresh(log, [toy.ADAPTER], {"TOY_HOME": str(home)}, "/nowhere", Manner(now_ns=NOW_NS), on_commit=lambda commit: told.append(commit.days))
+
+    assert told == [{1}]
+
+
+def test_a_named_home_that_is_missing_is_told(tmp_path: Path) -> None:
+    """A home that the user named and that is not there is part of the summary."""
+    assert [home.path for home in run(tmp_path / "store", tmp_path / "nowhere").missing] == [str(tmp_path / "nowhere")]
