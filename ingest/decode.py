@@ -9,6 +9,7 @@ An adapter decodes with its own typed struct first (`Count` is the type of a cou
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from math import isfinite
 from typing import Annotated
 
 import msgspec
@@ -19,7 +20,6 @@ Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_TOKENS)]
 """A counter in a typed struct: the plain cases of `count`, checked while decoding."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_INFINITIES = (float("inf"), float("-inf"))
 _DEAREST_USD = Decimal(10**9)
 _USD_PLACES = Decimal(1).scaleb(-18)
 _LONGEST_INTEGER = 40
@@ -78,9 +78,9 @@ def count(value: object) -> int:
     elif value is None or value is msgspec.UNSET:
         return 0
     elif isinstance(value, float | Decimal):
-        number = value
-        if number != number or number in _INFINITIES:
+        if not (value.is_finite() if isinstance(value, Decimal) else isfinite(value)):
             raise BadRecord("not_a_number")
+        number = value
     else:
         raise BadRecord("not_a_number")
     if number < 0:
