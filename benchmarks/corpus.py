@@ -315,10 +315,14 @@ def codex(out: Path, rng: random.Random, *, sessions: int, days: int) -> tuple[T
     history: list[tuple[dict[str, int], dict[str, int], str]] = []
     parent = ""
     shape = {"files": 0, "sessions": 0, "forks": 0}
+    ended = begin
     for _ in range(sessions):
         now = begin + timedelta(days=rng.randrange(days), hours=rng.uniform(6, 18))
-        thread = uuid7(rng, now)
         forked = parent if parent and rng.random() < 0.15 else ""
+        if forked:
+            # Only what has been can be copied.
+            now = ended + timedelta(minutes=rng.uniform(1, 600))
+        thread = uuid7(rng, now)
         model = rng.choice(("gpt-5.4", "gpt-5.4-mini", "gpt-5.5"))
         meta = {"id": thread, "timestamp": iso(now), "cwd": "/home/dev/src/app", "originator": "codex_cli_rs", "cli_version": "0.146.0"}
         meta |= {"source": "cli", "model_provider": "openai"} | ({"forked_from_id": forked} if forked else {})
@@ -354,7 +358,7 @@ def codex(out: Path, rng: random.Random, *, sessions: int, days: int) -> tuple[T
         (folder / f"rollout-{now:%Y-%m-%dT%H-%M-%S}-{thread}.jsonl").write_text("".join(lines))
         shape["files"] += 1
         shape["sessions"] += 1
-        parent, history = thread, own
+        parent, history, ended = thread, own, now
     return truth, shape
 
 
