@@ -63,7 +63,7 @@ class Claude:
         for name, below in (("APPDATA", "Claude"), ("LOCALAPPDATA", _WINDOWS_STORE)):
             if environ.get(name):
                 found.append(Home(path=f"{environ[name]}/{below}"))
-        return list({each.path: each for each in reversed(found)}.values())[::-1]
+        return [each for place, each in enumerate(found) if each not in found[:place]]
 
     def start(self, place: Place) -> File:
         """What the path and the first lines say about all the rest."""

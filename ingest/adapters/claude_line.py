@@ -162,7 +162,7 @@ def _usage(value: dict[str, object]) -> Usage:
         service_tier=text(value.get("service_tier")),
         speed=text(value.get("speed")),
         inference_geo=text(value.get("inference_geo")),
-        iterations=[_iteration(hop) for hop in hops if isinstance(hop, dict)] if isinstance(hops, list) else None,
+        iterations=[_iteration(hop) for hop in hops] if isinstance(hops, list) else None,
     )
 
 
@@ -205,7 +205,10 @@ def _copied(value: object) -> Copied | None:
     )
 
 
-def _iteration(value: dict[str, object]) -> Iteration:
+def _iteration(value: object) -> Iteration:
+    # A hop is named by its position, so one that says nothing keeps its place.
+    if not isinstance(value, dict):
+        return Iteration()
     return Iteration(
         type=text(value.get("type")),
         model=text(value.get("model")),

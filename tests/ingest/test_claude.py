@@ -1,0 +1,327 @@
+"""How Claude Code's transcripts become events, beyond the cases of `data-fixtures/claude`: homes, owners, identities, known good files."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.adapter import Place
+from ingest.adapters.claude import ADAPTER, NEEDLE, file_of, home_of
+from ingest.adapters.claude_call import hops_of, split_of, writes_placeholders
+from ingest.adapters.claude_line import CacheCreation, Iteration, Message, Usage
+from pipeline.batch import Batch
+from pipeline.events import Event, Rejected, Seen, Tokens, UsageEvent
+from tests.contracts.model import COUNTERS, calls_of
+
+REAL = Path(__file__).parents[2] / ".." / "shared" / "fixtures" / "real" / "claude"
+real = pytest.mark.skipif(not REAL.is_dir(), reason="the recorded transcripts are not here")
+
+
+def record(**changes: Any) -> dict[str, Any]:
+    """An assistant's line as Claude Code 2.1 writes it."""
+    usage = {"input_tokens": 6, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 40, "output_tokens": 530}
+    message = {"id": "msg_A", "model": "claude-opus-5", "stop_reason": "end_turn", "content": [], "usage": usage | changes.pop("usage", {})}
+    return {
+        "type": "assistant",
+        "uuid": "u-2",
+        "sessionId": "s-1",
+        "timestamp": "2026-09-01T10:00:05.120Z",
+        "cwd": "/w/app",
+        "version": "2.1.240",
+        "requestId": "req_A",
+        "isSidechain": False,
+        "message": message | changes.pop("message", {}),
+        **changes,
+    }
+
+
+def step(value: object, path: str = "projects/-w-app/s-1.jsonl", head: bytes = b"") -> list[Event]:
+    """What one line says at the beginning of a file."""
+    line = value if isinstance(value, bytes) else json.dumps(value).encode()
+    return ADAPTER.step(ADAPTER.start(Place(path=path, root="/home/ada/.claude", head=head)), line)[1]
+
+
+def event(value: object, path: str = "projects/-w-app/s-1.jsonl", head: bytes = b"") -> UsageEvent:
+    """The one call of a line."""
+    (found,) = step(value, path, head)
+    assert isinstance(found, UsageEvent)
+    return found
+
+
+def calls_under(folder: Path, *, skip: str = "") -> list[dict[str, Any]]:
+    """The calls of all transcripts below `folder`, read as a home without `projects/`."""
+    batch = Batch()
+    for path in sorted(folder.rglob("*.jsonl")):
+        if skip and skip in path.name:
+            continue
+        text = path.read_bytes()
+        state = ADAPTER.start(Place(path=path.relative_to(folder).as_posix(), root=str(folder), head=text[: 64 << 10]))
+        for line in text.split(b"\n")[:-1]:
+            state, events = ADAPTER.step(state, line)
+            batch.add((each for each in events if isinstance(each, UsageEvent)), root=str(folder), source=1, offset=0, length=len(line))
+    return calls_of([batch])
+
+
+def counters(calls: list[dict[str, Any]]) -> list[tuple[int, ...]]:
+    return sorted(tuple(call[name] for name in COUNTERS) for call in calls)
+
+
+@pytest.mark.parametrize(
+    ("environ", "folders"),
+    [
+        ({}, ["/h/.config/claude", "/h/.claude", "/h/.config/Claude", "/h/Library/Application Support/Claude"]),
+        ({"XDG_CONFIG_HOME": "/x"}, ["/x/claude", "/h/.claude", "/x/Claude", "/h/Library/Application Support/Claude"]),
+        ({"CLAUDE_CONFIG_DIR": "/a"}, ["/a", "/h/.config/Claude", "/h/Library/Application Support/Claude"]),
+        ({"CLAUDE_CONFIG_DIR": " ,"}, ["/h/.config/claude", "/h/.claude", "/h/.config/Claude", "/h/Library/Application Support/Claude"]),
+        (
+            {"CLAUDE_CONFIG_DIR": "/a/, ~/work ,~,/b/projects,/b/projects/,/a"},
+            ["/a", "/h/work", "/h", "/b", "/h/.config/Claude", "/h/Library/Application Support/Claude"],
+        ),
+        (
+            {"CLAUDE_CONFIG_DIR": "/a", "APPDATA": "C:/R", "LOCALAPPDATA": "C:/L"},
+            [
+                "/a",
+                "/h/.config/Claude",
+                "/h/Library/Application Support/Claude",
+                "C:/R/Claude",
+                "C:/L/Packages/Claude_pzs8sxrjxfjjc/LocalCache/Roaming/Claude",
+            ],
+        ),
+    ],
+)
+def test_homes(environ: dict[str, str], folders: list[str]) -> None:
+    """Both folders of Claude Code, or those that CLAUDE_CONFIG_DIR lists (`~` expanded, `projects` folders too), and Desktop's."""
+    assert [home.path for home in ADAPTER.homes(environ, "/h")] == folders
+
+
+def test_only_homes_that_the_user_listed_are_missed() -> None:
+    """A folder of CLAUDE_CONFIG_DIR that is not there is worth a message; a default one is not."""
+    homes = ADAPTER.homes({"CLAUDE_CONFIG_DIR": "/a,~/b/projects"}, "/h")
+
+    assert [home.path for home in homes if home.named] == ["/a", "/h/b"]
+    assert not [home for home in ADAPTER.homes({}, "/h") if home.named]
+    assert home_of("/", "/h").path == "/"
+
+
+@pytest.mark.parametrize(
+    ("path", "session", "initiator", "depth"),
+    [
+        ("projects/-w/s-1.jsonl", "s-1", "main", 3),
+        ("projects/-w/s-1/subagents/agent-0a.jsonl", "s-1", "subagent", 5),
+        ("projects/-w/s-1/subagents/workflows/wf-1/agent-0b.jsonl", "s-1", "subagent", 7),
+        ("projects/-w/s-1/subagents/agent-acompact-0c.jsonl", "s-1", "task", 5),
+        ("projects/-w/s-1/subagents/agent-aextract_memories-0d.jsonl", "s-1", "memory", 5),
+        ("projects/-w/agent-0e.jsonl", None, "subagent", 3),
+        ("projects/-w-memory-game/s-1.jsonl", "s-1", "main", 3),
+    ],
+)
+def test_the_path_tells_session_and_initiator(path: str, session: str | None, initiator: str, depth: int) -> None:
+    """A transcript is named after its session, a subagent's lies below it; a project's name says nothing."""
+    file = file_of(Place(path=path, root="/home/ada/.claude"))
+
+    assert (file.session, file.initiator, file.depth) == (session, initiator, depth)
+
+
+def test_the_session_begins_with_the_first_time_in_the_file() -> None:
+    """Lines without a time come first in many transcripts; the first time that is one counts, wherever it stands in its line."""
+    lines = (
+        b'{"type":"mode"}',
+        b'{"timestamp":"[none]"}',
+        b'{"snapshot":{"timestamp" : "2026-09-01T09:00:00Z"}}',
+        b'{"timestamp":"2026-09-01T10:00:00Z"}',
+    )
+    head = b"\n".join(lines)
+
+    assert file_of(Place(path="projects/-w/s-1.jsonl", root="/", head=head)).start_us == 1_788_253_200_000_000
+    assert (
+        file_of(Place(path="projects/-w/s-1.jsonl", root="/", head=b'{"a":"\\"timestamp\\":\\"2026-01-01T00:00:00Z\\""}')).start_us is None
+    )
+
+
+def test_a_file_without_a_time_yet_remembers_nothing() -> None:
+    """Until a transcript has named a time its state is empty, so that the next look begins anew and learns when the session began."""
+    early = ADAPTER.start(Place(path="projects/-w/s-1.jsonl", root="/", head=b'{"type":"mode"}\n'))
+    late = ADAPTER.start(Place(path="projects/-w/s-1.jsonl", root="/", head=b'{"timestamp":"2026-09-01T10:00:00Z"}\n'))
+
+    assert ADAPTER.dump(early) == b""
+    assert ADAPTER.load(ADAPTER.dump(late)) == late
+
+
+def test_owners_are_ordered_by_how_they_came_by_a_call() -> None:
+    """Not copied before copied, main before sidechain, the shorter path, the earlier session."""
+    early, late = b'{"timestamp":"2026-09-01T08:00:00Z"}', b'{"timestamp":"2026-09-01T09:00:00Z"}'
+    sub = "projects/-w/s-1/subagents/agent-1.jsonl"
+
+    ranks = [
+        event(record(), head=early).owner_rank,
+        event(record(), head=late).owner_rank,
+        event(record(), "projects/-w/x/chat.jsonl", early).owner_rank,
+        event(record(isSidechain=True), head=early).owner_rank,
+        event(record(isSidechain=True), sub, early).owner_rank,
+        event(record(forkedFrom={"sessionId": "s-0"}), head=early).owner_rank,
+    ]
+    assert ranks == sorted(ranks)
+    assert len(set(ranks)) == len(ranks)
+
+
+def test_a_record_ranks_by_stop_reason_then_output_then_time() -> None:
+    """A record with a stop reason beats any without, then the larger output, then the later line; equal ranks say the same."""
+    ranks = [
+        event(record(message={"stop_reason": None})).rank,
+        event(record(message={"stop_reason": None}, usage={"output_tokens": 900})).rank,
+        event(record(usage={"output_tokens": 529})).rank,
+        event(record()).rank,
+        event(record(timestamp="2026-09-01T10:00:06Z")).rank,
+    ]
+    assert ranks == sorted(ranks)
+    assert len(set(ranks)) == len(ranks)
+    assert event(record(usage={"speed": "fast"})).rank != event(record()).rank
+    assert event(record(uuid="another", cwd="/elsewhere")).rank == event(record()).rank
+
+
+def test_identity_is_what_the_provider_wrote() -> None:
+    """Path, line, session, project and time of a record are no part of its identity; its ids are."""
+    plain = event(record())
+
+    assert event(record(sessionId="s-9", cwd="/x", uuid="u-9", timestamp=1_788_260_000), "projects/-x/s-9.jsonl").key == plain.key
+    assert event(record(requestId="req_B")).key != plain.key
+    assert event(record(message={"id": "msg_B"})).key != plain.key
+
+
+def test_a_further_call_inside_a_reply_is_named_by_its_position() -> None:
+    """An advisor's call has an identity of its own, the same in every line of the reply."""
+    advisor = {"type": "advisor_message", "model": "claude-fable-5", "input_tokens": 9, "output_tokens": 8}
+    first = [each for each in step(record(usage={"iterations": [{"type": "message"}, advisor]})) if isinstance(each, UsageEvent)]
+    again = [each for each in step(record(usage={"iterations": [None, advisor | {"output_tokens": 9}]})) if isinstance(each, UsageEvent)]
+
+    assert len({each.key for each in first}) == 2
+    assert first[1].tokens == Tokens(input=9, output=8)
+    assert first[1].extra == {"iteration": "it1"}
+    assert [each.key for each in again] == [each.key for each in first]
+
+
+@pytest.mark.parametrize(
+    ("version", "placeholders"),
+    [
+        ("2.1.96", True),
+        ("2.1.97", False),
+        ("2.1.240", False),
+        ("2.2.0", False),
+        ("1.0.128", True),
+        ("2.0", True),
+        ("next", False),
+        (None, False),
+    ],
+)
+def test_versions_that_wrote_placeholders(version: str | None, placeholders: bool) -> None:
+    """Before 2.1.97 the output of a line without a stop reason was a placeholder; of an unknown version nothing is claimed."""
+    assert writes_placeholders(version) is placeholders
+
+
+def test_a_fallback_counts_what_was_written_before_it_only_where_the_top_level_leaves_it_out() -> None:
+    """If the top level already adds the declined hop up, it is no call of its own."""
+    hops = [
+        Iteration(type="message", model="a", input_tokens=1, output_tokens=2),
+        Iteration(type="fallback_message", model="b", input_tokens=3, output_tokens=4),
+    ]
+
+    def hidden(usage: Usage) -> list[str | None]:
+        return [model for _, _, model in hops_of(Message(model="a", usage=usage), usage)]
+
+    assert hidden(Usage(input_tokens=3, output_tokens=4, iterations=hops)) == ["a"]
+    assert hidden(Usage(input_tokens=4, output_tokens=6, iterations=hops)) == []
+
+
+@given(
+    flat=st.none() | st.integers(0, 9),
+    short=st.none() | st.integers(0, 9),
+    long=st.none() | st.integers(0, 9),
+    inner=st.none() | st.tuples(st.integers(0, 9), st.integers(0, 9)),
+)
+def test_cache_writes_add_up_to_the_flat_count(
+    flat: int | None, short: int | None, long: int | None, inner: tuple[int, int] | None
+) -> None:
+    """Whatever the breakdowns say, 5m + 1h is the flat count where there is one, and an unknown split is all in 5m."""
+    hops = [Iteration(cache_creation_input_tokens=flat, output_tokens=1, cache_creation=CacheCreation(*inner))] if inner else None
+    split = split_of(Usage(output_tokens=1, cache_creation_input_tokens=flat, cache_creation=CacheCreation(short, long), iterations=hops))
+
+    assert split.cache_write_5m + split.cache_write_1h == ((short or 0) + (long or 0) if flat is None else flat)
+    assert split.ttl_known or not split.cache_write_1h
+
+
+def test_no_text_of_a_prompt_leaves_the_adapter() -> None:
+    """Contents of messages are in no event, no rejection and no counter."""
+    secret = {"content": [{"type": "text", "text": "sk-hidden"}]}
+    shown = [
+        step(record(message=secret)),
+        step(record(message=secret, timestamp="sk-hidden")),
+        step(record(message=secret, type="sk-hidden")),
+    ]
+
+    assert [type(each) for (each,) in shown] == [UsageEvent, Rejected, Seen]
+    assert "sk-hidden" not in repr(shown)
+
+
+def test_a_rejected_line_says_how_much_it_claims() -> None:
+    """What is lost to a missing time or a bad counter is told in tokens: 6 + 40 + 530."""
+    assert step(record(timestamp=None)) == [Rejected(reason="bad_timestamp", tokens=576)]
+    assert step(record(usage={"input_tokens": -6})) == [Rejected(reason="negative", tokens=570)]
+    assert step(b'{"message":{"usage":{' + NEEDLE) == [Rejected(reason="unreadable", tokens=None)]
+
+
+@pytest.mark.parametrize(
+    "name", ["type", "uuid", "sessionId", "cwd", "gitBranch", "version", "entrypoint", "requestId", "agentId", "attributionAgent"]
+)
+@pytest.mark.parametrize("value", [None, 5, True, [], {}, "\ud83d"])
+def test_an_odd_envelope_hides_no_usage(name: str, value: object) -> None:
+    """Any field around the message may be of any type: the tokens still count."""
+    if name == "type" and value == "\ud83d":
+        assert step(record(type=value)) == [Seen(what="usage_on_another_type_of_line")]
+    else:
+        assert event(record(**{name: value})).tokens == Tokens(input=6, output=530, cache_read=40)
+
+
+@real
+@pytest.mark.parametrize(
+    ("place", "wanted"),
+    [
+        ("toktrack", [(100, 50, 20, 10, 0), (150, 75, 0, 0, 0), (500, 200, 0, 0, 0)]),
+        ("logpile/-tmp-demo", [(10, 5, 20, 0, 0), (100, 40, 300, 50, 150)]),
+        ("logpile/claims", [(10, 40, 30, 20, 0)]),
+        ("agentsview", [(10, 5, 0, 0, 0)]),
+        ("ccusage", [(100, 50, 10, 25, 0), (200, 75, 20, 50, 0), (300, 125, 40, 0, 0)]),
+        (
+            "claude-code-log",
+            [(20, 35, 0, 0, 0), (25, 35, 0, 0, 0), (25, 120, 0, 0, 0), (45, 85, 0, 0, 0), (45, 110, 0, 0, 0), (78, 95, 0, 0, 0)],
+        ),
+        ("agent-sessions", [(10, 5, 0, 0, 0)]),
+    ],
+)
+def test_known_good_totals(place: str, wanted: list[tuple[int, ...]]) -> None:
+    """Files of other projects give the values that their authors worked out (input, output, cache read, 5m, 1h)."""
+    assert counters(calls_under(REAL / place)) == wanted
+
+
+@real
+def test_known_good_cache_split() -> None:
+    """Of 600 cache writes 100 live 5 minutes and 500 an hour, though the breakdown beside them says 800."""
+    (call,) = [each for each in calls_under(REAL / "logpile") if each["model"] == "claude-fable-5" and each["session"] == "cache-match"]
+
+    assert (call["cache_write_5m"], call["cache_write_1h"], call["ttl_known"]) == (100, 500, True)
+
+
+@real
+def test_known_good_owners() -> None:
+    """A call that two sessions hold is the parent's; a subagent's is a subagent's."""
+    assert [call["session"] for call in calls_under(REAL / "logpile" / "claims")] == ["claim-parent"]
+    assert sorted(str(call["initiator"]) for call in calls_under(REAL / "logpile" / "-tmp-demo")) == ["main", "subagent"]
+
+
+@real
+def test_known_good_costs() -> None:
+    """Costs that old versions wrote are the provider's, to the digit."""
+    assert sorted(str(call["logged_cost_usd"]) for call in calls_under(REAL / "ccusage")) == ["0.12", "0.34", "0.56"]
+    assert {call["logged_cost_basis"] for call in calls_under(REAL / "ccusage")} == {"provider"}
