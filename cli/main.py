@@ -14,6 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from cli.outcomes import FAILED, INTERRUPTED, PARTLY_DONE, code_of
+from cli.paths import paths
 from pipeline.errors import RingletError
 
 COMMANDS = {
@@ -75,6 +76,7 @@ def ringlet(
 def run(argv: list[str]) -> int:
     """Run one command line (without the program's name) and return its exit code; a failure is one line on standard error."""
     try:
+        _take_over()
         typer.main.get_command(app).main(args=argv, prog_name="ringlet")
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else FAILED if stop.code else 0
@@ -87,6 +89,21 @@ def run(argv: list[str]) -> int:
     except (RingletError, OSError, MemoryError) as error:
         return _report(error)
     return 0
+
+
+def _take_over() -> None:
+    """Once, when the program is used under its present name for the first time, say what was taken over from the former one."""
+    try:
+        where = paths()
+    except LookupError as error:
+        raise RingletError(str(error)) from None
+    if os.path.exists(where.profiles):
+        return
+    from cli import takeover  # only whoever has no profiles yet asks
+
+    if takeover.due(where, os.environ):
+        for line in takeover.take_over(where, os.environ):
+            print(f"ringlet: {line}", file=sys.stderr)
 
 
 def _report(error: RingletError | OSError | MemoryError) -> int:

@@ -1,0 +1,48 @@
+"""What `config.toml` may say."""
+
+from pathlib import Path
+
+import pytest
+
+from cli.config import Config, load
+from pipeline.errors import RingletError
+
+
+def written(tmp_path: Path, text: str) -> str:
+    path = tmp_path / "config.toml"
+    path.write_text(text)
+    return str(path)
+
+
+def test_no_file_means_the_defaults(tmp_path: Path) -> None:
+    """ringlet works without a configuration file."""
+    assert load(str(tmp_path / "none.toml")) == Config()
+
+
+def test_prices_keep_their_digits(tmp_path: Path) -> None:
+    """A price is money: its digits arrive as they were typed, not as the nearest binary fraction."""
+    config = load(written(tmp_path, '[tokenPriceTable."m"]\ninput = 0.1\noutput = 15\nfrom = "2026-05-01"\n'))
+
+    assert (config.token_prices["m"].input, config.token_prices["m"].output, config.token_prices["m"].since) == ("0.1", 15, "2026-05-01")
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("weekstart = 'monday'", "weekstart"),
+        ("week_start = 'someday'", "week_start"),
+        ("[usage]\ncost_policy = 'free'", "cost_policy"),
+        ("[providers.x]\nbilling = 'maybe'", "billing"),
+        ("week_start = ", "Invalid value"),
+    ],
+)
+def test_mistakes_are_named_with_the_file(tmp_path: Path, text: str, named: str) -> None:
+    """An unknown setting or a wrong value is an error that says which, never ignored."""
+    with pytest.raises(RingletError, match=named) as error:
+        load(written(tmp_path, text))
+    assert "config.toml" in str(error.value)
+
+
+def test_declared_billing_is_by_lower_case_name(tmp_path: Path) -> None:
+    """Providers are compared without regard to case."""
+    assert load(written(tmp_path, "[providers.Corp]\nbilling = 'metered'")).declared_billing() == {"corp": "metered"}
