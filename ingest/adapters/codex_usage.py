@@ -194,7 +194,9 @@ def _event(
             facts=f"{model}|{thread.provider}|{prompt}|{cached}|{written}|{reasoning}|{response}|{thread.version}",
             earliest=True,
         ),
-        owner_rank=keys.owner_rank(copied=copied, sidechain=False, depth=0, session_start_us=began_us, session=session),
+        owner_rank=keys.owner_rank(
+            copied=copied, sidechain=False, depth=0 if granularity == "call" else 1, session_start_us=began_us, session=session
+        ),
         extra=extra,
     )
 
