@@ -314,8 +314,13 @@ class Log:
         durable.step("publish_noted")
         return [msgspec.structs.replace(one, path=placement.published_path(self.home, one.name)) for one in made]
 
+    def _unpublished(self) -> list[str]:
+        """Names of committed segments that may not have reached `events/`, in the order in which they go there: retractions first."""
+        rows = self._connection.execute("SELECT name, sums FROM segments WHERE NOT published").fetchall()
+        return [name for name, sums in sorted(rows, key=lambda row: (_decode_seen(row[1])["requests"] >= 0, row[0]))]
+
     def _publish_committed(self) -> None:
-        names = [name for (name,) in self._connection.execute("SELECT name FROM segments WHERE NOT published")]
+        names = self._unpublished()
         placement.publish(self.home, names)
         with self._transaction():
             self._connection.executemany("UPDATE segments SET published = 1 WHERE name = ?", [(name,) for name in names])
@@ -486,9 +491,8 @@ class Log:
             "SELECT name, day, epoch, lo, hi, rows, size, digest, sums, published FROM segments ORDER BY day, name"
         ).fetchall()
         # Committed is part of the log: whoever reads it first brings the file to its place.
-        due = [row[0] for row in found if not row[9]]
-        if due:
-            placement.publish(self.home, due)
+        if any(not row[9] for row in found):
+            placement.publish(self.home, self._unpublished())
         return [
             SegmentInfo(
                 name=name,

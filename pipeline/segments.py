@@ -24,7 +24,7 @@ from pipeline import durable
 from pipeline.batch import Dims
 from pipeline.errors import Damaged
 from pipeline.placement import SegmentInfo, day_of, leaf_of, segment_name, staged_path
-from pipeline.record import DAY_US, Rows
+from pipeline.record import CALL, DAY_US, RETRACTION, Rows
 from pipeline.schema import SCHEMA, VERSION, table
 
 SUMMED = ("requests", "input", "output", "cache_read", "cache_write_5m", "cache_write_1h", "web_searches")
@@ -46,13 +46,14 @@ _OPTIONS: dict[str, Any] = {
 
 
 def stage(home: str, rows: Rows, seqs: Sequence[int], dims: Mapping[int, Dims], *, epoch: str, machine: str) -> list[SegmentInfo]:
-    """The rows as one segment per date, complete in staging and durable there. `seqs` gives each row's sequence number.
+    """The rows as segments of one date each, complete in staging and durable there, in the order in which they must be published.
 
-    Call it holding the journal's write lock: nobody else may write to staging meanwhile.
+    `seqs` gives each row's sequence number. Call it holding the journal's write lock: nobody else may write to staging meanwhile.
     """
     days = [at_us // DAY_US for at_us in rows.at_us]
     whole = table(rows, dims)
-    order = sorted(range(len(days)), key=days.__getitem__)
+    part_of = _parts(rows, days)
+    order = sorted(range(len(days)), key=part_of.__getitem__)
     if order != list(range(len(days))):
         whole = whole.take(pa.array(order))
     staging = os.path.join(home, "staging")
@@ -60,9 +61,9 @@ def stage(home: str, rows: Rows, seqs: Sequence[int], dims: Mapping[int, Dims], 
     durable.step("staging_made")
     jobs = []
     start = 0
-    for day, places in groupby(order, key=days.__getitem__):
+    for part, places in groupby(order, key=part_of.__getitem__):
         numbers = [seqs[place] for place in places]
-        jobs.append((day, whole.slice(start, len(numbers)), min(numbers), max(numbers)))
+        jobs.append((part[1], whole.slice(start, len(numbers)), min(numbers), max(numbers)))
         start += len(numbers)
 
     def make(job: tuple[int, pa.Table, int, int]) -> SegmentInfo:
@@ -76,6 +77,18 @@ def stage(home: str, rows: Rows, seqs: Sequence[int], dims: Mapping[int, Dims], 
     sync_staged(home, made)
     durable.step("staged_synced")
     return made
+
+
+def _parts(rows: Rows, days: Sequence[int]) -> list[tuple[bool, int]]:
+    """For each row the part that it is published with, and in this order: retractions of rows published earlier, then all else, by date.
+
+    Segments of one commit reach `events/` one by one. A call that moves to another date is gone from the old one before it is on the
+    new one, so that whoever reads in between, or after a crash in between, never counts it twice.
+    """
+    if RETRACTION not in rows.kind:
+        return [(True, day) for day in days]
+    here = {(key, day) for kind, key, day in zip(rows.kind, rows.key, days, strict=True) if kind == CALL}
+    return [(kind != RETRACTION or (key, day) in here, day) for kind, key, day in zip(rows.kind, rows.key, days, strict=True)]
 
 
 def sync_staged(home: str, made: Iterable[SegmentInfo]) -> None:
@@ -105,8 +118,9 @@ def encoded(part: pa.Table, *, day: int, epoch: str, machine: str, lo: int, hi: 
         "ringlet.sums": json.dumps(sums),
     }
     sink = pa.BufferOutputStream()
-    with pq.ParquetWriter(sink, SCHEMA.with_metadata(about), **_OPTIONS) as writer:
+    with pq.ParquetWriter(sink, SCHEMA, **_OPTIONS) as writer:
         writer.write_table(part, row_group_size=_GROUP_ROWS)
+        writer.add_key_value_metadata(about)
     content = memoryview(sink.getvalue())
     info = SegmentInfo(
         name=segment_name(day, machine, epoch, lo, hi),
