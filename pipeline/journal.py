@@ -49,7 +49,9 @@ _decode_dims = msgspec.msgpack.Decoder(Dims).decode
 
 
 def connect(path: str) -> sqlite3.Connection:
-    """A connection with autocommit and the settings that make COMMIT durable. The database need not hold a journal yet."""
+    """A connection with autocommit and the settings that make COMMIT durable. The database need not exist or hold a journal yet."""
+    # SQLite gives its log the mode of the database, which it would itself make readable for all.
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     connection = sqlite3.connect(path, timeout=30.0, isolation_level=None, cached_statements=256)
     try:
         connection.execute("PRAGMA journal_mode=WAL")

@@ -9,7 +9,8 @@ offers its message id, so a record that knows nothing but the message id finds i
 request ids stay two.
 
 An identity's first 8 bytes are its *handle*. Identities that always travel together share one, so that the journal finds all of them
-under a single entry: whoever knows a reply's (message, request) pair or its prompt also knows its message.
+under a single entry: whoever knows a reply's (message, request) pair or its prompt also knows its message. A handle followed by zeros is
+its *bare* identity; where it is ever claimed, every record that names another identity under the handle offers it.
 """
 
 from datetime import date, datetime

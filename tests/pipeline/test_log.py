@@ -1,0 +1,356 @@
+"""The log: what commits, seals and questions promise."""
+
+import os
+import sqlite3
+from collections import Counter
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+import msgspec
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline import segments
+from pipeline.log import Log
+from pipeline.record import DAY_US
+from pipeline.sources import Counts, Cursor, Quarantined, Reading, SessionInfo, Source
+from tests.pipeline.sightings import DAY, NOON, Feed, Sighting, batch, kept, known, name, same_calls
+
+
+@pytest.fixture
+def log(tmp_path: Path):
+    with Log.open(tmp_path / "store") as opened:
+        yield opened
+
+
+def every_row(log: Log) -> pa.Table:
+    parts = [segments.read(one.path) for one in log.segments()]
+    hot = log.hot_rows()
+    return pa.concat_tables([*parts, *([hot] if hot is not None else [])])
+
+
+def sums(rows: pa.Table, *by: str) -> Counter:
+    """Sums of requests, input and output by the columns `by`, without the groups that sum to nothing."""
+    found: Counter = Counter()
+    for row in rows.to_pylist():
+        for column in ("requests", "input", "output"):
+            found[(*(row[one] for one in by), column)] += row[column]
+    return Counter({group: count for group, count in found.items() if count})
+
+
+def test_first_sighting_is_a_call(log: Log) -> None:
+    """A call that was never seen is one row of kind call with one request."""
+    done = Feed(log).commit(Sighting(key="a"))
+
+    row = log.hot_rows().to_pylist()[0]
+    assert (done.new, done.updated, done.duplicate, done.days, done.seq) == (1, 0, 0, {DAY}, 1)
+    assert (row["kind"], row["requests"], row["input"], row["output"], row["key"]) == ("call", 1, 10, 5, name("a"))
+
+
+def test_second_sighting_is_a_duplicate(log: Log) -> None:
+    """The same record again adds no row."""
+    feed = Feed(log)
+    feed.commit(Sighting(key="a"))
+
+    done = feed.commit(Sighting(key="a"))
+
+    assert (done.new, done.updated, done.duplicate, done.seq) == (0, 0, 1, 1)
+
+
+def test_better_record_is_a_difference(log: Log) -> None:
+    """A better record with the same dimensions and date adds what it has more, and no request."""
+    feed = Feed(log)
+    feed.commit(Sighting(key="a", output=5))
+
+    done = feed.commit(Sighting(key="a", rank=2, output=30))
+
+    row = log.hot_rows().to_pylist()[1]
+    assert (done.new, done.updated, done.duplicate) == (0, 1, 0)
+    assert (row["kind"], row["requests"], row["input"], row["output"]) == ("difference", 0, 0, 25)
+
+
+def test_worse_record_changes_nothing(log: Log) -> None:
+    """A record of smaller rank is a duplicate, whatever it says."""
+    feed = Feed(log)
+    feed.commit(Sighting(key="a", rank=2, output=30))
+
+    assert feed.commit(Sighting(key="a", rank=1, output=99)).duplicate == 1
+    assert [call.output for call in log.calls(DAY, DAY)] == [30]
+
+
+def test_other_dimensions_retract(log: Log) -> None:
+    """A better record with another model takes the old row back, on its dimensions, and adds a whole new one."""
+    feed = Feed(log)
+    feed.commit(Sighting(key="a", model="m", output=5))
+
+    feed.commit(Sighting(key="a", rank=2, model="n", output=30))
+
+    rows = [(row["kind"], row["model"], row["requests"], row["output"]) for row in log.hot_rows().to_pylist()]
+    assert rows == [("call", "m", 1, 5), ("retraction", "m", -1, -5), ("call", "n", 1, 30)]
+
+
+def test_other_date_retracts_on_the_old_date(log: Log) -> None:
+    """A better record on another UTC date moves the call there; the old date sums to nothing."""
+    feed = Feed(log)
+    feed.commit(Sighting(key="a"))
+
+    done = feed.commit(Sighting(key="a", rank=2, at_us=NOON + DAY_US))
+
+    assert done.days == {DAY, DAY + 1}
+    assert [call.at_us for call in log.calls(DAY, DAY + 1)] == [NOON + DAY_US]
+    assert feed.commit(Sighting(key="a", rank=1)).duplicate == 1
+
+
+def test_owner_changes_without_a_better_record(log: Log) -> None:
+    """The smallest owner rank names session and project; the numbers stay those of the best record."""
+    feed = Feed(log)
+    feed.commit(Sighting(key="a", rank=9, owner=5, session="fork", output=30, model="m"))
+
+    feed.commit(Sighting(key="a", rank=1, owner=2, session="parent", output=1, model="other"))
+
+    (call,) = log.calls(DAY, DAY)
+    dims = log.dims([call.dim])[call.dim]
+    assert (dims.session, dims.model, call.output) == ("parent", "m", 30)
+
+
+def test_claim_meets_offer(log: Log) -> None:
+    """A record that claims what another one offers speaks of the same call, in either order."""
+    feed = Feed(log)
+    feed.commit(Sighting(key="h.a", offers=("h",)))
+    feed.commit(Sighting(key="h"))
+    feed.commit(Sighting(key="k"))
+    feed.commit(Sighting(key="k.b", offers=("k",)))
+
+    assert len(list(log.calls(DAY, DAY))) == 2
+
+
+def test_offers_alone_do_not_meet(log: Log) -> None:
+    """Two records that only offer the same identity are two calls."""
+    feed = Feed(log)
+    feed.commit(Sighting(key="h.a", offers=("h", "x")))
+
+    assert feed.commit(Sighting(key="h.b", offers=("h", "x"))).new == 1
+
+
+def test_bridge_joins_two_calls(log: Log) -> None:
+    """A record that claims identities of two known calls shows that they are one: the lesser is retracted, and stays gone."""
+    feed = Feed(log)
+    feed.commit(Sighting(key="a", rank=1, output=5), Sighting(key="b", rank=2, output=7))
+
+    feed.commit(Sighting(key="a", claims=("b",), rank=1, output=5))
+
+    assert [call.output for call in log.calls(DAY, DAY)] == [7]
+    assert sums(every_row(log)) == {("requests",): 1, ("input",): 10, ("output",): 7}
+    assert feed.commit(Sighting(key="a", rank=1)).duplicate == 1
+
+
+def test_new_name_of_a_known_call_is_logged(log: Log) -> None:
+    """A duplicate that brings a new identity leaves a row of zeros with that identity, so the log alone can tell it."""
+    feed = Feed(log)
+    feed.commit(Sighting(key="a"))
+
+    feed.commit(Sighting(key="a", claims=("b",), offers=("c",)))
+
+    row = log.hot_rows().to_pylist()[1]
+    assert (row["kind"], row["requests"], row["output"], row["aliases"]) == ("difference", 0, 0, [name("b"), name("c") + b"\0"])
+
+
+def test_unknown_again_is_unknown(log: Log) -> None:
+    """A better record without reasoning leaves reasoning unknown, not zero."""
+    feed = Feed(log)
+    feed.commit(Sighting(key="a", reasoning=4))
+
+    feed.commit(Sighting(key="a", rank=2, reasoning=None))
+
+    assert [row["kind"] for row in log.hot_rows().to_pylist()] == ["call", "retraction", "call"]
+    assert [call.reasoning for call in log.calls(DAY, DAY)] == [None]
+
+
+def test_costs_differ_exactly(log: Log) -> None:
+    """A difference of logged costs is exact decimal."""
+    feed = Feed(log)
+    feed.commit(Sighting(key="a", cost="0.1"))
+    feed.commit(Sighting(key="a", rank=2, cost="0.3"))
+
+    rows = log.hot_rows().to_pylist()
+    (total,) = log.totals(0, 10**18, offset_us=0, steps=())
+    assert [row["logged_cost_usd"] for row in rows] == [Decimal("0.1"), Decimal("0.2")]
+    assert total.logged == "0.3"
+
+
+def test_moved_cursor_leaves_the_reading_out(log: Log) -> None:
+    """Of two readings that began at the same cursor the second is stale: none of its rows is taken."""
+    feed = Feed(log)
+    reading = Reading(source_id=feed.source, before=None, after=Cursor(offset=9))
+    log.commit(batch(Sighting(key="a", source=feed.source)), [reading], ingested_at_us=NOON)
+
+    done = log.commit(batch(Sighting(key="b", source=feed.source)), [reading], ingested_at_us=NOON)
+
+    assert (done.stale, done.new, done.seq) == ([feed.source], 0, 1)
+
+
+def test_counts_of_a_source_add_up(log: Log) -> None:
+    """events = new + updated + duplicate, and the reader's own counts are added to what was there."""
+    feed = Feed(log)
+    counts = Counts(lines=4, events=4, bytes=100)
+    bad = Quarantined(offset=3, length=9, reason="unreadable", digest=b"d" * 16)
+    title = SessionInfo(agent="a", session="s", title="Mend the roof")
+    reading = Reading(
+        source_id=feed.source, before=None, after=Cursor(offset=9), counts=counts, quarantined=[bad], seen={"api_error": 2}, sessions=[title]
+    )
+    rows = batch(
+        *(Sighting(key=key, rank=rank, source=feed.source) for key, rank in (("a", 1), ("b", 1), ("a", 2), ("a", 1)))
+    )
+
+    log.commit(rows, [reading], ingested_at_us=NOON)
+
+    (stored,) = log.sources()
+    assert stored.counts == Counts(lines=4, events=4, new=2, updated=0, duplicate=2, bytes=100)
+    assert (stored.seen, log.quarantine()[0].record, log.sessions()) == ({"api_error": 2}, bad, [title])
+
+
+def test_seal_moves_hot_rows_into_segments(log: Log) -> None:
+    """After a seal no row is hot, each UTC date has one segment, and the sums are the same."""
+    feed = Feed(log)
+    feed.commit(Sighting(key="a"), Sighting(key="b", at_us=NOON + DAY_US), Sighting(key="c"))
+    before = sums(every_row(log), "key")
+
+    made = log.seal()
+
+    assert [(one.day, one.rows) for one in made] == [(DAY, 2), (DAY + 1, 1)]
+    assert log.hot_rows() is None
+    assert sums(every_row(log), "key") == before
+    assert all(one.digest == segments.described(log.home, one.name).digest for one in made)
+
+
+def test_plain_reader_finds_the_same_sums(log: Log) -> None:
+    """DuckDB reads the sealed log with a glob and finds the journal's sums."""
+    feed = Feed(log)
+    feed.commit(Sighting(key="a", output=5), Sighting(key="b", model="n", at_us=NOON + DAY_US))
+    log.seal()
+    feed.commit(Sighting(key="a", rank=2, output=50))
+    log.seal()
+
+    rows = duckdb.sql(
+        f"select model, date::varchar, sum(requests), sum(output) from read_parquet('{log.home}/events/**/*.parquet') group by all order by 1"
+    ).fetchall()
+    assert rows == [("m", "2024-10-04", 1, 50), ("n", "2024-10-05", 1, 5)]
+
+
+def test_files_are_closed_to_others(log: Log) -> None:
+    """Folders are 0700 and files 0600."""
+    Feed(log).commit(Sighting(key="a"))
+    log.seal()
+
+    for folder, _, files in os.walk(log.home):
+        assert os.stat(folder).st_mode & 0o777 == 0o700
+        for file in files:
+            assert os.stat(os.path.join(folder, file)).st_mode & 0o777 == 0o600, file
+
+
+def test_many_rows_become_segments_at_once(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large commit writes segments; nothing is hot, and the next small commit goes on counting."""
+    monkeypatch.setattr("pipeline.log.BULK_ROWS", 3)
+    feed = Feed(log)
+
+    feed.commit(*(Sighting(key=f"k{n}", at_us=NOON + n * DAY_US) for n in range(12)))
+    done = feed.commit(Sighting(key="k0", rank=2, output=50))
+
+    assert (len(log.segments()), log.hot_count(), done.seq) == (12, 1, 13)
+    assert sums(every_row(log)) == {("requests",): 12, ("input",): 120, ("output",): 105}
+
+
+def test_totals_by_local_day_and_step(log: Log) -> None:
+    """Totals stand on the zone's day and tell prompts above a threshold from others."""
+    late = NOON + 11 * 3_600_000_000
+    Feed(log).commit(Sighting(key="a", at_us=late), Sighting(key="b", at_us=late, input=300), Sighting(key="c"))
+
+    found = {(one.day, one.step): (one.requests, one.input, one.first_at_us) for one in log.totals(0, 10**18, offset_us=7_200_000_000, steps=(200,))}
+
+    assert found == {(DAY + 1, 0): (1, 10, late), (DAY + 1, 1): (1, 300, late), (DAY, 0): (1, 10, NOON)}
+
+
+def test_hot_path_loads_no_parquet(tmp_path: Path) -> None:
+    """Opening the log, a small commit and totals load neither pyarrow nor ctypes nor decimal's users beyond the events module."""
+    import subprocess
+    import sys
+
+    program = (
+        "import sys; from tests.pipeline.sightings import *; log = Log.open(sys.argv[1]); Feed(log).commit(Sighting(key='a'));"
+        "list(log.totals(0, 10**18, offset_us=0, steps=())); log.close();"
+        "print([m for m in ('pyarrow', 'ctypes', 'json', 'concurrent.futures') if m in sys.modules])"
+    )
+    out = subprocess.run([sys.executable, "-c", program, str(tmp_path / "s")], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"
+
+
+identities = st.sampled_from(["a", "b", "h", "h.1", "h.2", "k.1", "k.2", "k"])
+
+
+@st.composite
+def stories(draw: st.DrawFn) -> tuple[list[Sighting], list[list[Sighting]]]:
+    """Sightings of a few calls, and the same in another order, cut into batches. Content follows the ranks, so equal ranks say the same.
+
+    Whoever names an identity also offers its handle's bare one, as `pipeline.keys` does.
+    """
+    count = draw(st.integers(1, 10))
+    made = []
+    for number in range(count):
+        rank = draw(st.integers(0, 5)) * 16 + number
+        owner = draw(st.integers(0, 5)) * 16 + number
+        key, claims, offers = draw(identities), draw(st.lists(identities, max_size=1)), draw(st.lists(identities, max_size=2))
+        offers += [identity.partition(".")[0] for identity in (key, *claims, *offers) if "." in identity]
+        made.append(
+            Sighting(
+                key=key,
+                claims=tuple(claims),
+                offers=tuple(offers),
+                rank=rank,
+                owner=owner,
+                at_us=NOON + rank % 3 * DAY_US + rank,
+                input=rank * 7 % 11,
+                output=rank,
+                model=f"m{rank % 2}",
+                session=f"s{owner % 3}",
+                project=f"p{owner % 2}",
+                reasoning=None if rank % 4 else rank,
+                cost=None if rank % 5 else f"0.{rank}",
+            )
+        )
+    again = draw(st.permutations(made + made[: count // 2]))
+    cuts = sorted(draw(st.lists(st.integers(0, len(again)), max_size=4)))
+    parts = [again[low:high] for low, high in zip([0, *cuts], [*cuts, len(again)], strict=True)]
+    return made, parts
+
+
+def check_story(log: Log, made: list[Sighting]) -> None:
+    """The log knows each call as the slow rule says, and its rows add up to that over every date and dimension."""
+    groups = same_calls(list(made))
+    assert known(log) == sorted((kept(group) for group in groups), key=repr)
+    wanted: Counter = Counter()
+    for group in groups:
+        _, at_us, dims, given, wrote, *_ = kept(group)
+        for column, value in (("requests", 1), ("input", given), ("output", wrote)):
+            wanted[(dims.model, dims.session, dims.project, at_us // DAY_US, column)] += value
+    rows = every_row(log)
+    days = pa.array([int(at.timestamp()) // 86_400 for at in rows["at"].to_pylist()])
+    assert sums(rows.append_column("day", days), "model", "session", "project", "day") == Counter({k: v for k, v in wanted.items() if v})
+
+
+@settings(max_examples=120, deadline=None)
+@given(stories(), st.data())
+def test_order_and_cuts_decide_nothing(tmp_path_factory: pytest.TempPathFactory, story, data: st.DataObject) -> None:
+    """Whatever the order of sightings, batches and seals, each call ends as the same record and all sums are right."""
+    made, parts = story
+    with Log.open(tmp_path_factory.mktemp("log") / "store") as log:
+        feed = Feed(log)
+        for part in parts:
+            feed.commit(*part)
+            if data.draw(st.booleans()):
+                log.seal()
+        check_story(log, made)
+        done = feed.commit(*made)
+        assert (done.new, done.updated) == (0, 0)
