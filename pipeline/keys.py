@@ -22,9 +22,13 @@ _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 _TIME_BITS = 52
 _TIME_MAX = (1 << _TIME_BITS) - 1
 _DIGEST_BITS = 34
+_COMPLETE = 1 << (127 - _DIGEST_BITS)
 _BARE = bytes(7)
 _WHOLE = _BARE + b"\1"
 _PART = _BARE + b"\0"
+# A large import makes millions of digests; going on from a digest that has taken the kind in is twice as fast as starting one.
+_MESSAGE, _PROMPT, _REQUEST, _CALL = (blake2b(b"anthropic.%b\x1f" % kind, digest_size=16) for kind in (b"message", b"prompt", b"request", b"call"))
+_FACTS = blake2b(digest_size=5)
 
 
 def identity(kind: str, *parts: str | int | None) -> bytes:
@@ -46,12 +50,13 @@ def rank(*, complete: bool, output: int, at_us: int, facts: str, earliest: bool 
     anew), then a digest of `facts`, the record's billing facts written out, so that equal ranks mean equal facts.
     Bits from the top: complete 1, output 41, time in microseconds 52, digest 34.
     """
-    time = min(max(at_us, 0), _TIME_MAX)
+    time = at_us if 0 <= at_us <= _TIME_MAX else 0 if at_us < 0 else _TIME_MAX
     if earliest:
         time = _TIME_MAX - time
-    digest = int.from_bytes(blake2b(facts.encode("utf-8", "surrogatepass"), digest_size=5).digest(), "big") >> 6
-    value = (int(complete) << 127) | (output << (_TIME_BITS + _DIGEST_BITS)) | (time << _DIGEST_BITS) | digest
-    return value.to_bytes(16, "big")
+    digest = _FACTS.copy()
+    digest.update(facts.encode("utf-8", "surrogatepass"))
+    head = (output << _TIME_BITS) | time | (_COMPLETE if complete else 0)
+    return ((head << _DIGEST_BITS) | (int.from_bytes(digest.digest(), "big") >> 6)).to_bytes(16, "big")
 
 
 def owner_rank(*, copied: bool, sidechain: bool, depth: int, session_start_us: int, session: str | None) -> int:
@@ -77,18 +82,25 @@ def anthropic(
     if not message_id and not request_id:
         return None
     if not message_id:
-        return identity("anthropic.request", request_id, part)[:8] + (_PART if part else _WHOLE), (), ()
+        return _further(_REQUEST, f"{request_id}\x1f{part}")[:8] + (_PART if part else _WHOLE), (), ()
     bare = _PART if part else _WHOLE
-    handle = identity("anthropic.message", message_id, part)[:8]
+    handle = _further(_MESSAGE, f"{message_id}\x1f{part}")[:8]
     message = handle + bare
-    counts = (tokens.input, tokens.cache_read, tokens.cache_write_5m, tokens.cache_write_1h)
-    prompt = handle + identity("anthropic.prompt", message_id, part, *counts)[:8]
+    counts = f"{tokens.input}\x1f{tokens.cache_read}\x1f{tokens.cache_write_5m}\x1f{tokens.cache_write_1h}"
+    prompt = handle + _further(_PROMPT, f"{message_id}\x1f{part}\x1f{counts}")[:8]
     claimed, offered = ((prompt,), ()) if sidechain else ((), (prompt,))
     if not request_id:
         return message, claimed, offered
-    request = identity("anthropic.request", request_id, part)[:8] + bare
-    call = handle + identity("anthropic.call", message_id, request_id, part)[:7] + bare[7:]
+    request = _further(_REQUEST, f"{request_id}\x1f{part}")[:8] + bare
+    call = handle + _further(_CALL, f"{message_id}\x1f{request_id}\x1f{part}")[:7] + bare[7:]
     return call, claimed, (message, request, *offered)
+
+
+def _further(begun: blake2b, text: str) -> bytes:
+    """The identity whose kind `begun` has taken in."""
+    digest = begun.copy()
+    digest.update(text.encode("utf-8", "surrogatepass"))
+    return digest.digest()
 
 
 def implied(key: bytes, message_id: str | None, request_id: str | None, tokens: Tokens) -> tuple[bytes, ...]:
