@@ -141,7 +141,8 @@ _AGENT = _Column("AGENT", lambda row: _clean(_several(row.agents)), right=False)
 _PROVIDER = _Column("PROVIDER", lambda row: _clean(_several(row.providers)), right=False)
 _WHAT = _Column("TITLE OR PROJECT", lambda row: _clean(row.title or _tail(row.project or "-")), right=False)
 
-_SUMMARY = (_name("PROFILE"), _AGENT, _PROVIDER, _TOKENS, _COST)
+_SUMMARY = (_name("PROFILE"), _AGENT, _PROVIDER, _Column("TOKENS", _in_out), _COST)
+"""The totals above this table already say the tokens."""
 _COLUMNS = {
     "profile": (_name("PROFILE"), _TOKENS, _COST, _SESSIONS, _LAST_USED),
     "model": (_name("MODEL"), _REQUESTS, _TOKENS, _COST),
@@ -160,8 +161,9 @@ _FURTHER = (_REQUESTS, *_CLASSES, _SESSIONS, _RUNTIME, _LAST_USED)
 
 def _table(answer: Answer, columns: "Sequence[_Column]", look: Look) -> str:
     rows = answer.rows
-    chosen = [part for column in columns for part in (_CLASSES if column is _TOKENS and look.classes else (column,))]
+    chosen = [part for column in columns for part in (_CLASSES if column.of is _in_out and look.classes else (column,))]
     cells = [_cells(column, answer) for column in chosen]
+    cells[0][-1] = "TOTAL"
     bar = 0
     if look.width >= _WITH_BARS and len(rows) > 1:
         bar = 14
@@ -189,13 +191,7 @@ def _table(answer: Answer, columns: "Sequence[_Column]", look: Look) -> str:
 
 def _cells(column: _Column, answer: Answer) -> "list[str]":
     """Title, rows and total of a column."""
-    total = column.total(answer.totals) if column.total else ""
-    if column.total is None and column.title in _NAMED:
-        total = "TOTAL"
-    return [column.title, *map(column.of, answer.rows), total]
-
-
-_NAMED = tuple(columns[0].title for columns in _COLUMNS.values())
+    return [column.title, *map(column.of, answer.rows), column.total(answer.totals) if column.total else ""]
 
 
 def _width(cells: "Sequence[Sequence[str]]") -> int:

@@ -4,10 +4,10 @@ Decides how sums per day, dimensions and prompt size become priced cells, and wh
 library, so that a command that finds a few new lines can answer in the same breath.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
 from itertools import pairwise
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pipeline.batch import Dims
 from views import calendar
@@ -17,46 +17,68 @@ from views.pricing.cost import Parts, Rates, Shape, cost, resolve, step_prompt
 from views.pricing.decision import decide
 from views.pricing.money import attodollars
 from views.snapshot_text import Day
-from views.tally import add, nothing, widen
+from views.tally import NUMBERS, add, nothing, widen
 
 if TYPE_CHECKING:
     from views.pricing.cost import Parts
     from views.tally import Combo
 
+_FIRST_COST = NUMBERS.index("cost_input")
+
+
+class Call(Protocol):
+    """One call, as `pipeline.log.Log.calls` gives it."""
+
+    at_us: int
+    dim: int
+    input: int
+    output: int
+    cache_read: int
+    cache_write_5m: int
+    cache_write_1h: int
+    web_searches: int
+    reasoning: int | None
+    logged_cost: str | None
+
 
 class Total(Protocol):
-    """Sums of the calls of one local day, dimension and prompt size, as the log gives them."""
+    """Sums of calls that share local day, UTC hour, dimensions, prompt size and kind of logged cost, as `Log.totals` gives them."""
 
     day: int
     dim: int
     step: int
-    minute: int
-    """Of the UTC day, at the beginning of the time that the calls fall in."""
     requests: int
     input: int
     output: int
     cache_read: int
     cache_write_5m: int
     cache_write_1h: int
-    reasoning: int
     web_searches: int
+    reasoning: int
     first_at_us: int
     last_at_us: int
-    logged: Sequence[tuple[str, int]]
-    """(cost as logged, calls); empty where the log states none, which are other sums."""
+    logged: str | None
+
+
+class Log(Protocol):
+    """What is asked of the log."""
+
+    def totals(self, start_us: int, end_us: int, *, offset_us: int, steps: Sequence[int], hours: bool = False) -> Iterable[Any]: ...
+    def calls(self, first_day: int, last_day: int) -> Iterable[Any]: ...
+    def dims(self, ids: Iterable[int]) -> dict[int, Dims]: ...
 
 
 class Prices:
     """Rates per shape of call, each resolved once."""
 
     def __init__(self, book: Book, *, mode: str) -> None:
-        self._book = book
         self.mode = mode
         self.steps = book.steps()
+        self._book = book
         self._known: dict[tuple[object, ...], Rates | None] = {}
 
-    def of(self, dims: Dims, provider: str | None, day: int, step: int, minute: int) -> Rates | None:
-        """What a call of that UTC day, prompt size and minute pays per token; None where no price is known."""
+    def of(self, dims: Dims, provider: str | None, day: int, step: int, minute: int | None = None) -> Rates | None:
+        """What a call of that UTC day, prompt size and minute of the day pays per token; None where no price is known."""
         asked = (provider, dims.model, dims.tier, dims.speed, dims.geo, day, step, minute)
         if asked not in self._known:
             prompt = step_prompt(self.steps, step)
@@ -93,26 +115,24 @@ def touched(zone: str, utc_days: Iterable[int]) -> set[int]:
     return found
 
 
-def recount(
-    sums: Callable[[int, int, int], Iterable[Total]],
-    dims: Callable[[Iterable[int]], Mapping[int, Dims]],
-    zone: str,
-    first_day: int,
-    last_day: int,
-    *,
-    attribution: Attribution,
-    prices: Prices,
-) -> dict[int, Day]:
-    """The days from `first_day` to `last_day` that have calls.
-
-    `sums(from_us, to_us, offset_us)` gives what the log holds between two instants by local day, `dims` the dimensions by number.
-    """
+def recount(log: Log, zone: str, first_day: int, last_day: int, *, attribution: Attribution, prices: Prices) -> dict[int, Day]:
+    """The local days from `first_day` to `last_day` that have calls."""
     days: dict[int, Day] = {}
     for _, last, from_us, to_us, offset_us in spans(zone, first_day, last_day):
-        totals = list(sums(from_us, to_us, offset_us))
-        known = dims({total.dim for total in totals})
+        # A local day lies in two UTC days, and a price may change between them; hours tell them apart.
+        totals = list(log.totals(from_us, to_us, offset_us=offset_us, steps=prices.steps, hours=offset_us % calendar.DAY_US != 0))
+        known = log.dims({total.dim for total in totals})
+        timed: set[int] = set()
         for total in totals:
-            _count(days.setdefault(min(total.day, last), Day()), total, known[total.dim], attribution, prices)
+            dims = known[total.dim]
+            asked = attribution(dims.agent, dims.root, dims.project, dims.profile, dims.provider)
+            rates = prices.of(dims, asked[1], total.first_at_us // calendar.DAY_US, total.step)
+            if rates is not None and rates.off_peak:
+                timed.add(total.dim)
+            cost = _cost(total, dims, rates, billed=asked[2], mode=prices.mode)
+            _count(days.setdefault(min(total.day, last), Day()), total, dims, asked, cost)
+        if timed:
+            _correct(days, log, (from_us, to_us, offset_us, last), {dim: known[dim] for dim in timed}, attribution, prices)
     return days
 
 
@@ -121,10 +141,10 @@ def session_digest(agent: str, session: str) -> str:
     return blake2b(f"{agent}\x1f{session}".encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
-def _count(day: Day, total: Total, dims: Dims, attribution: Attribution, prices: Prices) -> None:
-    profile, provider, billed = attribution(dims.agent, dims.root, dims.project, dims.profile, dims.provider)
+def _count(day: Day, total: Total, dims: Dims, asked: tuple[str, str | None, bool], cost: "tuple[Parts, int]") -> None:
+    profile, provider, billed = asked
     combo: Combo = (profile, dims.agent, provider, dims.model, dims.initiator)
-    parts, unpriced = _cost(total, dims, provider, billed=billed, prices=prices)
+    parts, unpriced = cost
     numbers = [
         total.requests,
         total.input,
@@ -145,31 +165,48 @@ def _count(day: Day, total: Total, dims: Dims, attribution: Attribution, prices:
         widen(day.sessions, (session_digest(dims.agent, dims.session), combo), (total.first_at_us, total.last_at_us))
 
 
-def _cost(total: Total, dims: Dims, provider: str | None, *, billed: bool, prices: Prices) -> "tuple[Parts, int]":
-    """(parts, unpriced calls) of calls of one shape. Which cost counts can differ only by whether and how much the log states."""
-    if not billed:
-        return (0, 0, 0, 0, 0), 0
-    rates = prices.of(dims, provider, total.first_at_us // calendar.DAY_US, total.step, total.minute)
-    computed = None
-    if rates is not None:
-        computed = cost(
-            rates,
-            input=total.input,
-            output=total.output,
-            cache_read=total.cache_read,
-            cache_write_5m=total.cache_write_5m,
-            cache_write_1h=total.cache_write_1h,
-            reasoning=total.reasoning,
-            web_searches=total.web_searches,
-        )
-    stated, unpriced = 0, 0
-    for text, calls in total.logged or (("", total.requests),):
-        logged = attodollars(text) if text else None
-        _, parts, source = decide(prices.mode, billed, computed, logged, dims.logged_cost_basis)
-        if parts is None:
-            unpriced += calls
-        elif source == "calculated":
-            return parts, 0
-        else:
-            stated += calls * parts[4]
-    return (0, 0, 0, 0, stated), unpriced
+def _cost(total: Total, dims: Dims, rates: Rates | None, *, billed: bool, mode: str) -> "tuple[Parts, int]":
+    """(parts, unpriced calls) of calls of one shape that all state a cost, all state zero, or all state none."""
+    computed = None if rates is None else _computed(rates, total, total.reasoning)
+    logged = None if total.logged is None else attodollars(total.logged)
+    status, parts, _ = decide(mode, billed, computed, logged, dims.logged_cost_basis)
+    return parts or (0, 0, 0, 0, 0), total.requests if status == "unpriced" else 0
+
+
+def _computed(rates: Rates, of: Total | Call, reasoning: int) -> "Parts":
+    return cost(
+        rates,
+        input=of.input,
+        output=of.output,
+        cache_read=of.cache_read,
+        cache_write_5m=of.cache_write_5m,
+        cache_write_1h=of.cache_write_1h,
+        reasoning=reasoning,
+        web_searches=of.web_searches,
+    )
+
+
+def _correct(
+    days: dict[int, Day], log: Log, run: tuple[int, int, int, int], timed: dict[int, Dims], attribution: Attribution, prices: Prices
+) -> None:
+    """Add what calls of models with off-peak hours cost more or less than the standard rate that their sums were counted at."""
+    from_us, to_us, offset_us, last = run
+    for call in log.calls(from_us // calendar.DAY_US, (to_us - 1) // calendar.DAY_US):
+        dims = timed.get(call.dim)
+        if dims is None or not from_us <= call.at_us < to_us:
+            continue
+        profile, provider, billed = attribution(dims.agent, dims.root, dims.project, dims.profile, dims.provider)
+        utc_day, time_us = divmod(call.at_us, calendar.DAY_US)
+        prompt = call.input + call.cache_read + call.cache_write_5m + call.cache_write_1h
+        step = sum(prompt > one for one in prices.steps)
+        logged = None if call.logged_cost is None else attodollars(call.logged_cost)
+        costs = []
+        for minute in (None, time_us // 60_000_000):
+            rates = prices.of(dims, provider, utc_day, step, minute)
+            computed = None if rates is None else _computed(rates, call, call.reasoning or 0)
+            costs.append(decide(prices.mode, billed, computed, logged, dims.logged_cost_basis)[1] or (0, 0, 0, 0, 0))
+        numbers = days[min((call.at_us + offset_us) // calendar.DAY_US, last)].cells[
+            profile, dims.agent, provider, dims.model, dims.initiator
+        ]
+        for at, (standard, true) in enumerate(zip(*costs, strict=True), _FIRST_COST):
+            numbers[at] += true - standard

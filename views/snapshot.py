@@ -72,13 +72,15 @@ class Header:
 class Snapshot:
     """The two files, read as far as a question needs."""
 
-    __slots__ = ("base_name", "base_path", "combos", "header", "lines")
+    __slots__ = ("base_name", "base_path", "combos", "end_day", "header", "lines")
 
-    def __init__(self, header: Header, base_path: str, base_name: str, combos: "list[Combo]", lines: "list[str]") -> None:
+    def __init__(self, header: Header, base_path: str, base_name: str, end_day: int, combos: "list[Combo]", lines: "list[str]") -> None:
         self.header = header
         self.base_path = base_path
         self.base_name = base_name
         """The digest that the base must bear to belong here."""
+        self.end_day = end_day
+        """The first day that the base does not hold."""
         self.combos = combos
         self.lines = lines
         """The cells of the days that the base does not hold; they number `combos`."""
@@ -106,6 +108,29 @@ class Snapshot:
 
     def answer(self, query: Query) -> Answer:
         """The answer to a question that `answers` holds for. Raises `Stale`."""
+        sums = Sums(query)
+        totals = Totals()
+        closed: list[Row] = []
+        last_day = None
+        if query.first_day is not None and query.first_day >= self.end_day:
+            sums.take(self.combos, self.lines)
+            sum_up(totals, sums.groups())
+        if not totals.requests:
+            sums, closed, last_day = self._with_base(query, totals)
+        profiles = [row_of(name, groups) for name, groups in sums.by(FIELDS.index("profile")).items()]
+        by_profile = Query(now_us=query.now_us, today=query.today, tz=query.tz)
+        return Answer(
+            query,
+            totals,
+            arrange(query, closed + sums.rows()),
+            arrange(by_profile, profiles),
+            last_day=last_day,
+            unpriced_models=sums.unpriced_models,
+            as_of_us=self.header.as_of_us,
+        )
+
+    def _with_base(self, query: Query, totals: Totals) -> "tuple[Sums, list[Row], int | None]":
+        """Fill `totals` from both files; (sums, rows of days that the sums hold in one, last day if the totals hold nothing)."""
         with Base(self.base_path, self.base_name) as base:
             sums = Sums(query)
             closed: list[Row] = []
@@ -118,25 +143,13 @@ class Snapshot:
             else:
                 sums.take(base.combos, base.days(query.first_day, query.last_day))
             sums.take(self.combos, self.lines)
-            totals = Totals()
             sum_up(totals, sums.groups())
-            last_day = None
-            if not totals.requests:
-                anywhere = Sums(query, anywhere=True)
-                anywhere.take(base.combos, base.days(None, None))
-                anywhere.take(self.combos, self.lines)
-                last_day = anywhere.last_day
-        profiles = [row_of(name, groups) for name, groups in sums.by(FIELDS.index("profile")).items()]
-        by_profile = Query(now_us=query.now_us, today=query.today, tz=query.tz)
-        return Answer(
-            query,
-            totals,
-            arrange(query, closed + sums.rows()),
-            arrange(by_profile, profiles),
-            last_day=last_day,
-            unpriced_models=sums.unpriced_models,
-            as_of_us=self.header.as_of_us,
-        )
+            if totals.requests:
+                return sums, closed, None
+            anywhere = Sums(query, anywhere=True)
+            anywhere.take(base.combos, base.days(None, None))
+            anywhere.take(self.combos, self.lines)
+            return sums, closed, anywhere.last_day
 
 
 class Stale(Exception):
@@ -184,7 +197,7 @@ def load(views: str) -> "Snapshot | None":
         proof=values["proof"][0],
     )
     combos, lines = split(body)
-    return Snapshot(header, views + "/" + BASE, values["base"][0], combos, lines)
+    return Snapshot(header, views + "/" + BASE, values["base"][0], int(values["base"][1]), combos, lines)
 
 
 def stamp(path: str) -> str:
@@ -208,7 +221,6 @@ class Base:
         self._path = path
         self._name = name
         self.combos: list[Combo] = []
-        self.end_day = 0
 
     def __enter__(self) -> "Base":
         try:
@@ -218,11 +230,9 @@ class Base:
         if self._file.readline() != f"ringlet base {VERSION} {self._name}\n".encode():
             self._file.close()
             raise Stale
-        sizes = [int(size) for size in self._file.readline().split(b"\t")]
-        self.end_day = sizes[0]
+        self._sizes = [int(size) for size in self._file.readline().split(b"\t")]
         offsets = [int(number) for number in self._file.readline().split()]
         self._index = list(zip(offsets[::2], offsets[1::2], strict=True))
-        self._sizes = sizes[1:]
         self.combos = split(self._read(self._sizes[0]))[0]
         self._start = self._file.tell()
         return self

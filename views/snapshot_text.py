@@ -4,8 +4,8 @@ Decides the format that `views.snapshot` answers from. Writes no file. Both file
 
     today   `ringlet snapshot VERSION DIGEST`, where the digest covers all that follows; header lines, each with its name first; an empty
             line; combinations; days.
-    base    `ringlet base VERSION NAME`, where the name is the digest of all that follows; the first day not in it, then the bytes of each
-            section; (day, offset) of each day; the sections: combinations, a row per day, everything in one day, days.
+    base    `ringlet base VERSION NAME`, where the name is the digest of all that follows; the bytes of each section; (day, offset) of each
+            day; the sections: combinations, a row per day, everything in one day, days.
     k       one combination: profile, agent, provider, model, initiator; cells number them from 0
     d       a day, whose cells follow
     c       a cell: combination, `tally.NUMBERS`, first and last time
@@ -88,16 +88,16 @@ def base_text(days: "Mapping[int, Day]", end_day: int) -> "tuple[bytes, str]":
         _block(0, total, combos),
         b"".join(blocks),
     ]
-    index = "\t".join([str(end_day), *(str(len(section)) for section in sections)]) + "\n" + "\t".join(offsets) + "\n"
+    index = "\t".join(str(len(section)) for section in sections) + "\n" + "\t".join(offsets) + "\n"
     rest = index.encode() + b"".join(sections)
     name = digest(rest)
     return f"ringlet base {VERSION} {name}\n".encode() + rest, name
 
 
-def today_text(header: Header, base_name: str, days: "Mapping[int, Day]") -> bytes:
-    """The small file: the header and `days`, which go with the base of that name."""
+def today_text(header: Header, base_name: str, end_day: int, days: "Mapping[int, Day]") -> bytes:
+    """The small file: the header and those of `days` from `end_day` on; it goes with the base of that name, which holds those before."""
     lines = [
-        f"base\t{base_name}",
+        f"base\t{base_name}\t{end_day}",
         f"position\t{header.position[0]}\t{header.position[1]}",
         f"as_of\t{header.as_of_us}",
         f"zone\t{_escaped(header.tz)}\t{header.week_start}\t{header.cost_mode}",
@@ -109,8 +109,9 @@ def today_text(header: Header, base_name: str, days: "Mapping[int, Day]") -> byt
     for root, folders, names, journalled in header.places:
         parts = "".join("\t" + _escaped(part) for part in (*folders, *names))
         lines.append(f"place\t{_escaped(root)}\t{int(journalled)}\t{len(folders)}{parts}")
-    combos = _numbered(days.values())
-    blocks = [_block(number, days[number], combos) for number in sorted(days) if days[number].cells]
+    open_days = sorted(day for day in days if day >= end_day and days[day].cells)
+    combos = _numbered(days[day] for day in open_days)
+    blocks = [_block(day, days[day], combos) for day in open_days]
     head = ("\n".join(lines) + "\n\n").encode("utf-8", "surrogatepass")
     rest = head + _combo_lines(combos) + b"".join(blocks)
     return first_line(rest) + b"\n" + rest

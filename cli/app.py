@@ -1,0 +1,185 @@
+"""How a question about usage is answered: from the snapshot while it is fresh, else after a refresh, else from the views.
+
+Decides when an answer counts as fresh, where it comes from and where it goes. The question is `cli.ask`'s, the numbers are the views', the
+looks are `cli.render`'s. At import this loads only what the shortest commands need.
+"""
+
+import os
+import sys
+import time
+
+from cli.ask import Request, query_of, unknown
+from cli.outcomes import DONE
+from cli.paths import paths
+from ingest.sweep import sweep
+from pipeline.errors import UnknownName
+from views.query import Answer, Query, model_matches
+from views.snapshot import Snapshot, Stale, load, proof_of, stamp
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cli.refresh import Store
+    from cli.render import Look
+
+
+def hot(request: Request, *, now_us: "int | None" = None) -> "int | None":
+    """Answer from the snapshot and return the exit code; None where it takes more than that."""
+    now = clock() if now_us is None else now_us
+    try:
+        where = paths()
+    except LookupError:
+        return None
+    snapshot = load(where.views)
+    if snapshot is None or not stands(snapshot, os.environ, now) or not (request.sync is False or proved(snapshot)):
+        return None
+    try:
+        query = asked(request, snapshot, now)
+        if not snapshot.answers(query) or not occurs(query, snapshot):
+            return None
+        answer = snapshot.answer(query)
+    except Stale:
+        return None
+    if nothing_at_all(answer):
+        return None
+    answer.as_of_us = now if request.sync else snapshot.header.as_of_us
+    show(request, answer)
+    return DONE
+
+
+def usage(request: Request, *, now_us: "int | None" = None) -> int:
+    """Answer any question, bringing the store up to date first, and return the exit code. Raises RingletError."""
+    now = clock() if now_us is None else now_us
+    code = hot(request, now_us=now) if request.export is None else None
+    if code is not None:
+        return code
+    from cli.refresh import opened  # the log and the adapters: 60 ms
+
+    with opened(paths(), os.environ, now) as store:
+        snapshot = store.refreshed(sync=request.sync)
+        query = asked(request, snapshot, now)
+        check_names(query, snapshot, store)
+        if request.export is not None:
+            from cli.deep import export  # the frame library: 100 ms
+
+            return export(request, query, store)
+        if snapshot.answers(query):
+            answer = snapshot.answer(query)
+        else:
+            from cli.deep import answer_from_views  # the frame library: 100 ms
+
+            answer = answer_from_views(query, store)
+        answer.as_of_us = now if request.sync else snapshot.header.as_of_us
+        if nothing_at_all(answer) and not request.json:
+            from cli.advice import nothing_recorded  # only who has nothing needs it
+
+            sys.stdout.write(nothing_recorded(store))
+        else:
+            show(request, answer)
+        store.tidy()
+    return DONE
+
+
+def clock() -> int:
+    """Now, in microseconds since 1970 UTC."""
+    return time.time_ns() // 1000
+
+
+def stands(snapshot: Snapshot, environ: "Mapping[str, str]", now_us: int) -> bool:
+    """Whether all that decides prices, profiles, settings, zone and places is still as it was when the snapshot was made."""
+    header = snapshot.header
+    if snapshot.today(now_us) is None or any(environ.get(name) != value for name, value in header.env.items()):
+        return False
+    return all(stamp(path) == value for path, value in header.stamps.items())
+
+
+def proved(snapshot: Snapshot) -> bool:
+    """Whether every log file is as it was when it was last read."""
+    return proof_of(sweep(snapshot.header.places)) == snapshot.header.proof
+
+
+def asked(request: Request, snapshot: Snapshot, now_us: int) -> Query:
+    """The question of a command line, with zone, week start and cost mode of the snapshot where it names none."""
+    header = snapshot.header
+    tz, today = header.tz, snapshot.today(now_us)
+    if (request.tz is not None and request.tz != tz) or today is None:
+        tz = request.tz or tz
+        today = _day_in(tz, now_us)
+    return query_of(request, now_us=now_us, today=today, tz=tz, week_start=header.week_start, cost_mode=header.cost_mode)
+
+
+def occurs(query: Query, snapshot: Snapshot) -> bool:
+    """Whether every name that the question filters by is the name of something in the snapshot."""
+    for name in ("profile", "agent", "provider"):
+        value = getattr(query, name)
+        if value is not None and value not in snapshot.names(name):
+            return False
+    return query.model is None or any(model_matches(query.model, model) for model in snapshot.names("model"))
+
+
+def check_names(query: Query, snapshot: Snapshot, store: "Store") -> None:
+    """Raises UnknownName where a question filters by a name that nothing bears, neither in the log nor in the settings."""
+    for name, value in query.filters().items():
+        if name in ("project", "session"):
+            continue  # the answer itself tells: there are too many to list
+        known = snapshot.names(name)
+        if name == "model":
+            if not any(model_matches(value, model) for model in known):
+                raise unknown("model", value, known)
+        elif value not in known:
+            every = sorted({*known, *store.names(name)})
+            if value not in every:
+                raise unknown(name, value, every)
+
+
+def nothing_at_all(answer: Answer) -> bool:
+    """Whether the log holds no call at all."""
+    return not answer.totals.requests and answer.last_day is None and not answer.query.filters()
+
+
+def show(request: Request, answer: Answer) -> None:
+    """Print an answer as the command line wants it."""
+    if request.json:
+        from cli.as_json import as_json  # only who asks for it
+
+        text = as_json(answer)
+    else:
+        from cli import render  # only who does not
+
+        if not answer.totals.requests and not answer.rows:
+            text = render.nothing_in_range(answer, request.what or "")
+        else:
+            draw = render.summary if request.grouping is None else render.table
+            text = draw(answer, look(request))
+    try:
+        sys.stdout.write(text)
+    except UnicodeEncodeError:
+        encoding = sys.stdout.encoding
+        sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
+
+
+def look(request: Request) -> "Look":
+    """What standard output can show."""
+    from cli.render import NARROW, Look
+
+    terminal = sys.stdout.isatty()
+    width = NARROW
+    if os.environ.get("COLUMNS", "").isdigit():
+        width = max(int(os.environ["COLUMNS"]), 20)
+    elif terminal:
+        try:
+            width = os.get_terminal_size(sys.stdout.fileno()).columns or NARROW
+        except OSError:
+            width = NARROW
+    color = terminal and request.color and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return Look(width=width, color=color, classes=request.classes)
+
+
+def _day_in(tz: str, now_us: int) -> int:
+    from views import calendar
+
+    try:
+        return calendar.day_at(tz, now_us)
+    except ValueError:
+        raise UnknownName(f"no time zone {tz!r}", mend="give an IANA name such as Europe/Berlin or UTC") from None

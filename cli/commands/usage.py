@@ -1,0 +1,135 @@
+"""`ringlet usage`: the options of the full command line.
+
+Decides names, help and completion of the options. The common forms never come here (`cli.gate`); what any form means is `cli.ask`'s
+business, and both ways end in `cli.app`.
+"""
+
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from cli.app import usage as answer
+from cli.ask import EXPORT_FORMATS, Request, WrongUsage, unknown
+from views.calendar import PERIODS, WEEKDAYS
+from views.query import COST_MODES, GROUPING_NAMES, GROUPINGS, SORTS
+
+app = typer.Typer(pretty_exceptions_enable=False)
+
+WORDS = (*GROUPING_NAMES, "export", "import-claude")
+
+_FILTERS, _OUTPUT, _IMPORT = "Filters (all must hold)", "Output", "Only for import-claude"
+
+
+Completion = Callable[[str], list[str]]
+
+
+def _starting(words: tuple[str, ...]) -> Completion:
+    return lambda incomplete: [word for word in words if word.startswith(incomplete)]
+
+
+def _names(field: str) -> Completion:
+    def complete(incomplete: str) -> list[str]:
+        from cli.paths import paths
+        from views.snapshot import load
+
+        snapshot = load(paths().views)
+        return [name for name in snapshot.names(field) if name.startswith(incomplete)] if snapshot is not None else []
+
+    return complete
+
+
+@app.command()
+def usage(
+    what: Annotated[
+        str | None,
+        typer.Argument(metavar="[WHAT]", help=f"One of {', '.join(WORDS)}; nothing: totals and profiles.", autocompletion=_starting(WORDS)),
+    ] = None,
+    period: Annotated[str | None, typer.Option(help=f"{', '.join(PERIODS)}, any Nd.", autocompletion=_starting(PERIODS))] = None,
+    since: Annotated[str | None, typer.Option(help="First day, 2026-05-01.", metavar="DAY")] = None,
+    until: Annotated[str | None, typer.Option(help="Last day, included.", metavar="DAY")] = None,
+    by: Annotated[str | None, typer.Option(help=f"Group by {', '.join(GROUPINGS)}.", autocompletion=_starting(GROUPINGS))] = None,
+    by_day: Annotated[bool, typer.Option("--by-day", help="The same as --by day.")] = False,
+    profile: Annotated[str | None, typer.Option(metavar="NAME", autocompletion=_names("profile"), rich_help_panel=_FILTERS)] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL", help="An id, also dated or -latest; or a pattern.", autocompletion=_names("model"), rich_help_panel=_FILTERS
+        ),
+    ] = None,
+    provider: Annotated[str | None, typer.Option(metavar="NAME", autocompletion=_names("provider"), rich_help_panel=_FILTERS)] = None,
+    agent: Annotated[str | None, typer.Option(metavar="NAME", autocompletion=_names("agent"), rich_help_panel=_FILTERS)] = None,
+    project: Annotated[
+        str | None, typer.Option(metavar="PATH", help="A path, its last folder, or a pattern.", rich_help_panel=_FILTERS)
+    ] = None,
+    session: Annotated[
+        str | None, typer.Option(metavar="ID", help="An id or its first eight characters.", rich_help_panel=_FILTERS)
+    ] = None,
+    sort: Annotated[
+        str | None,
+        typer.Option(help=f"{', '.join(SORTS)}, each with :asc or :desc.", autocompletion=_starting(SORTS), rich_help_panel=_OUTPUT),
+    ] = None,
+    limit: Annotated[int | None, typer.Option(help="Show only so many rows.", rich_help_panel=_OUTPUT)] = None,
+    classes: Annotated[
+        bool, typer.Option("--classes", help="The four token classes instead of in / out.", rich_help_panel=_OUTPUT)
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="The summary as one JSON object.", rich_help_panel=_OUTPUT)] = False,
+    export: Annotated[
+        str | None,
+        typer.Option(
+            help=f"Calls, or groups with --by, as {', '.join(EXPORT_FORMATS)}.",
+            autocompletion=_starting(EXPORT_FORMATS),
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = None,
+    format: Annotated[
+        str | None,
+        typer.Option(help="The format of `usage export`.", autocompletion=_starting(EXPORT_FORMATS), rich_help_panel=_OUTPUT),
+    ] = None,
+    no_color: Annotated[bool, typer.Option("--no-color", help="No colours, also on a terminal.", rich_help_panel=_OUTPUT)] = False,
+    tz: Annotated[str | None, typer.Option(metavar="ZONE", help="IANA zone of the days, such as Europe/Berlin.")] = None,
+    week_start: Annotated[str | None, typer.Option(help="First day of the week.", autocompletion=_starting(WEEKDAYS))] = None,
+    cost_mode: Annotated[str | None, typer.Option(help=f"{', '.join(COST_MODES)}.", autocompletion=_starting(COST_MODES))] = None,
+    no_sync: Annotated[bool, typer.Option("--no-sync", help="Do not look for new log lines first.")] = False,
+    claude_dir: Annotated[str | None, typer.Option("--claude-dir", metavar="DIR", rich_help_panel=_IMPORT)] = None,
+    to: Annotated[str | None, typer.Option("--to", metavar="PROFILE", rich_help_panel=_IMPORT)] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", rich_help_panel=_IMPORT)] = False,
+) -> None:
+    """Tokens, cost, sessions and time: today's by profile, or any period in any grouping."""
+    if what is not None and what not in WORDS:
+        raise unknown("kind of usage table", what, WORDS)
+    if what == "import-claude":
+        _import_claude(claude_dir, to, dry_run=dry_run)
+        return
+    if claude_dir or to or dry_run:
+        raise WrongUsage("--claude-dir, --to and --dry-run belong to usage import-claude", mend="leave them out")
+    if by_day and by not in (None, "day"):
+        raise WrongUsage(f"--by-day and --by {by} are two groupings", mend="give one of them")
+    request = Request()
+    request.what = what if what in GROUPING_NAMES else None
+    request.by = "day" if by_day else by
+    request.export = _export_format(what, export, format)
+    request.period, request.since, request.until = period, since, until
+    request.profile, request.model, request.provider, request.agent = profile, model, provider, agent
+    request.project, request.session = project, session
+    request.sort, request.limit, request.classes, request.json = sort, limit, classes, json
+    request.tz, request.week_start, request.cost_mode = tz, week_start, cost_mode
+    request.sync, request.color = not no_sync, not no_color
+    raise typer.Exit(answer(request))
+
+
+def _export_format(what: str | None, export: str | None, format: str | None) -> str | None:
+    if format is not None and what != "export":
+        raise WrongUsage("--format belongs to usage export", mend=f"write ringlet usage --export {format}")
+    wanted = export or format or ("csv" if what == "export" else None)
+    if wanted is not None and wanted not in EXPORT_FORMATS:
+        raise unknown("format", wanted, EXPORT_FORMATS)
+    if export and format and export != format:
+        raise WrongUsage(f"--export {export} and --format {format} are two formats", mend="give one of them")
+    return wanted
+
+
+def _import_claude(claude_dir: str | None, to: str | None, *, dry_run: bool) -> None:
+    from cli.commands.imports import run  # only this word imports
+
+    raise typer.Exit(run("claude", to=to, path=claude_dir, dry_run=dry_run))

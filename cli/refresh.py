@@ -1,0 +1,216 @@
+"""The store brought up to date: what an answer takes when the snapshot is not fresh.
+
+Decides in which order logs are read, days are counted again and the snapshot is written. Loads the log and the adapters, but no frame
+library: a few new lines must be in the answer within the same breath.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from itertools import groupby
+from typing import Any
+
+from cli import config, zone
+from cli.paths import Paths
+from ingest import registry
+from ingest.discover import Look, discover, looked
+from ingest.reader import Manner
+from ingest.run import Summary, ingest
+from ingest.sweep import sweep
+from pipeline import durable, providers
+from pipeline.log import BULK_ROWS, Log, Position
+from pipeline.profiles import Rules
+from views import calendar, snapshot, snapshot_text
+from views.attribution import Attribution
+from views.pricing import book as books
+from views.recount import Prices, recount, touched
+
+DAYS_AHEAD = 40
+"""How many days a snapshot stays usable on a machine that logs nothing."""
+BAR_BYTES = 20_000_000
+"""From this much to read on, a terminal sees a progress bar."""
+
+Days = dict[int, snapshot_text.Day]
+
+
+class Store:
+    """One user's store, opened to answer one question."""
+
+    def __init__(self, paths: Paths, environ: Mapping[str, str], now_us: int, log: Log) -> None:
+        self.paths = paths
+        self.environ = environ
+        self.now_us = now_us
+        self.log = log
+        self.config = config.load(paths.config)
+        self.rules = Rules.load(paths.profiles)
+        self.adapters = registry.adapters()
+        self.home = environ.get("HOME") or os.path.expanduser("~")
+        self.zone = self._zone()
+        self.week_start = calendar.WEEKDAYS.index(self.config.week_start)
+        self.snapshot: snapshot.Snapshot
+        """As `refreshed` left it."""
+
+    @cached_property
+    def attribution(self) -> Attribution:
+        """Whose calls are and which of them have a cost."""
+        return Attribution(self.rules, policy=self.config.usage.cost_policy, declared=self.config.declared_billing())
+
+    @cached_property
+    def book(self) -> books.Book:
+        """The price book with what was synced and the user's own table."""
+        if not self.config.token_prices:
+            return books.open_book(self.paths.prices)
+        from views.pricing import table  # only where the user has a table
+
+        return books.open_book(self.paths.prices, table.lines(self.config.token_prices))
+
+    @cached_property
+    def look(self) -> Look:
+        """What lies in the agents' homes."""
+        return discover(self.adapters, self.environ, self.home, self.config.homes)
+
+    def names(self, field: str) -> list[str]:
+        """Profiles, providers or agents that exist, whether or not there is a call of theirs."""
+        if field == "profile":
+            return self.rules.names()
+        if field == "agent":
+            return [adapter.agent for adapter in self.adapters]
+        return [name for name, _ in providers.known()] + list(self.config.providers)
+
+    def tidy(self) -> None:
+        """Have hot rows sealed, by a process of its own, once there are many: nobody waits for that."""
+        if self.log.hot_count() >= BULK_ROWS:
+            null = subprocess.DEVNULL
+            subprocess.Popen([sys.executable, "-m", "ringlet", "seal"], stdin=null, stdout=null, stderr=null, start_new_session=True)
+
+    def refreshed(self, *, sync: bool = True) -> snapshot.Snapshot:
+        """A snapshot of the log as it is, after reading what the agents have written if `sync`."""
+        places = looked(self.adapters, self.environ, self.home, self.config.homes)
+        proof = snapshot.proof_of(sweep(places.walks)) if sync else ""
+        if sync:
+            summary = self._read()
+            if summary.stopped or len(summary.troubles) > len(self.look.troubles):
+                proof = ""  # something is still unread: the next question looks again
+        known = snapshot.load(self.paths.views)
+        if not sync and known is not None:
+            proof = known.header.proof
+        header = self._header(places.walks, dict(places.environ), proof)
+        self.snapshot = self._written(header, known)
+        return self.snapshot
+
+    def _read(self) -> Summary:
+        unread = sum(found.size for found in self.look.found)
+        shown = sys.stderr.isatty() and unread > BAR_BYTES and self.log.span() is None
+        manner = Manner(now_ns=self.now_us * 1000, titles=self.config.session_titles)
+        with _bar(unread) if shown else _no_bar() as progress:
+            return ingest(self.log, self.adapters, self.look, manner, progress=progress)
+
+    def _header(self, places: Any, env: dict[str, str | None], proof: str) -> snapshot.Header:
+        position = self.log.position()
+        today = calendar.day_at(self.zone, self.now_us)
+        synced = os.path.join(self.paths.prices, books.SYNCED)
+        watched = (self.paths.config, self.paths.profiles, books.SHIPPED, synced, *zone.FILES)
+        return snapshot.Header(
+            position=(position.epoch, position.seq),
+            as_of_us=self.now_us,
+            tz=self.zone,
+            week_start=self.week_start,
+            cost_mode=self.config.usage.cost_mode,
+            first_day=today,
+            midnights=calendar.midnights(self.zone, today, today + DAYS_AHEAD),
+            env={**env, **{name: self.environ.get(name) for name in ("HOME", zone.VARIABLE)}},
+            stamps={path: snapshot.stamp(path) for path in watched},
+            places=places,
+            proof=proof,
+        )
+
+    def _written(self, header: snapshot.Header, known: snapshot.Snapshot | None) -> snapshot.Snapshot:
+        """The snapshot with this header on disk, counting again only what changed since the one that is there."""
+        durable.make_dirs(self.paths.views)
+        changed = None
+        if known is not None and _same_terms(known.header, header):
+            changed = self.log.changed_days(Position(*known.header.position))
+        try:
+            if known is None or changed is None:
+                self._write_both(header, self._counted_all())
+            else:
+                days = touched(self.zone, changed)
+                if known.end_day == header.first_day and all(day >= known.end_day for day in days):
+                    counted = self._counted(snapshot_text.open_days_of(known), days)
+                    self._write_today(header, known.base_name, known.end_day, counted)
+                else:
+                    self._write_both(header, self._counted(snapshot_text.days_of(known), days))
+        except snapshot.Stale:
+            self._write_both(header, self._counted_all())
+        made = snapshot.load(self.paths.views)
+        if made is None:
+            raise OSError(f"{self.paths.views}: the snapshot cannot be read back")
+        return made
+
+    def _counted_all(self) -> Days:
+        span = self.log.span()
+        if span is None:
+            return {}
+        first = calendar.day_at(self.zone, span[0] * calendar.DAY_US)
+        last = calendar.day_at(self.zone, (span[1] + 1) * calendar.DAY_US - 1)
+        return self._recount(first, last)
+
+    def _counted(self, days: Days, again: set[int]) -> Days:
+        """`days` with those in `again` counted anew."""
+        counted = {day: content for day, content in days.items() if day not in again}
+        for _, run in groupby(enumerate(sorted(again)), lambda pair: pair[1] - pair[0]):
+            numbers = [day for _, day in run]
+            counted |= self._recount(numbers[0], numbers[-1])
+        return counted
+
+    def _recount(self, first: int, last: int) -> Days:
+        return recount(self.log, self.zone, first, last, attribution=self.attribution, prices=self._prices)
+
+    @cached_property
+    def _prices(self) -> Prices:
+        return Prices(self.book, mode=self.config.usage.cost_mode)
+
+    def _write_both(self, header: snapshot.Header, days: Days) -> None:
+        text, name = snapshot_text.base_text(days, header.first_day)
+        durable.write_over(os.path.join(self.paths.views, snapshot.BASE), text)
+        self._write_today(header, name, header.first_day, days)
+
+    def _write_today(self, header: snapshot.Header, base_name: str, end_day: int, days: Days) -> None:
+        text = snapshot_text.today_text(header, base_name, end_day, days)
+        durable.write_over(os.path.join(self.paths.views, snapshot.TODAY), text)
+
+    def _zone(self) -> str:
+        name = self.config.timezone or zone.machine_zone(self.environ)
+        calendar.zone(name)
+        return name
+
+
+@contextmanager
+def opened(paths: Paths, environ: Mapping[str, str], now_us: int) -> Iterator[Store]:
+    """The store of these paths, made where it is missing."""
+    with Log.open(paths.data) as log:
+        yield Store(paths, environ, now_us, log)
+
+
+def _same_terms(one: snapshot.Header, other: snapshot.Header) -> bool:
+    """Whether the same calls are counted, priced and dated in the same way under both."""
+    return (one.tz, one.cost_mode, one.stamps) == (other.tz, other.cost_mode, other.stamps)
+
+
+@contextmanager
+def _bar(total: int) -> Iterator[Callable[[int, int], None]]:
+    from rich.console import Console  # 36 ms, once in the life of a store
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("Reading logs"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=total)
+        yield lambda done, todo: bar.update(task, completed=done, total=todo)
+
+
+@contextmanager
+def _no_bar() -> Iterator[None]:
+    yield None
