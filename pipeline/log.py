@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pipeline import durable, journal, placement
+from pipeline import durable, journal, placement, recover
 from pipeline.absorb import Changes, absorb
 from pipeline.batch import Batch, Dims
+from pipeline.errors import Damaged
 from pipeline.placement import SegmentInfo
 from pipeline.record import DAY_US, Rows, packed, unpacked
 from pipeline.sources import Counts, Cursor, Quarantined, Reading, SessionInfo, Source
@@ -136,6 +137,8 @@ class Log:
         about = journal.meta(connection)
         self.machine = str(about["machine"])
         """This machine's name in the log: random, made with the store."""
+        self.mended: list[str] = []
+        """What opening had to mend, in sentences."""
 
     @classmethod
     def open(cls, home: Path | str, *, create: bool = True, force: bool = False) -> "Log":
@@ -148,9 +151,15 @@ class Log:
         durable.prepare_home(os.fspath(home), create=create, force=force)
         if not create and not os.path.exists(path):
             raise FileNotFoundError(path)
-        connection = _connected(os.fspath(home), path)
+        mended = []
+        try:
+            connection = _connected(path)
+        except Damaged:
+            mended = recover.lay_journal_aside(os.fspath(home))
+            connection = _connected(path)
         try:
             log = cls(os.fspath(home), connection)
+            log.mended += mended
             log.recover()
         except BaseException:
             connection.close()
@@ -251,9 +260,8 @@ class Log:
 
         Costs two small reads where there is nothing to do.
         """
-        (unpublished,) = self._connection.execute("SELECT count(*) FROM segments WHERE NOT published").fetchone()
-        if unpublished:
-            self._publish_committed()
+        self.mended += recover.settle(self.home, self._path, self._connection)
+        self.machine = str(journal.meta(self._connection)["machine"])
 
     def _current(self, readings: Sequence[Reading]) -> tuple[list[Reading], list[int]]:
         """Readings whose source still stands where they began, and the numbers of the other sources."""
@@ -297,34 +305,18 @@ class Log:
         # Parquet costs far more to load than a small commit takes.
         from pipeline import segments
 
+        recover.clear_staging(self.home, self._connection)
         dims = journal.all_dims(self._connection, set(rows.dim))
         made = segments.stage(self.home, rows, seqs, dims, epoch=self.position().epoch, machine=self.machine)
-        self._connection.executemany(
-            "INSERT INTO segments VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
-            [(one.name, one.day, one.epoch, one.lo, one.hi, one.rows, one.size, one.digest, _encode(one.sums)) for one in made],
-        )
+        for one in made:
+            segments.record(self._connection, one, published=False)
         return made
 
     def _publish(self, made: Sequence[SegmentInfo]) -> list[SegmentInfo]:
         if not made:
             return []
-        placement.publish(self.home, [one.name for one in made])
-        with self._transaction():
-            self._connection.executemany("UPDATE segments SET published = 1 WHERE name = ?", [(one.name,) for one in made])
-        durable.step("publish_noted")
+        recover.publish_committed(self.home, self._path, self._connection, [one.name for one in made])
         return [msgspec.structs.replace(one, path=placement.published_path(self.home, one.name)) for one in made]
-
-    def _unpublished(self) -> list[str]:
-        """Names of committed segments that may not have reached `events/`, in the order in which they go there: retractions first."""
-        rows = self._connection.execute("SELECT name, sums FROM segments WHERE NOT published").fetchall()
-        return [name for name, sums in sorted(rows, key=lambda row: (_decode_seen(row[1])["requests"] >= 0, row[0]))]
-
-    def _publish_committed(self) -> None:
-        names = self._unpublished()
-        placement.publish(self.home, names)
-        with self._transaction():
-            self._connection.executemany("UPDATE segments SET published = 1 WHERE name = ?", [(name,) for name in names])
-        durable.step("publish_noted")
 
     def _account(
         self, taken: Sequence[Reading], batch: Batch, rows: Sequence[int], changes: Changes, done: Commit, ingested_at_us: int
@@ -492,7 +484,7 @@ class Log:
         ).fetchall()
         # Committed is part of the log: whoever reads it first brings the file to its place.
         if any(not row[9] for row in found):
-            placement.publish(self.home, self._unpublished())
+            placement.publish(self.home, recover.unpublished(self._connection))
         return [
             SegmentInfo(
                 name=name,
@@ -554,7 +546,7 @@ class _ExactSum:
         return format(self._sum, "f")
 
 
-def _connected(home: str, path: str) -> sqlite3.Connection:
+def _connected(path: str) -> sqlite3.Connection:
     with journal.translated(path):
         connection = journal.connect(path)
         try:

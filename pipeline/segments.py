@@ -9,6 +9,7 @@ that epoch of the journal. A name is never used twice. In staging the slashes ar
 
 import json
 import os
+import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import blake2b
@@ -23,7 +24,7 @@ import pyarrow.parquet as pq
 from pipeline import durable
 from pipeline.batch import Dims
 from pipeline.errors import Damaged
-from pipeline.placement import SegmentInfo, day_of, leaf_of, segment_name, staged_path
+from pipeline.placement import SegmentInfo, day_of, segment_name, staged_path
 from pipeline.record import CALL, DAY_US, RETRACTION, Rows
 from pipeline.schema import SCHEMA, VERSION, table
 
@@ -177,14 +178,10 @@ def read(path: str, columns: Sequence[str] | None = None) -> pa.Table:
     return found.cast(wanted)
 
 
-def leaf(home: str, info: SegmentInfo) -> str:
-    """Folder of the published segment."""
-    return os.path.join(home, "events", leaf_of(info.name))
-
-
-def decoded_sums(blob: bytes) -> dict[str, int]:
-    """Sums as the journal keeps them."""
-    return msgspec.msgpack.decode(blob, type=dict[str, int])
+def record(connection: sqlite3.Connection, info: SegmentInfo, *, published: bool) -> None:
+    """The journal names the segment."""
+    row = (info.name, info.day, info.epoch, info.lo, info.hi, info.rows, info.size, info.digest, msgspec.msgpack.encode(info.sums), published)
+    connection.execute("INSERT INTO segments VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
 
 
 def _each(work: Callable[[A], B], jobs: Sequence[A]) -> list[B]:

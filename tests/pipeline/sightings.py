@@ -1,5 +1,7 @@
 """Sightings for the tests of the log, and the rule of the same call worked out the slow way."""
 
+from decimal import Decimal
+
 import msgspec
 
 from pipeline.batch import OWNER_FIELDS, Batch, Dims
@@ -122,7 +124,11 @@ def kept(group: list[Sighting]) -> tuple[object, ...]:
     best = max(group, key=lambda one: one.rank)
     owner = min(group, key=lambda one: one.owner)
     dims = msgspec.structs.replace(dims_of(best), **{field: getattr(dims_of(owner), field) for field in OWNER_FIELDS})
-    return (name(best.key), best.at_us, dims, best.input, best.output, best.reasoning, best.cost, best.rank, owner.owner)
+    return (name(best.key), best.at_us, dims, best.input, best.output, best.reasoning, _cost(best.cost), best.rank, owner.owner)
+
+
+def _cost(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text).normalize()
 
 
 def known(log: Log) -> list[tuple[object, ...]]:
@@ -138,7 +144,7 @@ def known(log: Log) -> list[tuple[object, ...]]:
                 call.input,
                 call.output,
                 call.reasoning,
-                call.logged_cost,
+                _cost(call.logged_cost),
                 int.from_bytes(call.rank, "big"),
                 call.owner_rank,
             )

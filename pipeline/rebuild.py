@@ -1,0 +1,168 @@
+"""The journal's calls from the log alone: what a rebuilt or restored journal must know.
+
+Decides how rows of segments fold back into the calls that wrote them. What triggers a rebuild and what happens to files is decided by `pipeline.recover`.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from itertools import chain
+from typing import Any
+
+import pyarrow as pa
+
+from pipeline.batch import Dims
+from pipeline.events import Tokens
+from pipeline.journal import DAY_BITS, Dimensions
+from pipeline.keys import implied
+from pipeline.merge import Union, entries
+from pipeline.record import CALL, DAY_US, KINDS, RETRACTION, SUMS, Rows
+from pipeline.schema import DIMENSIONS
+
+COLUMNS = (
+    "key", "aliases", "kind", "rank", "owner_rank", "at", "requests", *SUMS, "reasoning", "duration_ms", "logged_cost_usd", "message_id",
+    "request_id", *DIMENSIONS,
+)  # fmt: skip
+"""Columns of a segment that a rebuild reads."""
+
+_KIND = {name: number for number, name in enumerate(KINDS)}
+
+
+class _Known:
+    """All rows of one key."""
+
+    __slots__ = ("at_us", "best", "claimed", "cost", "dim", "duration_ms", "offered", "reasoning", "requests", "sums", "unknown")
+
+    def __init__(self) -> None:
+        self.requests = 0
+        self.sums = [0] * len(SUMS)
+        self.reasoning = 0
+        self.duration_ms = 0
+        self.cost = Decimal(0)
+        self.best: tuple[bytes, int] | None = None
+        """(rank, -owner rank) of the greatest row that is no retraction."""
+        self.at_us = 0
+        self.dim = 0
+        self.unknown = (True, True, True)
+        """Whether that row leaves reasoning, duration and cost unknown."""
+        self.claimed: set[bytes] = set()
+        self.offered: set[bytes] = set()
+
+    def add(self, other: "_Known") -> None:
+        """The two keys name one call."""
+        self.requests += other.requests
+        self.sums = [one + two for one, two in zip(self.sums, other.sums, strict=True)]
+        self.reasoning += other.reasoning
+        self.duration_ms += other.duration_ms
+        self.cost += other.cost
+        self.claimed |= other.claimed
+        self.offered |= other.offered
+
+
+class Rebuild:
+    """Takes rows, gives calls."""
+
+    def __init__(self, dimensions: Dimensions) -> None:
+        self._dimensions = dimensions
+        self._known: dict[bytes, _Known] = {}
+        self._numbers: dict[tuple[Any, ...], int] = {}
+
+    def add_segment(self, table: pa.Table) -> None:
+        """The rows of a segment, which holds at least `COLUMNS`."""
+        table = table.select(list(COLUMNS)).set_column(COLUMNS.index("at"), "at", table["at"].cast(pa.int64()))
+        columns = [column.to_pylist() for column in table.columns]
+        facts = len(COLUMNS) - len(DIMENSIONS)
+        numbers = self._numbers
+        for row, dims in zip(zip(*columns[:facts], strict=True), zip(*columns[facts:], strict=True), strict=True):
+            number = numbers.get(dims)
+            if number is None:
+                number = numbers[dims] = self._dimensions.number(Dims(**dict(zip(DIMENSIONS, dims, strict=True))))
+            self._add(_KIND[row[2]], number, row)
+
+    def add_rows(self, rows: Rows) -> None:
+        """Hot rows."""
+        costs = [None if text is None else Decimal(text) for text in rows.logged_cost]
+        columns: list[Iterable[Any]] = [rows.key, rows.aliases, rows.kind, rows.rank, rows.owner_rank, rows.at_us, rows.requests]
+        columns += [getattr(rows, name) for name in SUMS]
+        columns += [rows.reasoning, rows.duration_ms, costs, rows.message_id, rows.request_id]
+        for number, row in zip(rows.dim, zip(*columns, strict=True), strict=True):
+            self._add(row[2], number, row)
+
+    def _add(self, kind: int, dim: int, row: Sequence[Any]) -> None:
+        key, aliases, _, rank, owner_rank, at_us, requests, *more = row
+        *sums, reasoning, duration_ms, cost, message_id, request_id = more
+        known = self._known.get(key)
+        if known is None:
+            known = self._known[key] = _Known()
+        known.requests += requests
+        known.sums = [one + two for one, two in zip(known.sums, sums, strict=True)]
+        known.reasoning += reasoning or 0
+        known.duration_ms += duration_ms or 0
+        if cost is not None:
+            known.cost += cost
+        if kind != RETRACTION:
+            order = (rank, -owner_rank)
+            if known.best is None or order >= known.best:
+                known.best, known.at_us, known.dim = order, at_us, dim
+                known.unknown = (reasoning is None, duration_ms is None, cost is None)
+        for alias in aliases or ():
+            (known.claimed if len(alias) == 16 else known.offered).add(alias[:16])
+        if kind == CALL and message_id:
+            tokens = Tokens(input=sums[0], output=sums[1], cache_read=sums[2], cache_write_5m=sums[3], cache_write_1h=sums[4])
+            known.offered.update(implied(key, message_id, request_id, tokens))
+
+    def store(self, connection: sqlite3.Connection) -> None:
+        """The calls and their index entries fill the journal's empty tables."""
+        calls = sorted(self._calls(), key=lambda pair: pair[1].at_us)
+        last: dict[int, int] = {}
+        rows: list[tuple[Any, ...]] = []
+        index: list[tuple[int, int, int]] = []
+        for key, known in calls:
+            assert known.best is not None
+            day = known.at_us // DAY_US
+            last[day] = last.get(day, day << DAY_BITS) + 1
+            number = last[day]
+            more: list[Any] = [known.reasoning, known.duration_ms, format(known.cost.normalize(), "f")]
+            more = [None if unknown else value for value, unknown in zip(more, known.unknown, strict=True)]
+            rows.append((number, key, known.best[0], -known.best[1], known.dim, known.at_us - day * DAY_US, *known.sums, *more))
+            claimed = known.claimed - {key}
+            index.extend((head, number << 1 | claim, rest) for head, rest, claim in entries(key, list(claimed), list(known.offered - claimed)))
+        index.sort()
+        self._dimensions.store(row[4] for row in rows)
+        connection.executemany(f"INSERT INTO calls VALUES({', '.join('?' * 15)})", rows)
+        connection.executemany("INSERT OR IGNORE INTO identities VALUES(?, ?, ?)", index)
+
+    def _calls(self) -> Iterable[tuple[bytes, _Known]]:
+        """Each call under the key of its best record."""
+        known = self._known
+        parts: dict[bytes, list[bytes]] = {}
+        union = self._joined()
+        for key in known:
+            parts.setdefault(union.find(key), []).append(key)
+        for keys in parts.values():
+            if sum(known[key].requests for key in keys) != 1:
+                # Rows are missing from the log: what still adds up to a call is one, on its own.
+                yield from ((key, known[key]) for key in keys if known[key].requests == 1 and known[key].best)
+                continue
+            best = max((key for key in keys if known[key].requests == 1 or len(keys) == 1), key=lambda key: known[key].best or (b"", 0))
+            whole = known[best]
+            if whole.best is None:
+                continue
+            for key in keys:
+                if key != best:
+                    whole.add(known[key])
+                    whole.claimed.add(key)
+            yield best, whole
+
+    def _joined(self) -> Union[bytes]:
+        """Which keys name the same call; what has been retracted still lends its names."""
+        union: Union[bytes] = Union()
+        claimed: dict[bytes, bytes] = {key: key for key in self._known}
+        for key, known in self._known.items():
+            for alias in known.claimed:
+                union.join(claimed.setdefault(alias, key), key)
+        wanted = claimed.keys() & chain.from_iterable(known.offered for known in self._known.values())
+        for key, known in self._known.items():
+            for offer in known.offered & wanted:
+                union.join(claimed[offer], key)
+        return union

@@ -1,0 +1,150 @@
+"""A journal lost, damaged or restored from an older copy: the log tells the same story again."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+
+from pipeline.log import Log
+from pipeline.record import DAY_US
+from tests.pipeline.sightings import NOON, Feed, Sighting, known
+from tests.pipeline.test_log import every_row, stories, sums
+
+
+def lose_journal(store: Path) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        (store / f"journal.db{suffix}").unlink(missing_ok=True)
+
+
+def test_lost_journal_is_rebuilt(tmp_path: Path) -> None:
+    """Without its journal the log gives the same calls, sums and machine; reading the sources again adds nothing."""
+    store = tmp_path / "store"
+    first = [Sighting(key="a"), Sighting(key="b", model="n", at_us=NOON + DAY_US, cost="0.25", reasoning=3)]
+    second = [Sighting(key="a", rank=2, output=50), Sighting(key="b", rank=2, model="m", at_us=NOON)]
+    with Log.open(store) as log:
+        feed = Feed(log)
+        feed.commit(*first)
+        log.seal()
+        feed.commit(*second)
+        log.seal()
+        before, machine, position = known(log), log.machine, log.position()
+    lose_journal(store)
+
+    with Log.open(store) as log:
+        assert (known(log), log.machine) == (before, machine)
+        assert log.position().epoch != position.epoch
+        assert log.mended
+        done = Feed(log).commit(*first, *second)
+        assert (done.new, done.updated, done.duplicate) == (0, 0, 4)
+
+
+def test_restored_older_journal_is_noticed(tmp_path: Path) -> None:
+    """A journal copied back from before a seal drops the hot rows that a segment holds, and keeps the others."""
+    store = tmp_path / "store"
+    with Log.open(store) as log:
+        feed = Feed(log)
+        feed.commit(Sighting(key="a"))
+    for suffix in ("", "-wal"):
+        if (store / f"journal.db{suffix}").exists():
+            shutil.copy(store / f"journal.db{suffix}", tmp_path / f"copy{suffix}")
+    with Log.open(store) as log:
+        feed = Feed(log)
+        log.seal()
+        feed.commit(Sighting(key="b"))
+        log.seal()
+        before = known(log)
+    lose_journal(store)
+    shutil.copy(tmp_path / "copy", store / "journal.db")
+
+    with Log.open(store) as log:
+        assert known(log) == before
+        assert log.hot_count() == 0
+        assert sums(every_row(log)) == {("requests",): 2, ("input",): 20, ("output",): 10}
+        feed = Feed(log)
+        assert feed.cursor is None
+        assert feed.commit(Sighting(key="a"), Sighting(key="b"), Sighting(key="c")).new == 1
+
+
+def test_damaged_journal_is_laid_aside(tmp_path: Path) -> None:
+    """A journal that is no database any more lies in quarantine afterwards, and the log is whole."""
+    store = tmp_path / "store"
+    with Log.open(store) as log:
+        Feed(log).commit(Sighting(key="a"))
+        log.seal()
+        before = known(log)
+    (store / "journal.db").write_bytes(b"x" * 8192)
+
+    with Log.open(store) as log:
+        assert known(log) == before
+        assert any("damaged" in note for note in log.mended)
+    assert any(name.endswith("journal.db") for name in os.listdir(store / "quarantine"))
+
+
+def test_damaged_segment_is_set_aside_on_rebuild(tmp_path: Path) -> None:
+    """A segment that cannot be read goes to quarantine; its calls come back from their source."""
+    store = tmp_path / "store"
+    with Log.open(store) as log:
+        Feed(log).commit(Sighting(key="a"), Sighting(key="b", at_us=NOON + DAY_US))
+        damaged = log.seal()[0].path
+    lose_journal(store)
+    with open(damaged, "r+b") as file:
+        file.truncate(100)
+
+    with Log.open(store) as log:
+        assert len(known(log)) == 1
+        done = Feed(log).commit(Sighting(key="a"), Sighting(key="b", at_us=NOON + DAY_US))
+        assert (done.new, done.duplicate) == (1, 1)
+    assert not os.path.exists(damaged)
+
+
+def test_staged_files_of_a_dead_writer_go(tmp_path: Path) -> None:
+    """The next writer of segments removes what a crash left in staging and no commit names."""
+    with Log.open(tmp_path / "store") as log:
+        staging = tmp_path / "store" / "staging"
+        staging.mkdir(mode=0o700)
+        (staging / "date=2024-10-04,machine=x,y.parquet").write_bytes(b"half")
+        Feed(log).commit(Sighting(key="a"))
+        log.seal()
+    assert os.listdir(staging) == []
+
+
+def test_committed_segment_is_published_by_whoever_opens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A crash between COMMIT and rename loses nothing: the next one to open the log publishes."""
+    store = tmp_path / "store"
+
+    def crash(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with Log.open(store) as log:
+        Feed(log).commit(Sighting(key="a"))
+        with monkeypatch.context() as patch:
+            patch.setattr("pipeline.placement.publish", crash)
+            with pytest.raises(KeyboardInterrupt):
+                log.seal()
+    with Log.open(store) as log:
+        (segment,) = log.segments()
+        assert os.path.exists(segment.path)
+        assert sums(every_row(log)) == {("requests",): 1, ("input",): 10, ("output",): 5}
+
+
+@settings(max_examples=80, deadline=None)
+@given(stories())
+def test_log_alone_tells_the_same_calls(tmp_path_factory: pytest.TempPathFactory, story: tuple) -> None:
+    """Whatever happened, a journal made from the segments knows the same calls, and absorbs the same sources without a change."""
+    made, parts = story
+    store = tmp_path_factory.mktemp("log") / "store"
+    with Log.open(store) as log:
+        feed = Feed(log)
+        for number, part in enumerate(parts):
+            feed.commit(*part)
+            if number % 2:
+                log.seal()
+        log.seal()
+        before = known(log)
+    lose_journal(store)
+    with Log.open(store) as log:
+        assert known(log) == before
+        done = Feed(log).commit(*made)
+        assert (done.new, done.updated) == (0, 0)
