@@ -52,6 +52,17 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Further agent homes by agent (`[homes]`, `claude = ["/mnt/old/.claude"]`)."""
     providers: dict[str, Provider] = {}
 
+    def price_table(self) -> bytes:
+        """`tokenPriceTable` as a price book file; empty where there is none. Raises `RingletError` that names the row."""
+        if not self.token_prices:
+            return b""
+        from views.pricing import listing  # parses decimals and dates, which no command without such a table should pay for
+
+        try:
+            return listing.table({name: msgspec.to_builtins(price) for name, price in self.token_prices.items()})
+        except listing.Unbelievable as why:
+            raise RingletError(str(why), where="config.toml", mend="mend the file; docs/prices.md shows the table") from None
+
     def declared_billing(self) -> dict[str, str]:
         """Billing by provider name, as far as the configuration states it."""
         return {name.lower(): provider.billing for name, provider in self.providers.items()}

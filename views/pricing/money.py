@@ -9,13 +9,13 @@ ATTO = 10**18
 
 def attodollars(text: str) -> int:
     """Attodollars of a decimal string in US dollars; digits past the 18th are rounded half to even. Raises ValueError."""
-    body, _, exponent = text.strip().lower().partition("e")
+    body, mark, exponent = text.strip().lower().partition("e")
     sign = -1 if body.startswith("-") else 1
-    whole, _, fraction = body.lstrip("+-").partition(".")
-    digits = (whole + fraction) or "?"
-    if not digits.isascii() or not digits.isdigit() or len(digits) > 60:
+    whole, _, fraction = body[body.startswith(("-", "+")) :].partition(".")
+    digits = whole + fraction
+    if not digits.isascii() or not digits.isdigit() or len(digits) > 60 or (mark and not exponent.lstrip("+-").isdigit()):
         raise ValueError(f"not an amount of money: {text[:40]!r}")
-    places = 18 - len(fraction) + (int(exponent) if exponent else 0)
+    places = 18 - len(fraction) + (int(exponent) if mark else 0)
     if not -90 <= places <= 40:
         raise ValueError(f"not an amount of money: {text[:40]!r}")
     number = int(digits)
