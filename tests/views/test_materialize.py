@@ -1,0 +1,239 @@
+"""When views are made again, and that they are the same however they came about."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline import durable
+from pipeline.log import Log
+from tests.views.stores import START, TWICE, WORK, commit, days_later, event, terms
+from views import shelf
+from views.catalog import VIEWS, Frames, view
+from views.columns import TOKENS
+from views.materialize import Made, asked, current, read, refresh
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[Log]:
+    """An empty log."""
+    with Log.open(tmp_path / "home") as opened:
+        yield opened
+
+
+def views_of(log: Log) -> str:
+    return os.path.join(log.home, "views")
+
+
+def rows(views: str, name: str) -> pl.DataFrame:
+    """All rows of one view, in an order of their own."""
+    wanted = view(name)
+    assert wanted is not None
+    frame = shelf.scan(shelf.files(views, wanted), wanted).collect()
+    return frame.sort(frame.columns[:8], nulls_last=True)
+
+
+def everything(views: str) -> dict[str, pl.DataFrame]:
+    return {known.name: rows(views, known.name) for known in VIEWS}
+
+
+def same(one: dict[str, pl.DataFrame], other: dict[str, pl.DataFrame]) -> bool:
+    return all(one[name].equals(other[name]) for name in one)
+
+
+def test_empty_log_has_empty_views(log: Log) -> None:
+    """Views of a log without rows exist and hold nothing."""
+    assert refresh(views_of(log), log, terms()) == Made(0, 0, whole=True)
+    assert [frame.height for frame in everything(views_of(log)).values()] == [0] * len(VIEWS)
+
+
+def test_hot_and_sealed_rows_are_in_the_views(log: Log) -> None:
+    """Views hold rows that no segment holds yet as well as sealed ones, and each once."""
+    commit(log, event("a", input=1_000_000))
+    log.seal()
+    commit(log, event("b", output=10))
+    refresh(views_of(log), log, terms())
+
+    assert rows(views_of(log), "by_day").select("requests", "input", "output", "cost_usd").rows() == [
+        (2, 1_000_000, 10, Decimal("3.00015"))
+    ]
+
+
+def test_sealing_changes_nothing(log: Log) -> None:
+    """A row that moves from the journal into a segment leaves the views as they are."""
+    commit(log, event("a"))
+    refresh(views_of(log), log, terms())
+    log.seal()
+
+    assert refresh(views_of(log), log, terms()) == Made(0, 0, whole=False)
+
+
+def test_only_changed_dates_are_made_again(log: Log) -> None:
+    """After a commit the dates that got rows are made again; the files of other dates stay."""
+    commit(log, event("a"), event("b", at=days_later(1)))
+    refresh(views_of(log), log, terms())
+    before = {path: os.stat(path).st_ino for path in shelf.files(views_of(log), VIEWS[0])}
+    commit(log, event("c", at=days_later(1)))
+
+    assert refresh(views_of(log), log, terms()) == Made(1, 2, whole=False)
+    after = {path: os.stat(path).st_ino for path in shelf.files(views_of(log), VIEWS[0])}
+    assert [path in after for path in sorted(before)] == [True, False]
+
+
+def test_changed_rules_change_history(log: Log) -> None:
+    """Another stamp of the terms makes all views anew, so that a new rule or price holds for the past."""
+    commit(log, event("a", input=1_000_000))
+    refresh(views_of(log), log, terms())
+
+    assert refresh(views_of(log), log, terms(rules=WORK, book=TWICE, stamp="2")).whole
+    assert rows(views_of(log), "by_profile").select("profile", "cost_usd").rows() == [("work", Decimal(6))]
+
+
+def test_another_zone_makes_other_days(log: Log) -> None:
+    """The zone decides the days of `by_day`; the calls are not made again for it."""
+    commit(log, event("a", at=START.replace(hour=22)))
+    refresh(views_of(log), log, terms())
+
+    assert refresh(views_of(log), log, terms(zone="Europe/Berlin")) == Made(0, 0, whole=False)
+    assert rows(views_of(log), "by_day")["day"].to_list() == [START.date().replace(day=2)]
+
+
+@pytest.mark.parametrize("gone", ["calls/date=2026-05-01", "calls", "sessions", "cube", "by_model", "by_session", ""])
+def test_deleted_views_come_back(log: Log, gone: str) -> None:
+    """Whatever is deleted under `views/` is there again after the next refresh, with the same rows."""
+    commit(log, event("a", input=5), event("b", at=days_later(1), model="other"))
+    refresh(views_of(log), log, terms())
+    before = everything(views_of(log))
+    shutil.rmtree(os.path.join(views_of(log), gone))
+    refresh(views_of(log), log, terms())
+
+    assert same(everything(views_of(log)), before)
+
+
+def test_files_say_what_they_were_made_from(log: Log) -> None:
+    """Every file names its view, the schema's version, the log's position and the terms; nothing but whole files lies in the folders."""
+    commit(log, event("a"))
+    refresh(views_of(log), log, terms())
+
+    for known in VIEWS:
+        (path,) = shelf.files(views_of(log), known)
+        about = pl.read_parquet_metadata(path)
+        assert (about["ringlet.view"], about["ringlet.version"], about["ringlet.seq"]) == (known.name, "1", "1")
+        assert os.stat(path).st_mode & 0o777 == 0o600
+    assert not os.path.exists(os.path.join(views_of(log), ".staging"))
+
+
+def test_old_version_is_made_anew(log: Log) -> None:
+    """Views of another schema version are replaced, not read."""
+    commit(log, event("a"))
+    refresh(views_of(log), log, terms())
+    (path,) = shelf.files(views_of(log), VIEWS[-1])
+    about = {**pl.read_parquet_metadata(path), "ringlet.version": "0"}
+    pl.read_parquet(path).write_parquet(path, metadata={name: value for name, value in about.items() if name.startswith("ringlet.")})
+
+    assert refresh(views_of(log), log, terms()).whole
+
+
+def test_reading_while_another_writes(log: Log) -> None:
+    """While another process holds the views, what is out of date is made in memory and nothing is written."""
+    commit(log, event("a", input=1), event("b", at=days_later(1), input=2))
+    refresh(views_of(log), log, terms())
+    commit(log, event("c", at=days_later(1), input=4))
+    with durable.lock(os.path.join(views_of(log), shelf.LOCK)):
+        frames = current(views_of(log), log, terms())
+
+    assert [frame.select(pl.col("input").sum()).collect().item() for frame in frames] == [7, 7, 7]
+    assert rows(views_of(log), "calls").height == 2
+
+
+def test_question_is_put_again_when_files_change(log: Log) -> None:
+    """A question whose files another process replaces meanwhile is put again to the new ones."""
+    commit(log, event("a", input=1))
+    tries = []
+
+    def question(frames: Frames) -> int:
+        tries.append(1)
+        if len(tries) == 1:
+            refresh(views_of(log), log, terms(), full=True)
+        return int(frames.cube.select("input").sum().collect().item())
+
+    assert (asked(views_of(log), log, terms(), question), len(tries)) == (1, 2)
+
+
+def test_call_that_moves_to_another_date_leaves_the_old_one(log: Log) -> None:
+    """When a better record dates a call anew, both dates are made again and the call stands on the new one alone."""
+    commit(log, event("a", complete=False, output=1))
+    refresh(views_of(log), log, terms())
+    commit(log, event("a", at=days_later(1), output=9))
+
+    assert refresh(views_of(log), log, terms()).dates == 2
+    assert rows(views_of(log), "by_day").select("day", "output").rows() == [(days_later(1).date(), 9)]
+
+
+def test_copied_machine_counts_once(log: Log, tmp_path: Path) -> None:
+    """Another machine's segments beside one's own count, but a call that both hold counts once."""
+    commit(log, event("a", input=1), event("b", input=2))
+    log.seal()
+    with Log.open(tmp_path / "other") as other:
+        commit(other, event("b", input=2), event("c", input=4))
+        other.seal()
+        shutil.copytree(os.path.join(other.home, "events"), os.path.join(log.home, "events"), dirs_exist_ok=True)
+    refresh(views_of(log), log, terms())
+
+    assert rows(views_of(log), "by_model").select("requests", "input").rows() == [(3, 7)]
+
+
+SIGHTING = st.builds(
+    lambda name, day, output, complete, depth, model: event(
+        name, at=days_later(day), output=output, complete=complete, depth=depth, model=model, input=7, session=f"s{depth}"
+    ),
+    st.sampled_from("abcdef"),
+    st.sampled_from([0, 0.01, 0.6, 1, 35]),
+    st.integers(0, 3),
+    st.booleans(),
+    st.integers(0, 2),
+    st.sampled_from(["claude-sonnet-4-5", "other"]),
+)
+STEP = st.one_of(st.lists(SIGHTING, min_size=1, max_size=4), st.just("seal"), st.just("refresh"))
+
+
+@settings(max_examples=20, deadline=None)
+@given(steps=st.lists(STEP, max_size=8))
+def test_refreshed_equals_rebuilt(tmp_path_factory: pytest.TempPathFactory, steps: list[object]) -> None:
+    """However commits, seals and refreshes follow one another: the views end in the rows of a rebuild, and their sums are the log's."""
+    home = tmp_path_factory.mktemp("store") / "home"
+    with Log.open(home) as log:
+        for step in steps:
+            if step == "seal":
+                log.seal()
+            elif step == "refresh":
+                refresh(views_of(log), log, terms())
+            elif isinstance(step, list):
+                commit(log, *step)
+        unwritten = sums(read(views_of(log), log, terms()))
+        refresh(views_of(log), log, terms())
+        refreshed = everything(views_of(log))
+        refresh(str(home / "rebuilt"), log, terms(), full=True)
+
+        assert same(refreshed, everything(str(home / "rebuilt")))
+        assert unwritten == sums(Frames(*(refreshed[name].lazy() for name in ("calls", "sessions", "cube"))))
+        known = list(log.calls(0, 2**20))
+        assert refreshed["cube"].select("requests", *TOKENS).sum().row(0) == (
+            len(known),
+            *(sum(getattr(call, name) for call in known) for name in TOKENS),
+        )
+        assert refreshed["calls"].height == len(known)
+        assert refreshed["calls"].select(TOKENS).sum().row(0) == refreshed["cube"].select(TOKENS).sum().row(0)
+        for name in ("by_day", "by_hour", "by_model", "by_project", "by_session"):
+            assert refreshed[name]["output"].sum() == refreshed["calls"]["output"].sum()
+            assert refreshed[name]["cost_usd"].sum() == refreshed["calls"]["cost_usd"].sum()
+
+
+def sums(frames: Frames) -> list[tuple[object, ...]]:
+    return [frame.select("input", "output", "cost_usd").sum().collect().row(0) for frame in frames]

@@ -1,0 +1,122 @@
+"""The log as frames: its rows of some UTC dates, sealed and hot, of every machine.
+
+Decides how the log is read for views. Which dates are read, and what becomes of their rows, is decided by `materialize`.
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, timedelta
+from typing import NamedTuple
+
+import polars as pl
+
+from pipeline import placement
+from pipeline.log import Log, Position
+from views.calls import lost_elsewhere
+from views.columns import INSTANT, LOG, MONEY, NAME
+
+BATCH_ROWS = 400_000
+"""Rows that are in memory at once: about 250 MB with all that is made of them."""
+
+_EPOCH = date(1970, 1, 1)
+_BYTES_A_ROW = 80
+"""For batches of files whose rows nobody has counted."""
+
+
+class File(NamedTuple):
+    """One segment."""
+
+    path: str
+    day: int
+    machine: str
+    rows: int
+
+
+class Content(NamedTuple):
+    """What the log holds at one moment."""
+
+    position: Position
+    files: tuple[File, ...]
+    hot: pl.DataFrame
+    """Rows that no segment holds yet."""
+    changed: frozenset[int] | None
+    """UTC days with rows later than a known position; None where nothing is known of that."""
+
+    def days(self) -> set[int]:
+        """UTC days with rows."""
+        return {file.day for file in self.files} | set(self.hot["at"].dt.date().unique().to_physical())
+
+    def machines(self) -> set[str]:
+        """The machines whose rows there are."""
+        return {file.machine for file in self.files} | set(self.hot["machine"].unique().cast(pl.String))
+
+
+def look(log: Log, since: Position | None = None) -> Content:
+    """The log as it stands; `since` is the position of which `changed` tells."""
+    with log.snapshot():
+        position, table = log.position(), log.hot_rows()
+        own = [File(segment.path, segment.day, log.machine, segment.rows) for segment in log.segments()]
+        changed = None if since is None else log.changed_days(since)
+    names = (name for name in placement.published_names(log.home) if f"/machine={log.machine}/" not in name)
+    hot = pl.DataFrame(schema={"at": INSTANT, "machine": NAME})
+    if table is not None:
+        hot = _typed(pl.DataFrame(table).lazy().select(LOG), log.machine).collect()
+    return Content(position, (*own, *(_foreign(log.home, name) for name in names)), hot, None if changed is None else frozenset(changed))
+
+
+def rows(content: Content, days: set[int], columns: Sequence[str] = LOG) -> pl.DataFrame:
+    """The log's rows of some UTC days: `columns`, date and machine."""
+    by_machine: dict[str, list[str]] = {}
+    for file in content.files:
+        if file.day in days:
+            by_machine.setdefault(file.machine, []).append(file.path)
+    parts = [
+        _typed(pl.scan_parquet(paths, hive_partitioning=False).select(columns), machine).collect(engine="streaming")
+        for machine, paths in by_machine.items()
+    ]
+    if content.hot.height:
+        wanted = pl.col("at").dt.date().is_in([date_of(day) for day in days])
+        parts.append(content.hot.filter(wanted).select(*columns, "machine"))
+    return pl.concat(parts).with_columns(pl.col("at").dt.date().alias("date"))
+
+
+def lost(content: Content) -> pl.DataFrame | None:
+    """The records that lose to another machine's, as `calls.folded` takes them; None where there is but one machine."""
+    if len(content.machines()) < 2:
+        return None
+    return lost_elsewhere(rows(content, content.days(), ("key", "kind", "rank", "owner_rank", "at", "requests")))
+
+
+def batches(content: Content, days: Iterable[int]) -> Iterator[tuple[set[int], int]]:
+    """`days` in order, as many at once as `BATCH_ROWS` allows, and how many rows they have."""
+    sizes: dict[int, int] = {}
+    for file in content.files:
+        sizes[file.day] = sizes.get(file.day, 0) + file.rows
+    batch: set[int] = set()
+    held = 0
+    for day in sorted(days):
+        size = sizes.get(day, 0)
+        if batch and held + size > BATCH_ROWS:
+            yield batch, held
+            batch, held = set(), 0
+        batch.add(day)
+        held += size
+    if batch:
+        yield batch, held
+
+
+def date_of(day: int) -> date:
+    """The date of a UTC day number."""
+    return _EPOCH + timedelta(days=day)
+
+
+def _typed(found: pl.LazyFrame, machine: str) -> pl.LazyFrame:
+    kinds = {"at": INSTANT, "logged_cost_usd": MONEY}
+    casts = [pl.col(name).cast(kind) for name, kind in kinds.items() if name in found.collect_schema()]
+    return found.with_columns(pl.selectors.string().cast(NAME), *casts, pl.lit(machine, NAME).alias("machine"))
+
+
+def _foreign(home: str, name: str) -> File:
+    path = placement.published_path(home, name)
+    machine = name.split("/")[1].removeprefix("machine=")
+    return File(path, placement.day_of(name), machine, os.path.getsize(path) // _BYTES_A_ROW)
