@@ -61,11 +61,7 @@ class Store:
     @cached_property
     def book(self) -> books.Book:
         """The price book with what was synced and the user's own table."""
-        if not self.config.token_prices:
-            return books.open_book(self.paths.prices)
-        from views.pricing import table  # only where the user has a table
-
-        return books.open_book(self.paths.prices, table.lines(self.config.token_prices))
+        return books.open_book(self.paths.prices, self.config.price_table())
 
     @cached_property
     def look(self) -> Look:
@@ -150,13 +146,17 @@ class Store:
             raise OSError(f"{self.paths.views}: the snapshot cannot be read back")
         return made
 
-    def _counted_all(self) -> Days:
+    def priced_with(self, book: books.Book) -> Days:
+        """All days of the log as they cost by another price book."""
+        return self._counted_all(Prices(book, mode=self.config.usage.cost_mode))
+
+    def _counted_all(self, prices: Prices | None = None) -> Days:
         span = self.log.span()
         if span is None:
             return {}
         first = calendar.day_at(self.zone, span[0] * calendar.DAY_US)
         last = calendar.day_at(self.zone, (span[1] + 1) * calendar.DAY_US - 1)
-        return self._recount(first, last)
+        return self._recount(first, last, prices)
 
     def _counted(self, days: Days, again: set[int]) -> Days:
         """`days` with those in `again` counted anew."""
@@ -166,8 +166,8 @@ class Store:
             counted |= self._recount(numbers[0], numbers[-1])
         return counted
 
-    def _recount(self, first: int, last: int) -> Days:
-        return recount(self.log, self.zone, first, last, attribution=self.attribution, prices=self._prices)
+    def _recount(self, first: int, last: int, prices: Prices | None = None) -> Days:
+        return recount(self.log, self.zone, first, last, attribution=self.attribution, prices=prices or self._prices)
 
     @cached_property
     def _prices(self) -> Prices:

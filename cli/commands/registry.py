@@ -1,6 +1,9 @@
 """`ringlet registry`: the price book's own upkeep. The only command that fetches prices, and only when asked."""
 
 import asyncio
+import os
+import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -8,15 +11,19 @@ import msgspec
 import typer
 
 from cli import config
-from cli.paths import paths
+from cli.figures import usd
+from cli.paths import Paths, paths
 from pipeline.errors import NothingFound, RingletError
 from views.pricing import listing, sync
-from views.pricing.book import SYNCED, header
+from views.pricing.book import SYNCED, Book, header
+from views.snapshot_text import Day
+from views.tally import NUMBERS
 
 app = typer.Typer(help="The price book: what it holds, and fetching newer prices.", no_args_is_help=True, pretty_exceptions_enable=False)
 
 LITELLM = "https://raw.githubusercontent.com/BerriAI/litellm/main/model_prices_and_context_window.json"
 TIMEOUT_S = 60
+_COSTS = [at for at, name in enumerate(NUMBERS) if name.startswith("cost_")]
 NAMED = 10
 """How many rejected rows are named on the terminal; `registry inspect` names all."""
 
@@ -49,6 +56,7 @@ def sync_(
     listed = sync.read(body, source)
     day = (now.date() - listing.EPOCH).days
     added = sync.add(sync.shipped(), synced, listed, day)
+    months = _months(where, synced, added.text)
     record = sync.Record(
         source=source,
         at=before.at if offline and before else now.strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -66,6 +74,11 @@ def sync_(
         names = list(listed.rejected)
         more = f" and {len(names) - NAMED:,} more (ringlet registry inspect)" if len(names) > NAMED else ""
         typer.echo(f"! {len(names):,} rows are no believable prices and were left out: {', '.join(names[:NAMED])}{more}")
+    if months is None:
+        return
+    typer.echo("✓ Your history, month by month:" if months else "✓ Nothing in your history costs another amount")
+    for month, cost_before, cost_after in months:
+        typer.echo(f"  {month}  {usd(cost_before or None)} -> {usd(cost_after or None)}")
 
 
 @app.command()
@@ -105,6 +118,26 @@ def inspect(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = 
         for name, why in record.rejected.items():
             typer.echo(f"left out  {name}: {why}")
     typer.echo(f"yours     {len(own)} in [tokenPriceTable] of {where.config}{': ' + ', '.join(sorted(own)) if own else ''}")
+
+
+def _months(where: Paths, synced: bytes, text: bytes) -> list[tuple[str, int, int]] | None:
+    """The months of the user's history that cost another amount by the new rows; None where there is no history."""
+    if not os.path.exists(where.journal):
+        return None
+    from cli.refresh import opened  # loads the log and the adapters
+
+    with opened(where, os.environ, time.time_ns() // 1000) as store:
+        books = [Book(sync.shipped(), rows, store.config.price_table()) for rows in (synced, text)]
+        before, after = (_cost_by_month(store.priced_with(book)) for book in books)
+    return sync.difference(before, after)
+
+
+def _cost_by_month(days: Mapping[int, Day]) -> dict[str, int]:
+    costs: dict[str, int] = {}
+    for number, day in days.items():
+        month = listing.iso(number)[:7]
+        costs[month] = costs.get(month, 0) + sum(sum(numbers[at] for at in _COSTS) for numbers in day.cells.values())
+    return costs
 
 
 def _shipped() -> str:

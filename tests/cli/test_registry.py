@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from cli import gate
 from cli.main import run
 
 ROW = {"mode": "chat", "litellm_provider": "acme", "input_cost_per_token": 2e-06, "output_cost_per_token": 4e-06}
@@ -140,6 +141,46 @@ def test_file_and_offline_fetch_nothing(server: PriceServer, home: Path, tmp_pat
     assert run(["registry", "sync", "--file", str(tmp_path / "missing.json")]) == 3
     assert server.asked == []
     assert home.exists()
+
+
+CALL = {
+    "type": "assistant",
+    "uuid": "u1",
+    "sessionId": "s1",
+    "timestamp": "2026-03-20T10:00:00.000Z",
+    "cwd": "/x",
+    "version": "2.0.0",
+    "requestId": "req_1",
+    "message": {
+        "id": "msg_1",
+        "role": "assistant",
+        "type": "message",
+        "model": "claude-future-9",
+        "stop_reason": "end_turn",
+        "usage": {"input_tokens": 1_000_000, "output_tokens": 1_000, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 0},
+    },
+}
+
+
+def test_sync_tells_which_months_cost_another_amount(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A call of March whose model nobody listed costs $4.02 once it is listed at $4 and $20; the same file again changes nothing."""
+    transcripts = tmp_path / "claude" / "projects" / "p"
+    transcripts.mkdir(parents=True)
+    (transcripts / "s1.jsonl").write_text(json.dumps(CALL) + "\n")
+    prices = tmp_path / "prices.json"
+    prices.write_text(json.dumps({"claude-future-9": ROW | {"input_cost_per_token": 4e-06, "output_cost_per_token": 2e-05}}))
+    monkeypatch.setenv("CLAUDE_CONFIG_DIR", str(tmp_path / "claude"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert gate.main(["usage", "--period", "all"]) == 0
+    capsys.readouterr()
+
+    assert run(["registry", "sync", "--file", str(prices)]) == 0
+    assert "  2026-03  - -> $4.02" in capsys.readouterr().out.splitlines()
+    assert run(["registry", "sync", "--file", str(prices)]) == 0
+    assert "Nothing in your history costs another amount" in capsys.readouterr().out
+    assert (home / "prices" / "synced.tsv").exists()
 
 
 def test_inspect_names_the_folder_and_the_shipped_dates(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
