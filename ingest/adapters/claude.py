@@ -6,7 +6,7 @@ about a call is decided in `claude_call`, and the event it becomes in `claude_ev
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 from msgspec import UNSET
@@ -41,6 +41,7 @@ _DESKTOP = "local-agent-mode-sessions"
 _WINDOWS_STORE = "Packages/Claude_pzs8sxrjxfjjc/LocalCache/Roaming/Claude"
 _FILE = msgspec.msgpack.Decoder(File)
 _NOTHING: list[Event] = []
+_LONGEST_VALUE = 128
 
 
 class Claude:
@@ -90,8 +91,9 @@ class Claude:
         return _line_events(state, line)
 
     def sessions(self, place: Place, head: bytes, tail: bytes) -> list[SessionInfo]:
-        """Titles and the parents of forks."""
-        return sessions_of(self.agent, file_of(place).session, head, tail)
+        """Titles and the parents of forks. A line that names no session means that of the first line which does."""
+        named = next(_values(head, b'"sessionId"'), b"").decode("utf-8", "replace")
+        return sessions_of(self.agent, named or file_of(Place(path=place.path, root=place.root)).session, head, tail)
 
 
 ADAPTER = Claude()
@@ -205,15 +207,23 @@ def _damaged(file: File, record: bytes) -> tuple[File, list[Event]]:
 
 def _first_time(head: bytes) -> int | None:
     """The first time that the first lines name, in microseconds since 1970."""
-    at = head.find(b'"timestamp"')
-    while at >= 0:
-        value = head[at + len(b'"timestamp"') :][:64].lstrip(b" :")
-        quoted = value.split(b'"')[1] if value.startswith(b'"') and value.count(b'"') >= 2 else b""
+    for value in _values(head, b'"timestamp"'):
         try:
-            return keys.microseconds(decode.instant(quoted.decode("ascii", "replace")))
+            return keys.microseconds(decode.instant(value.decode("ascii", "replace")))
         except decode.BadRecord:
-            at = head.find(b'"timestamp"', at + 1)
+            continue
     return None
+
+
+def _values(head: bytes, name: bytes) -> Iterator[bytes]:
+    """The texts that the first lines have under a name (given in its quotes), in order, without decoding the lines."""
+    at = head.find(name)
+    while at >= 0:
+        at += len(name)
+        value = head[at : at + _LONGEST_VALUE].lstrip(b" :")
+        if value.startswith(b'"') and value.count(b'"') > 1:
+            yield value.split(b'"')[1]
+        at = head.find(name, at)
 
 
 def _copied_until(head: bytes) -> int:

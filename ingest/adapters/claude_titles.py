@@ -11,7 +11,9 @@ from ingest.decode import BadRecord, objects, text
 from pipeline.sources import SessionInfo
 
 _LONGEST = 300
-_NEEDLES = (b'"summary"', b'"ai-title"', b'"custom-title"', b'"forkedFrom"')
+_LONGEST_LINE = 2048
+_NEEDLES = (b'"summary"', b'"ai-title"', b'"custom-title"')
+_FORKED = b'"forkedFrom"'
 
 
 class _Line(msgspec.Struct, gc=False):
@@ -70,13 +72,24 @@ def _speaks_of(leaf: str, head: bytes, tail: bytes) -> bool:
 def _lines(head: bytes, tail: bytes) -> list[_Line]:
     found = []
     for part in (head,) if head == tail else (head, tail):
-        for record in part.split(b"\n"):
-            if not any(needle in record for needle in _NEEDLES):
-                continue
+        for record in _told(part):
             try:
                 found.append(_DECODER.decode(record))
             except (ValueError, RecursionError, OverflowError):
                 found.extend(_damaged(record))
+    return found
+
+
+def _told(part: bytes) -> list[bytes]:
+    """The lines of `part` that may name a session, and the first that says it was copied.
+
+    Thousands of files are looked at in one import: lines with titles are short, so that the long ones need not be searched.
+    """
+    found = [line for line in part.split(b"\n") if len(line) < _LONGEST_LINE and any(needle in line for needle in _NEEDLES)]
+    at = part.find(_FORKED)
+    if at >= 0:
+        end = part.find(b"\n", at)
+        found.append(part[part.rfind(b"\n", 0, at) + 1 : end if end >= 0 else len(part)])
     return found
 
 
