@@ -75,7 +75,7 @@ def test_factors_are_fractions() -> None:
 def test_off_peak_weekdays_by_number_or_name_and_hours_for_every_day() -> None:
     """Windows for every day, for weekdays by number or name, in the listing's zone."""
     block = {"hours_utc": "16:30-00:30", "weekday_timezone": "Asia/Shanghai", "input_cost_per_token": 1e-06}
-    block |= {"windows": [{"hours_utc": ["00:00-01:00"], "weekdays": [1, "Tuesday"]}]}  # type: ignore[dict-item]
+    block |= {"windows": [{"hours_utc": ["00:00-01:00"], "weekdays": [1, "Tuesday"]}]}
 
     assert listing.fields_of({"off_peak_pricing": block}) == {"p": "480|1234567:990-30|12:0-60", "i~": 10**12}
 

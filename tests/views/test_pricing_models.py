@@ -132,3 +132,14 @@ def test_user_table_is_asked_first_under_every_form_of_the_name() -> None:
     assert dated.input == 10**12
     assert own is not None
     assert own.input == 4 * 10**12
+
+
+def test_user_table_may_name_the_provider_or_what_is_no_model() -> None:
+    """`provider/model` prices one provider's calls alone; a router's name has the price that the user gives it, and no other."""
+    table = listing.table({"corp/gpt-5": {"input": 1, "output": 2}, "auto": {"input": 4, "output": 5}})
+    book = Book(FILE, overrides=table)
+    prices = [
+        resolve(book, Shape(provider, model, DAY)) for provider, model in (("corp", "gpt-5"), ("openai", "gpt-5"), ("cursor", "auto"))
+    ]
+
+    assert [rates and rates.input // 10**12 for rates in prices] == [1, 3, 4]

@@ -122,13 +122,9 @@ class Book:
             self._steps = tuple(sorted({int(step) for text in (self._shipped, self._synced) for step in header(text, "steps").split()}))
         return self._steps
 
-    def header(self) -> dict[str, str]:
-        """What the shipped file says of itself: source, from, until, models, rows."""
-        return {name: header(self._shipped, name) for name in ("source", "from", "until", "models", "rows", "corrections")}
-
 
 def open_book(prices: str | None, overrides: bytes = b"") -> Book:
-    """The book with what was synced into the folder `prices`; `overrides` from `table.lines`."""
+    """The book with what was synced into the folder `prices`; `overrides` from `listing.table`."""
     synced = b""
     if prices is not None:
         try:

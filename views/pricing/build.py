@@ -82,8 +82,8 @@ def _falls_far(before: Fields, after: Fields) -> bool:
 def _check(model: str, rows: list[Row], corrections: list[tuple[int, int | None, Fields]]) -> None:
     for fields in [row.fields for row in rows] + [changes for _, _, changes in corrections]:
         factors = [(1, 1)]
-        for name in ("x.fast", "x.us", "x.eu"):
-            if name in fields:
+        for name in sorted(fields):
+            if name.startswith("x."):
                 more, less = map(int, str(fields[name]).split("/"))
                 factors += [(factor * more, divisor * less) for factor, divisor in factors]
         if "claude" in model.lower():

@@ -8,7 +8,7 @@ Rules and their sources: whole-request tiers, service tiers, off-peak hours and 
 """
 
 from views.pricing.book import Fields
-from views.pricing.models import candidates, providers_of
+from views.pricing.models import candidates, own_names, providers_of
 from views.pricing.money import ratio
 
 TYPE_CHECKING = False
@@ -160,7 +160,7 @@ def _matches(book: "Book", provider: str | None, model: str) -> "Iterator[tuple[
 
 def _search(book: "Book", provider: str | None, model: str) -> "Iterator[tuple[Candidate, Entry]]":
     if book.overridden:
-        for name in candidates(provider, model):
+        for name in own_names(provider, model):
             entry = book.override(name.name)
             if entry is not None:
                 yield name, entry

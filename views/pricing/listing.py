@@ -16,6 +16,7 @@ MODES = ("chat", "completion", "responses")
 SMALLEST, BEYOND = Decimal("1e-9"), Decimal("1e-3")
 """A rate per token is believed if it is zero or SMALLEST <= rate < BEYOND: a price of another unit (per thousand or per million) is not."""
 DEAREST_SEARCH = Decimal(1)
+LARGEST_FACTOR = 100
 EPOCH = date(1970, 1, 1)
 
 _BASES = {
@@ -174,11 +175,11 @@ def _take_table(fields: Fields, tiers: object) -> None:
 def _take_factors(fields: Fields, entry: object) -> None:
     if not isinstance(entry, Mapping):
         return
-    for name in ("fast", "us", "eu"):
-        if entry.get(name) is not None:
-            factor = Fraction(_decimal(entry[name], name))
-            if not 0 < factor <= 100:
-                raise Unbelievable(f"provider_specific_entry.{name} is {entry[name]}")
+    for name, value in entry.items():
+        if re.fullmatch("[a-z][a-z0-9_-]*", str(name)) and isinstance(value, int | float | str) and not isinstance(value, bool):
+            factor = Fraction(_decimal(value, f"provider_specific_entry.{name}"))
+            if not 0 < factor <= LARGEST_FACTOR:
+                raise Unbelievable(f"provider_specific_entry.{name} is {value}")
             fields[f"x.{name}"] = f"{factor.numerator}/{factor.denominator}"
 
 

@@ -154,6 +154,14 @@ def candidates(provider: str | None, model: str) -> "Iterator[Candidate]":
     yield from last
 
 
+def own_names(provider: str | None, model: str) -> "Iterator[Candidate]":
+    """The names under which the user's own table may price `model`; also what is no model by itself, since there somebody says its price."""
+    if provider is not None:
+        yield Candidate(f"{provider}/{model}", "provider/model", None, None)
+    yield Candidate(model, "exact name", None, None)
+    yield from candidates(provider, model)
+
+
 def maker_of(name: str) -> tuple[str, tuple[str, ...]]:
     """(prefix, providers) of the rows of whoever made the model of that normalised name."""
     for family, prefix, providers in _MAKERS:
