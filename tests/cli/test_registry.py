@@ -205,6 +205,16 @@ def test_show_tells_row_rule_and_rates(home: Path, capsys: pytest.CaptureFixture
     assert not home.exists()
 
 
+def test_session_in_the_documentation_is_what_is_printed(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """docs/prices.md shows a real session."""
+    text = (Path(__file__).parents[2] / "docs" / "prices.md").read_text()
+    command, _, expected = text.partition("$ ringlet ")[2].partition("```")[0].partition("\n")
+
+    assert run(command.split()) == 0
+    assert [line.rstrip() for line in capsys.readouterr().out.splitlines()] == expected.splitlines()
+    assert not home.exists()
+
+
 def test_show_reads_the_users_table(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A row of config.toml prices its model and is named as the reason."""
     home.mkdir()

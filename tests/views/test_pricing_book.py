@@ -6,7 +6,7 @@ import pytest
 
 from tests.views.pricing_rows import book_file, day, one_model
 from views.pricing import listing
-from views.pricing.book import Book, amount, open_book, state
+from views.pricing.book import Book, amount, open_book
 
 FLAT = {"input_cost_per_token": 3e-06, "output_cost_per_token": 15e-06}
 
@@ -142,18 +142,6 @@ def test_steps_are_all_thresholds_in_use() -> None:
     book = Book(book_file({("m-1", "acme"): {"2025-01-06": tiered}, ("xai/g", "xai"): {"2025-01-06": tiered}}))
 
     assert book.steps() == (199_999, 200_000)
-
-
-def test_state_changes_with_the_synced_rows_and_the_configuration(tmp_path: Path) -> None:
-    """Whatever can change a price changes the stamp."""
-    config = tmp_path / "config.toml"
-    stamps = [state(str(tmp_path), str(config))]
-    (tmp_path / "synced.tsv").write_bytes(b"# steps: \n")
-    stamps.append(state(str(tmp_path), str(config)))
-    config.write_text("[usage]\n")
-    stamps.append(state(str(tmp_path), str(config)))
-
-    assert len(set(stamps)) == 3
 
 
 def test_book_without_a_prices_folder_is_the_shipped_one(tmp_path: Path) -> None:

@@ -32,8 +32,6 @@ SHIPPED = os.path.join(os.path.dirname(__file__), "data", "book.tsv")
 SYNCED = "synced.tsv"
 ALWAYS = -(10**6)
 """The day of a row of the user's that names none."""
-RULES = 1
-"""Raised when the code prices the same rows differently, so that stored prices are known to be old."""
 
 
 class Row:
@@ -134,18 +132,6 @@ def open_book(prices: str | None, overrides: bytes = b"") -> Book:
             pass
     with open(SHIPPED, "rb") as file:
         return Book(file.read(), synced, overrides)
-
-
-def state(prices: str, config_file: str | None = None) -> str:
-    """A stamp that changes with everything that can change a price: the shipped and the synced rows, the user's table, these rules."""
-    parts = [str(RULES)]
-    for path in (SHIPPED, os.path.join(prices, SYNCED), config_file):
-        try:
-            found = os.stat(path) if path else None
-        except OSError:
-            found = None
-        parts.append("-" if found is None else f"{found.st_ino}.{found.st_size}.{found.st_mtime_ns}")
-    return " ".join(parts)
 
 
 def newest(text: bytes, name: str) -> Row | None:

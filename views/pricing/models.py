@@ -155,7 +155,7 @@ def candidates(provider: str | None, model: str) -> "Iterator[Candidate]":
 
 
 def own_names(provider: str | None, model: str) -> "Iterator[Candidate]":
-    """The names under which the user's own table may price `model`; also what is no model by itself, since there somebody says its price."""
+    """The names under which the user's own table may price `model`; also what is no model by itself: here somebody says its price."""
     if provider is not None:
         yield Candidate(f"{provider}/{model}", "provider/model", None, None)
     yield Candidate(model, "exact name", None, None)
