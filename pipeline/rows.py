@@ -56,12 +56,12 @@ class RowQuery(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     columns: tuple[str, ...]
     id: str = "id"
     """Column that names a row."""
-    updated: str = "time_updated"
-    """Column that grows whenever a row changes; where it is missing every look reads all rows."""
+    updated: str | None = "time_updated"
+    """Column that grows whenever a row changes; where the database lacks it every look reads all rows. None: rows never change."""
     overlap: int = 60_000
     """How far below the last look's greatest `updated` the next one begins, in its unit: transactions commit out of order."""
-    only: tuple[tuple[str, str], ...] = ()
-    """(column, value) that a row must have; a column that is missing asks nothing."""
+    only: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """(column, values), one of which a row must have, `*` standing for any text; a column that is missing asks nothing."""
     joins: tuple[Join, ...] = ()
     sessions: bool = False
     """Its records tell of sessions too: `Adapter.sessions` is given them as `head`."""
@@ -143,6 +143,7 @@ class _Plan:
         self.possible = query.id in own
         self._updated = query.updated if query.updated in own else None
         self._rowid = _has_rowid(db, query.table)
+        self._by_number = query.updated is None and self._rowid
         self._parts: list[tuple[str, list[str]]] = [("row", [column for column in query.columns if column in own])]
         selected = [f"t.{_name(query.id)}", *(f"t.{_name(column)}" for column in self._parts[0][1])]
         joined = ""
@@ -158,7 +159,7 @@ class _Plan:
             joined += f" LEFT JOIN {_name(join.table)} {alias} ON {alias}.{_name(join.key)} = {left}.{_name(column)}"
             self._parts.append((join.name, [join.key, *columns]))
             selected += [f"{alias}.{_name(each)}" for each in (join.key, *columns)]
-        self._only = [(column, value) for column, value in query.only if column in own]
+        self._only = [(column, values) for column, values in query.only if column in own]
         self._select = f"SELECT {', '.join(selected)} FROM {_name(query.table)} t{joined}"
 
     def pass_from(self, mark: Mark) -> Mark:
@@ -172,24 +173,28 @@ class _Plan:
 
     def sql(self, mark: Mark) -> str:
         """The statement for the next page after `mark`."""
-        conditions = [f"t.{_name(column)} = ?" for column, _ in self._only]
+        conditions = [f"({' OR '.join([f't.{_name(column)} GLOB ?'] * len(values))})" for column, values in self._only]
         if mark.id is not None:
             conditions.append(f"t.{_name(self._query.id)} > ?")
         if self._since(mark) is not None:
             # A row written late with an old time (a session that was imported) has at least a new number.
             late = " OR t.rowid > ?" if self._rowid else ""
             conditions.append(f"(t.{_name(self._updated or '')} >= ?{late})")
+        if self._by_number:
+            conditions.append("t.rowid > ?")
         where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
         return f"{self._select}{where} ORDER BY t.{_name(self._query.id)} LIMIT {PAGE_ROWS}"
 
     def values(self, mark: Mark) -> list[Scalar]:
         """The values of that statement."""
-        values: list[Scalar] = [value for _, value in self._only]
+        values: list[Scalar] = [value for _, wanted in self._only for value in wanted]
         if mark.id is not None:
             values.append(mark.id)
         since = self._since(mark)
         if since is not None:
             values += [since, mark.rowid] if self._rowid else [since]
+        if self._by_number:
+            values.append(mark.rowid)
         return values
 
     def record(self, row: tuple[Any, ...]) -> bytes:

@@ -2,7 +2,7 @@
 
 Decides which files and tables hold messages and what stands around one. What a message says is decided in `opencode_call`, its counters in
 `opencode_message`. Parts repeat what their message says (`step-finish`), sessions sum it up: neither is ever added.
-Format: OpenCode 0.x to 2.x (2025 to October 2026); tables `message` (1.x), `session_message` and `session_v2` (2.x).
+Format: OpenCode 0.x to 2.x (2025 to October 2026); tables `message` (1.x), `session_message`, `session_v2` and `event` (2.x).
 """
 
 import os
@@ -30,7 +30,7 @@ FIRST = RowQuery(
 SECOND = RowQuery(
     table="session_message",
     columns=("id", "session_id", "type", "seq", "time_created", "time_updated", "data"),
-    only=(("type", "assistant"),),
+    only=(("type", ("assistant", "compaction")),),
     joins=(
         Join(name="session", table="session_v2", on="session_id", columns=_ABOUT_SESSION),
         Join(name="boundary", table="session_message", on="session.fork_boundary", columns=("seq",)),
@@ -38,6 +38,15 @@ SECOND = RowQuery(
         Join(name="first_session", table="session", on="session_id", columns=_ABOUT_SESSION),
     ),
 )
+ASIDE = RowQuery(
+    table="event",
+    columns=("id", "aggregate_id", "created", "type", "data"),
+    # It is a log. The type may end in its version.
+    updated=None,
+    only=(("type", ("session.usage.recorded", "session.usage.recorded.*")),),
+    joins=(Join(name="session", table="session_v2", on="aggregate_id", columns=_ABOUT_SESSION),),
+)
+"""Titles and compactions: calls that are no message of their own."""
 TITLES = tuple(
     RowQuery(table=table, columns=("id", "title", "parent_id", "fork_session_id", "time_updated"), sessions=True)
     for table in ("session", "session_v2")
@@ -62,8 +71,11 @@ class _Boundary(msgspec.Struct):
 class _Row(msgspec.Struct):
     id: Any = None
     session_id: Any = None
+    aggregate_id: Any = None
+    type: Any = None
     seq: Any = None
     time_created: Any = None
+    created: Any = None
     data: Any = None
     title: Any = None
     parent_id: Any = None
@@ -100,7 +112,7 @@ class OpenCode:
     agent = AGENT
     title = "OpenCode"
     patterns: Sequence[Pattern] = (
-        Pattern(glob="*.db", kind="rows", queries=(FIRST, SECOND, *TITLES)),
+        Pattern(glob="*.db", kind="rows", queries=(FIRST, SECOND, ASIDE, *TITLES)),
         Pattern(glob="storage/message/*/*.json", kind="document"),
         Pattern(glob="storage/session/*/*.json", kind="document"),
     )
@@ -153,12 +165,12 @@ class OpenCode:
 
 def _of_row(record: bytes) -> list[Event]:
     found = _decoded(record)
-    if found is None or found.table not in (FIRST.table, SECOND.table) or not isinstance(found.row.data, str):
+    if found is None or found.table not in (FIRST.table, SECOND.table, ASIDE.table) or not isinstance(found.row.data, str):
         return []
     row, session = found.row, found.session or found.first_session or Session()
     around = Around(
         message=decode.text(row.id),
-        session=decode.text(row.session_id),
+        session=decode.text(row.session_id) or decode.text(row.aggregate_id),
         parent=decode.text(session.parent_id),
         forked_from=decode.text(session.fork_session_id),
         seq=row.seq if isinstance(row.seq, int) else None,
@@ -166,9 +178,10 @@ def _of_row(record: bytes) -> list[Event]:
         directory=decode.text(session.directory),
         version=decode.text(session.version),
         copied=session.fork_session_id is not None and found.boundary is not None and _not_after(row.seq, found.boundary.seq),
-        second=found.table == SECOND.table,
+        second=found.table != FIRST.table,
+        aside=found.table == ASIDE.table or row.type == "compaction",
         from_row=True,
-        written=row.time_created,
+        written=row.time_created if row.time_created is not None else row.created,
     )
     events: list[Event] = []
     for message in messages_of(row.data):

@@ -5,6 +5,9 @@ Decides which messages are calls, and the identity and owner of each.
 A message is known by its id, which a row and an older JSON file share. A fork copies messages under new ids and keeps what they say, so
 each call also claims the times, model and counters that a copy repeats. Where the store says what was copied (OpenCode 2), a copy claims
 the place of the original in its session too.
+
+OpenCode 2 logs the usage of titles and compactions as an event, and that of a compaction in its message as well: the session and the
+counters show that they are one.
 """
 
 from datetime import datetime
@@ -42,6 +45,8 @@ class Around(msgspec.Struct, frozen=True, kw_only=True):
     """Place in the session; a copy keeps it."""
     copied: bool = False
     """The store says that a fork copied it."""
+    aside: bool = False
+    """The call served the session itself: a title, a compaction."""
     from_row: bool = False
     """It stands in a database; its older JSON file owns nothing."""
     second: bool = False
@@ -53,7 +58,7 @@ class Around(msgspec.Struct, frozen=True, kw_only=True):
 def events_of(message: Message, around: Around) -> list[Event]:
     """The call that a message tells of, if any."""
     time = message.time if isinstance(message.time, dict) else {}
-    created = time.get("created") if time.get("created") is not None else around.written
+    created = next((each for each in (time.get("created"), around.written, _written_us(around)) if each is not None), None)
     try:
         began_at = decode.instant(created) if created is not None else None
         model, provider = model_of(message)
@@ -102,6 +107,8 @@ def _event(
     )
     said_by_copies = keys.identity("opencode.copy", *said)
     claims, offers = _places(around)
+    if around.aside and not around.copied:
+        claims += (keys.identity("opencode.aside", session, *said[4:]),)
     cost = decode.usd(message.cost)
     extra = {"reasoning": "soft"} if counters.soft else {}
     if cost == 0:
@@ -149,6 +156,22 @@ def _places(around: Around) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
     return ((keys.identity("opencode.place", around.forked_from, around.seq),) if around.copied else (), (own,))
 
 
+def _written_us(around: Around) -> int | None:
+    """When a logged event was written that has no time: its id counts up in the way that a session's counts down."""
+    digits = (around.message or "").removeprefix("evt_")[:_ID_DIGITS]
+    try:
+        began_us = keys.microseconds(decode.instant(around.began))
+        return _near((int(digits, 16) >> 12), began_us // 1000) * 1000 if len(digits) == _ID_DIGITS else None
+    except (BadRecord, ValueError):
+        return None
+
+
+def _near(low_ms: int, ms: int) -> int:
+    """The time nearest to `ms` of which an id holds the low bits."""
+    ahead = (low_ms - ms) % _ID_PERIOD_MS
+    return ms + (ahead if ahead < _ID_PERIOD_MS // 2 else ahead - _ID_PERIOD_MS)
+
+
 def session_began_us(session: str | None, began: object, message_us: int) -> int:
     """When a session began: as its row says, else by its id, else not after the message.
 
@@ -166,9 +189,7 @@ def session_began_us(session: str | None, began: object, message_us: int) -> int
         return message_us
     if len(digits) < _ID_DIGITS:
         return message_us
-    message_ms = message_us // 1000
-    ahead = (low_ms - message_ms) % _ID_PERIOD_MS
-    return (message_ms + (ahead if ahead < _ID_PERIOD_MS // 2 else ahead - _ID_PERIOD_MS)) * 1000
+    return _near(low_ms, message_us // 1000) * 1000
 
 
 def _status(message: Message) -> Status:
@@ -179,7 +200,7 @@ def _status(message: Message) -> Status:
 
 
 def _initiator(message: Message, around: Around) -> Initiator:
-    if message.summary is True or message.agent in _TASKS or message.mode in _TASKS:
+    if around.aside or message.summary is True or message.agent in _TASKS or message.mode in _TASKS:
         return "task"
     return "subagent" if around.parent else "main"
 

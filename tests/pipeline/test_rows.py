@@ -194,10 +194,23 @@ def test_only_rows_with_the_wanted_value_are_read(tmp_path: Path) -> None:
     with database(tmp_path / "a.db") as db:
         add(db, "m1", 1, session="a")
         add(db, "m2", 2, session="b")
+        add(db, "m3", 3, session="cc")
 
-    query = RowQuery(table="message", columns=("id",), only=(("session_id", "b"), ("type", "assistant")))
+    query = RowQuery(table="message", columns=("id",), only=(("session_id", ("b", "c*")), ("type", ("assistant",))))
 
-    assert read(tmp_path / "a.db", query)[0] == ["m2"]
+    assert read(tmp_path / "a.db", query)[0] == ["m2", "m3"]
+
+
+def test_rows_that_never_change_are_read_once(tmp_path: Path) -> None:
+    """A table that only grows is read by row number: no time has to tell what is new, and nothing is read again."""
+    query = RowQuery(table="message", columns=("id",), updated=None)
+    with database(tmp_path / "a.db") as db:
+        add(db, "m2", 5)
+        _, mark = read(tmp_path / "a.db", query)
+        assert read(tmp_path / "a.db", query, mark)[0] == []
+        add(db, "m1", 1)
+
+        assert read(tmp_path / "a.db", query, mark)[0] == ["m1"]
 
 
 def test_broken_text_and_odd_values_do_not_stop_a_pass(tmp_path: Path) -> None:

@@ -1,0 +1,15 @@
+CREATE TABLE session_v2 (id TEXT PRIMARY KEY, project_id TEXT NOT NULL, parent_id TEXT, fork_session_id TEXT, fork_boundary TEXT, directory TEXT NOT NULL, title TEXT,
+  version TEXT NOT NULL, cost REAL DEFAULT 0 NOT NULL, tokens_input INTEGER DEFAULT 0 NOT NULL, tokens_output INTEGER DEFAULT 0 NOT NULL, time_created INTEGER NOT NULL,
+  time_updated INTEGER NOT NULL);
+CREATE TABLE session_message (id TEXT PRIMARY KEY, session_id TEXT NOT NULL, type TEXT NOT NULL, seq INTEGER NOT NULL, time_created INTEGER NOT NULL,
+  time_updated INTEGER NOT NULL, data TEXT NOT NULL);
+CREATE TABLE event (id TEXT PRIMARY KEY, aggregate_id TEXT NOT NULL, seq INTEGER NOT NULL, created INTEGER, type TEXT NOT NULL, data TEXT NOT NULL);
+INSERT INTO session_v2 VALUES ('ses_p', 'p', NULL, NULL, NULL, '/w/two', 'T2', '2.0.8', 0.5, 999, 999, 1788253200000, 1788253200000);
+INSERT INTO session_message VALUES ('msg_1', 'ses_p', 'assistant', 2, 1788253201000, 1788253201100, '{"agent":"build","model":{"id":"gpt-5.6-sol","providerID":"openai"},"content":[{"type":"text","text":"a \"tokens\" talk"}],"time":{"created":1788253201000,"completed":1788253206000},"cost":0.25,"tokens":{"input":100,"output":10,"reasoning":0,"cache":{"read":0,"write":0}}}');
+INSERT INTO event VALUES ('evt_05c326074001abc', 'ses_p', 1, 1788253200500, 'session.usage.recorded.1', '{"sessionID":"ses_p","source":"title","cost":0.125,"tokens":{"input":31,"output":7,"reasoning":2,"cache":{"read":0,"write":0}}}');
+INSERT INTO event VALUES ('evt_05c3348e0001abc', 'ses_p', 5, NULL, 'session.usage.recorded', '{"sessionID":"ses_p","source":"compaction","cost":0.125,"tokens":{"input":5000,"output":900,"reasoning":0,"cache":{"read":0,"write":0}}}');
+INSERT INTO event VALUES ('evt_05c3348e0002abc', 'ses_p', 6, 1788253260000, 'session.step.ended.1', '{"sessionID":"ses_p","source":"step","cost":0.125,"tokens":{"input":777,"output":777,"reasoning":0,"cache":{"read":0,"write":0}}}');
+INSERT INTO session_message VALUES ('msg_c', 'ses_p', 'compaction', 6, 1788253250000, 1788253250100, '{"reason":"auto","summary":"never read","time":{"created":1788253250000,"completed":1788253260000},"cost":0.125,"tokens":{"input":5000,"output":900,"reasoning":0,"cache":{"read":0,"write":0}}}');
+INSERT INTO session_v2 VALUES ('ses_f', 'p', NULL, 'ses_p', 'msg_fc', '/w/two', 'F', '2.0.8', 0.5, 999, 999, 1788253290000, 1788253290000);
+INSERT INTO session_message VALUES ('msg_f1', 'ses_f', 'assistant', 2, 1788253290000, 1788253290100, '{"agent":"build","model":{"id":"gpt-5.6-sol","providerID":"openai"},"content":[{"type":"text","text":"a \"tokens\" talk"}],"time":{"created":1788253201000,"completed":1788253206000},"cost":0.25,"tokens":{"input":100,"output":10,"reasoning":0,"cache":{"read":0,"write":0}}}');
+INSERT INTO session_message VALUES ('msg_fc', 'ses_f', 'compaction', 6, 1788253290000, 1788253290100, '{"time":{"created":1788253250000,"completed":1788253260000},"cost":0.125,"tokens":{"input":5000,"output":900,"reasoning":0,"cache":{"read":0,"write":0}}}');
