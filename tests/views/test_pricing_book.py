@@ -99,6 +99,15 @@ def test_synced_rows_follow_the_shipped_ones() -> None:
     assert fields_on(book, "2025-06-01")["r"] == 3 * 10**11
 
 
+def test_open_correction_holds_for_rows_that_are_synced_later() -> None:
+    """A correction without an end corrects what the list will say, too."""
+    wrong = {**FLAT, "cache_creation_input_token_cost_above_1hr": 9e-06}
+    shipped = book_file({("m-1", "acme"): {"2025-01-06": wrong}}, {"m-1": [("2025-01-06", None, {"h": 6 * 10**12})]})
+    synced = book_file({("m-1", "acme"): {"2026-12-01": {**wrong, "cache_read_input_token_cost": 3e-07}}})
+
+    assert fields_on(Book(shipped, synced), "2026-12-24")["h"] == 6 * 10**12
+
+
 def test_name_is_found_in_any_spelling_the_exact_one_first() -> None:
     """Letter case does not hide a model; where two differ in nothing else, the exact spelling answers first."""
     text = book_file({("Acme/M", "acme"): {"2025-01-06": FLAT}, ("acme/m", "other"): {"2025-01-06": FLAT}})

@@ -88,13 +88,17 @@ class Book:
         known = self._known.get((name, False))
         if known is None:
             found: dict[str, Entry] = {}
+            corrections: dict[str, list[tuple[int, int | None, Fields]]] = {}
             for origin, text in (("shipped", self._shipped), ("synced", self._synced)):
                 for line in lines_of(text, name):
-                    entry, corrections = _parse(line, origin)
+                    entry, corrected = _parse(line, origin)
                     older = found.get(entry.name)
                     if older is not None:
                         entry.rows = _merged(older.rows, entry.rows)
-                    found[entry.name] = Entry(entry.name, entry.provider, _filled(_corrected(entry.rows, corrections)))
+                    found[entry.name] = entry
+                    corrections.setdefault(entry.name, []).extend(corrected)
+            for entry in found.values():
+                entry.rows = _filled(_corrected(entry.rows, corrections[entry.name]))
             known = sorted(found.values(), key=lambda entry: entry.name != name)
             self._known[name, False] = known
         return known
