@@ -19,11 +19,11 @@ from pipeline.errors import Held, RingletError
 STEPS = (
     "begun",  # a commit, seal or compaction holds the journal's write lock; nothing is written
     "staging_made",  # the staging folder exists
-    "staged_written",  # one segment lies in staging, not yet fsynced
+    "staged_written",  # one segment lies in staging, its bytes fsynced, its name not yet
     "staged_synced",  # all segments lie in staging, their bytes and names fsynced
     "journal_written",  # every row of the transaction is in place, COMMIT not yet called
     "committed",  # COMMIT returned
-    "leaf_made",  # the folder of a date exists and its parents are fsynced
+    "leaf_made",  # the folders of all dates exist and their parents are fsynced
     "published_one",  # one segment was renamed into events/, its folder not yet fsynced
     "published",  # all segments lie in events/, the folders fsynced; the journal does not know it yet
     "publish_noted",  # the journal knows that they are published
@@ -40,6 +40,7 @@ STEPS = (
 _RENAME_NOREPLACE = 1
 _RENAME_EXCHANGE = 2
 _AT_FDCWD = -100
+_FEW = 8
 _NETWORK = frozenset(("nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "fuse.sshfs", "fuse.glusterfs", "lustre", "gpfs"))
 
 
@@ -116,13 +117,12 @@ def step(name: str) -> None:
             os.kill(os.getpid(), 9)
 
 
-def write_new(path: str, content: bytes | memoryview, *, sync: bool = True) -> None:
-    """A new file with `content`, its bytes fsynced unless the caller does that; its name is durable once the folder is fsynced."""
+def write_new(path: str, content: bytes | memoryview) -> None:
+    """A new file with `content`, its bytes fsynced; its name is durable once the folder is fsynced."""
     fd = fs.create(path)
     try:
         fs.write(fd, content)
-        if sync:
-            fs.fsync(fd)
+        fs.fsync(fd)
     finally:
         fs.close(fd)
 
@@ -151,6 +151,25 @@ def make_dirs(path: str) -> None:
     fs.fsync_dir(parent)
 
 
+def make_dirs_of(base: str, paths: Iterable[str]) -> None:
+    """The relative `paths` of folders exist under `base`, and all new names are fsynced: each parent once, however many are new in it."""
+    make_dirs(base)
+    grown: dict[str, None] = {}
+    for path in paths:
+        parent = base
+        for part in path.split("/"):
+            child = f"{parent}/{part}"
+            if not os.path.isdir(child):
+                try:
+                    fs.mkdir(child)
+                except FileExistsError:
+                    if not os.path.isdir(child):
+                        raise
+                grown[parent] = None
+            parent = child
+    fsync_dirs(grown)
+
+
 def remove_tree(path: str) -> None:
     """The folder and all in it are gone; nothing happens where there is none. Links are removed, not followed."""
     try:
@@ -166,9 +185,17 @@ def remove_tree(path: str) -> None:
 
 
 def fsync_dirs(paths: Iterable[str]) -> None:
-    """The names in each of the folders are on the disk."""
-    for path in sorted(set(paths)):
-        fs.fsync_dir(path)
+    """The names in each of the folders are on the disk. Many are waited for at once."""
+    distinct = sorted(set(paths))
+    if len(distinct) <= _FEW:
+        for path in distinct:
+            fs.fsync_dir(path)
+        return
+    # Only a large commit has that many, and the pool costs more to import than a small commit takes.
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(fs.fsync_dir, distinct))
 
 
 class Lock:

@@ -56,6 +56,8 @@ def connect(path: str) -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
+        # Memory is taken as pages are touched: a small commit uses a few, a large one is spared reading each page many times.
+        connection.execute("PRAGMA cache_size=-65536")
         if sys.platform == "darwin":
             connection.execute("PRAGMA fullfsync=1")
             connection.execute("PRAGMA checkpoint_fullfsync=1")

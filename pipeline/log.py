@@ -12,6 +12,7 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,8 @@ from pipeline.sources import Counts, Cursor, Quarantined, Reading, SessionInfo, 
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from pipeline import segments
 
 BULK_ROWS = 5_000
 """From this many new rows on a commit writes segments instead of hot rows; this many hot rows are worth sealing."""
@@ -198,7 +201,9 @@ class Log:
 
     def sources(self) -> list[StoredSource]:
         """All sources ever registered, in the order of their numbers."""
-        rows = self._connection.execute("SELECT id, path, agent, CAST(root AS BLOB), kind, cursor, counts, seen, gone FROM sources ORDER BY id")
+        rows = self._connection.execute(
+            "SELECT id, path, agent, CAST(root AS BLOB), kind, cursor, counts, seen, gone FROM sources ORDER BY id"
+        )
         return [
             StoredSource(
                 id=number,
@@ -234,12 +239,15 @@ class Log:
             dimensions = journal.Dimensions(self._connection)
             changes = absorb(self._connection, dimensions, batch, rows, ingested_at_us=ingested_at_us)
             dimensions.store(changes.rows.dim)
-            self._keep(changes)
             done.seq = self._number(len(changes.rows))
+            seqs = range(done.seq - len(changes.rows) + 1, done.seq + 1)
             if len(changes.rows) >= BULK_ROWS:
-                staged = self._stage(changes.rows, range(done.seq - len(changes.rows) + 1, done.seq + 1))
+                with self._staging(changes.rows, seqs) as staging:
+                    self._keep(changes)
+                    staged = self._recorded(staging.finish())
             else:
-                self._heat(changes.rows, done.seq - len(changes.rows) + 1)
+                self._keep(changes)
+                self._heat(changes.rows, seqs)
             self._account(taken, batch, rows, changes, done, ingested_at_us)
         self._publish(staged)
         done.days = {at_us // DAY_US for at_us in changes.rows.at_us}
@@ -251,7 +259,10 @@ class Log:
             return []
         with self._transaction():
             hot = self._connection.execute("SELECT seq, row FROM hot ORDER BY day, seq").fetchall()
-            made = self._stage(unpacked(blob for _, blob in hot), [seq for seq, _ in hot]) if hot else []
+            made: list[SegmentInfo] = []
+            if hot:
+                with self._staging(unpacked(blob for _, blob in hot), [seq for seq, _ in hot]) as staging:
+                    made = self._recorded(staging.finish())
             self._connection.execute("DELETE FROM hot")
         return self._publish(made)
 
@@ -282,10 +293,9 @@ class Log:
         if changes.removed:
             connection.executemany("DELETE FROM calls WHERE id = ?", [(number,) for number in changes.removed])
         connection.executemany(_INSERT_CALL, changes.inserted)
-        changes.identities.sort()
-        connection.executemany(
-            "INSERT OR IGNORE INTO identities VALUES(?, ?, ?)", changes.identities
-        )
+        # In the order of the table, many entries are appended rather than inserted.
+        changes.identities.sort(key=itemgetter(0))
+        connection.executemany("INSERT OR IGNORE INTO identities VALUES(?, ?, ?)", changes.identities)
         for old, new in changes.moved:
             connection.execute("UPDATE moved SET call = ? WHERE call = ?", (new, old))
             connection.execute("INSERT INTO moved VALUES(?, ?)", (old, new))
@@ -297,19 +307,21 @@ class Log:
         (seq,) = self._connection.execute("SELECT value FROM meta WHERE name = 'seq'").fetchone()
         return int(seq)
 
-    def _heat(self, rows: Rows, first: int) -> None:
+    def _heat(self, rows: Rows, seqs: Sequence[int]) -> None:
         days = [at_us // DAY_US for at_us in rows.at_us]
-        self._connection.executemany("INSERT INTO hot VALUES(?, ?, ?)", zip(range(first, first + len(days)), days, packed(rows), strict=True))
+        self._connection.executemany("INSERT INTO hot VALUES(?, ?, ?)", zip(seqs, days, packed(rows), strict=True))
 
-    def _stage(self, rows: Rows, seqs: Sequence[int]) -> list[SegmentInfo]:
+    def _staging(self, rows: Rows, seqs: Sequence[int]) -> "segments.Staging":
         # Parquet costs far more to load than a small commit takes.
         from pipeline import segments
 
         recover.clear_staging(self.home, self._connection)
         dims = journal.all_dims(self._connection, set(rows.dim))
-        made = segments.stage(self.home, rows, seqs, dims, epoch=self.position().epoch, machine=self.machine)
+        return segments.Staging(self.home, rows, seqs, dims, epoch=self.position().epoch, machine=self.machine)
+
+    def _recorded(self, made: list[SegmentInfo]) -> list[SegmentInfo]:
         for one in made:
-            segments.record(self._connection, one, published=False)
+            recover.record(self._connection, one, published=False)
         return made
 
     def _publish(self, made: Sequence[SegmentInfo]) -> list[SegmentInfo]:
@@ -385,9 +397,7 @@ class Log:
         (last,) = self._connection.execute("SELECT max(id) FROM calls").fetchone()
         return None if first is None else (first >> journal.DAY_BITS, last >> journal.DAY_BITS)
 
-    def totals(
-        self, start_us: int, end_us: int, *, offset_us: int, steps: Sequence[int], hours: bool = False
-    ) -> Iterator[Total]:
+    def totals(self, start_us: int, end_us: int, *, offset_us: int, steps: Sequence[int], hours: bool = False) -> Iterator[Total]:
         """Sums over the calls with start_us <= time < end_us; local days are those of a zone `offset_us` east of UTC.
 
         `steps` are thresholds of the whole prompt (input, cache reads and writes) in tokens, ascending.

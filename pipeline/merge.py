@@ -13,9 +13,11 @@ import msgspec
 
 from pipeline.batch import OWNER_FIELDS, Batch, Dims
 
+HEAD = Struct(">qI")
+"""The first 12 bytes of an identity: its handle and the beginning of its rest."""
+
 T = TypeVar("T", bound="int | bytes")
 
-_HEAD = Struct(">qI")
 _BARE = bytes(7)
 _FACT_FIELDS = tuple(name for name in Dims.__struct_fields__ if name not in OWNER_FIELDS)
 
@@ -51,8 +53,8 @@ class Folded(msgspec.Struct, gc=False):
     """Calls among the rows of a batch: `winner` and `owner` give the row that counts and the row that owns; `members` all rows of those
     calls that have more than one, by position."""
 
-    winner: list[int]
-    owner: list[int]
+    winner: Sequence[int]
+    owner: Sequence[int]
     members: dict[int, list[int]]
 
 
@@ -63,23 +65,25 @@ def folded(batch: Batch, rows: Sequence[int]) -> Folded:
     """
     union = joined(batch, rows)
     if not union:
-        winner = list(rows)
+        winner: Sequence[int] = rows
         return Folded(winner, winner, {})
     find = union.find
     sets: dict[int, list[int]] = {}
     for row in rows:
         sets.setdefault(find(row), []).append(row)
     ties = _Ties(batch)
-    winner, owner, members = [], [], {}
+    winners: list[int] = []
+    owners: list[int] = []
+    members: dict[int, list[int]] = {}
     for position, members_of in enumerate(sets.values()):
         if len(members_of) == 1:
-            winner.append(members_of[0])
-            owner.append(members_of[0])
+            winners.append(members_of[0])
+            owners.append(members_of[0])
         else:
-            winner.append(ties.winner(members_of))
-            owner.append(ties.owner(members_of))
+            winners.append(ties.winner(members_of))
+            owners.append(ties.owner(members_of))
             members[position] = members_of
-    return Folded(winner, owner, members)
+    return Folded(winners, owners, members)
 
 
 def joined(batch: Batch, rows: Sequence[int]) -> Union[int]:
@@ -111,7 +115,7 @@ def joined(batch: Batch, rows: Sequence[int]) -> Union[int]:
 
 def handle(identity: bytes) -> tuple[int, int]:
     """(handle, rest) of an identity as the journal's index keeps them: 64 and 31 bits. Rest 0 is the handle's own, bare identity."""
-    head, rest = _HEAD.unpack_from(identity)
+    head, rest = HEAD.unpack_from(identity)
     # Another identity's rest may begin with zeros by chance; it must not pass for the bare one.
     return head, rest >> 1 or int(identity[8:15] != _BARE)
 
@@ -169,9 +173,9 @@ class _Ties:
         rank, dim = self._batch.owner_rank, self._batch.dim
         best = rows[0]
         for row in rows:
-            if rank[row] < rank[best]:
-                best = row
-            elif rank[row] == rank[best] and dim[row] != dim[best] and self._text(dim[row], True) < self._text(dim[best], True):
+            if rank[row] < rank[best] or (
+                rank[row] == rank[best] and dim[row] != dim[best] and self._text(dim[row], True) < self._text(dim[best], True)
+            ):
                 best = row
         return best
 

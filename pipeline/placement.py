@@ -68,14 +68,12 @@ def publish(home: str, names: Iterable[str]) -> None:
 
     Raises FileNotFoundError for a segment that lies neither in staging nor in the log.
     """
-    leaves = set()
+    names = list(names)
+    leaves = dict.fromkeys(leaf_of(name) for name in names)
+    durable.make_dirs_of(os.path.join(home, "events"), leaves)
+    durable.step("leaf_made")
     for name in names:
         target = published_path(home, name)
-        leaf = os.path.dirname(target)
-        if leaf not in leaves:
-            durable.make_dirs(leaf)
-            leaves.add(leaf)
-            durable.step("leaf_made")
         source = staged_path(home, name)
         try:
             durable.fs.rename_new(source, target)
@@ -87,7 +85,7 @@ def publish(home: str, names: Iterable[str]) -> None:
             if os.path.lexists(source):
                 durable.fs.unlink(source)
         durable.step("published_one")
-    durable.fsync_dirs(leaves)
+    durable.fsync_dirs(published_path(home, leaf) for leaf in leaves)
     durable.step("published")
 
 

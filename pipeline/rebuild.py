@@ -126,7 +126,9 @@ class Rebuild:
             more = [None if unknown else value for value, unknown in zip(more, known.unknown, strict=True)]
             rows.append((number, key, known.best[0], -known.best[1], known.dim, known.at_us - day * DAY_US, *known.sums, *more))
             claimed = known.claimed - {key}
-            index.extend((head, number << 1 | claim, rest) for head, rest, claim in entries(key, list(claimed), list(known.offered - claimed)))
+            index.extend(
+                (head, number << 1 | claim, rest) for head, rest, claim in entries(key, list(claimed), list(known.offered - claimed))
+            )
         index.sort()
         self._dimensions.store(row[4] for row in rows)
         connection.executemany(f"INSERT INTO calls VALUES({', '.join('?' * 15)})", rows)

@@ -14,7 +14,7 @@ import msgspec
 
 from pipeline import durable, journal, placement
 from pipeline.errors import Damaged, RingletError
-from pipeline.placement import published_names, published_path, staged_names, staged_path
+from pipeline.placement import SegmentInfo, published_names, published_path, staged_names, staged_path
 
 HEAD = "log.head"
 
@@ -131,7 +131,7 @@ def adopt(home: str, connection: sqlite3.Connection, machine: str) -> list[str]:
             continue
         if info.epoch == epoch:
             held.setdefault(info.day, []).append((info.lo, info.hi))
-        segments.record(connection, info, published=True)
+        record(connection, info, published=True)
     hot = [
         (day, blob)
         for seq, day, blob in connection.execute("SELECT seq, day, row FROM hot ORDER BY seq").fetchall()
@@ -146,6 +146,23 @@ def adopt(home: str, connection: sqlite3.Connection, machine: str) -> list[str]:
     connection.execute("UPDATE sources SET cursor = NULL, counts = NULL, seen = NULL")
     durable.step("adopted")
     return notes
+
+
+def record(connection: sqlite3.Connection, info: SegmentInfo, *, published: bool) -> None:
+    """The journal names the segment."""
+    row = (
+        info.name,
+        info.day,
+        info.epoch,
+        info.lo,
+        info.hi,
+        info.rows,
+        info.size,
+        info.digest,
+        msgspec.msgpack.encode(info.sums),
+        published,
+    )
+    connection.execute("INSERT INTO segments VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
 
 
 def set_aside(home: str, name: str) -> str:

@@ -3,7 +3,7 @@
 Decides how rows become an Arrow table. The meaning of each column is in `docs/parquet.md`; a version is never changed, only followed by another.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -74,21 +74,23 @@ _QUANTUM = Decimal(1).scaleb(-18)
 _RENAMED = {"at": "at_us", "ingested_at": "ingested_at_us", "logged_cost_usd": "logged_cost"}
 
 
-def table(rows: Rows, dims: Mapping[int, Dims]) -> pa.Table:
-    """The rows as a table of `SCHEMA`; `dims` holds at least the dimensions that they name."""
+def table(rows: Rows, dims: Mapping[int, Dims], order: list[int] | None = None) -> pa.Table:
+    """The rows, in that order of their places, as a table of `SCHEMA`; `dims` holds at least the dimensions that they name."""
     numbers = sorted(set(rows.dim))
     place = {number: at for at, number in enumerate(numbers)}
+    places = None if order is None else pa.array(order, pa.int32())
     dim = pa.array([place[number] for number in rows.dim], pa.int32())
+    dim = dim if places is None else dim.take(places)
     used = [dims[number] for number in numbers]
     columns = []
     for field in SCHEMA:
         if field.name in DIMENSIONS:
             columns.append(_spread([getattr(one, field.name) for one in used], field.type, dim))
         elif field.name == "kind":
-            columns.append(_spread(list(KINDS), field.type, pa.array(rows.kind, pa.int8())))
+            columns.append(_array(field.name, [KINDS[kind] for kind in rows.kind], field.type, places))
         else:
             values = getattr(rows, _RENAMED.get(field.name, field.name))
-            columns.append(_array(field.name, values, field.type))
+            columns.append(_array(field.name, values, field.type, places))
     return pa.Table.from_arrays(columns, schema=SCHEMA)
 
 
@@ -97,17 +99,23 @@ def money(text: str) -> Decimal:
     return Decimal(text).quantize(_QUANTUM)
 
 
-def _spread(values: Sequence[Any], kind: pa.DataType, index: pa.Array) -> pa.Array:
-    if all(value is None for value in values):
-        return pa.nulls(len(index), kind)
+def _spread(values: list[Any], kind: pa.DataType, index: pa.Array) -> pa.Array:
+    if values.count(values[0]) == len(values):
+        return pa.nulls(len(index), kind) if values[0] is None else pa.repeat(pa.scalar(values[0], kind), len(index))
     return pa.array(values, kind).take(index)
 
 
-def _array(name: str, values: Sequence[Any], kind: pa.DataType) -> pa.Array:
-    if values and values[0] is None and not any(value is not None for value in values):
-        return pa.nulls(len(values), kind)
+def _array(name: str, values: list[Any], kind: pa.DataType, places: pa.Array | None) -> pa.Array:
+    if (
+        values
+        and values.count(values[0]) == len(values)
+        and not isinstance(values[0], (list, dict))
+        and (values[0] is None or name != "logged_cost_usd")
+    ):
+        return pa.nulls(len(values), kind) if values[0] is None else pa.repeat(pa.scalar(values[0], kind), len(values))
     if name == "logged_cost_usd":
-        return pa.array([None if text is None else money(text) for text in values], kind)
-    if name == "extra":
-        return pa.array([None if pairs is None else list(pairs.items()) for pairs in values], kind)
-    return pa.array(values, kind)
+        values = [None if text is None else money(text) for text in values]
+    elif name == "extra":
+        values = [None if pairs is None else list(pairs.items()) for pairs in values]
+    made = pa.array(values, kind)
+    return made if places is None else made.take(places)

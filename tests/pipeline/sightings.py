@@ -114,9 +114,7 @@ def same_calls(sightings: list[Sighting]) -> list[list[Sighting]]:
 
 
 def _meet(one: list[Sighting], other: list[Sighting]) -> bool:
-    return any(
-        {a.key, *a.claims} & {b.key, *b.claims, *b.offers} or {b.key, *b.claims} & {*a.offers} for a in one for b in other
-    )
+    return any({a.key, *a.claims} & {b.key, *b.claims, *b.offers} or {b.key, *b.claims} & {*a.offers} for a in one for b in other)
 
 
 def kept(group: list[Sighting]) -> tuple[object, ...]:

@@ -1,13 +1,11 @@
 """The log: what commits, seals and questions promise."""
 
 import os
-import sqlite3
 from collections import Counter
 from decimal import Decimal
 from pathlib import Path
 
 import duckdb
-import msgspec
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -16,7 +14,7 @@ from hypothesis import strategies as st
 from pipeline import segments
 from pipeline.log import Log
 from pipeline.record import DAY_US
-from pipeline.sources import Counts, Cursor, Quarantined, Reading, SessionInfo, Source
+from pipeline.sources import Counts, Cursor, Quarantined, Reading, SessionInfo
 from tests.pipeline.sightings import DAY, NOON, Feed, Sighting, batch, kept, known, name, same_calls
 
 
@@ -199,11 +197,15 @@ def test_counts_of_a_source_add_up(log: Log) -> None:
     bad = Quarantined(offset=3, length=9, reason="unreadable", digest=b"d" * 16)
     title = SessionInfo(agent="a", session="s", title="Mend the roof")
     reading = Reading(
-        source_id=feed.source, before=None, after=Cursor(offset=9), counts=counts, quarantined=[bad], seen={"api_error": 2}, sessions=[title]
+        source_id=feed.source,
+        before=None,
+        after=Cursor(offset=9),
+        counts=counts,
+        quarantined=[bad],
+        seen={"api_error": 2},
+        sessions=[title],
     )
-    rows = batch(
-        *(Sighting(key=key, rank=rank, source=feed.source) for key, rank in (("a", 1), ("b", 1), ("a", 2), ("a", 1)))
-    )
+    rows = batch(*(Sighting(key=key, rank=rank, source=feed.source) for key, rank in (("a", 1), ("b", 1), ("a", 2), ("a", 1))))
 
     log.commit(rows, [reading], ingested_at_us=NOON)
 
@@ -268,7 +270,10 @@ def test_totals_by_local_day_and_step(log: Log) -> None:
     late = NOON + 11 * 3_600_000_000
     Feed(log).commit(Sighting(key="a", at_us=late), Sighting(key="b", at_us=late, input=300), Sighting(key="c"))
 
-    found = {(one.day, one.step): (one.requests, one.input, one.first_at_us) for one in log.totals(0, 10**18, offset_us=7_200_000_000, steps=(200,))}
+    found = {
+        (one.day, one.step): (one.requests, one.input, one.first_at_us)
+        for one in log.totals(0, 10**18, offset_us=7_200_000_000, steps=(200,))
+    }
 
     assert found == {(DAY + 1, 0): (1, 10, late), (DAY + 1, 1): (1, 300, late), (DAY, 0): (1, 10, NOON)}
 
