@@ -229,7 +229,7 @@ def exact(truth: dict[str, Any]) -> Callable[[bytes], None]:
     """A check that `ringlet usage --period all --json` printed the corpus's own sums."""
 
     def check(output: bytes) -> None:
-        said = json.loads(output)["data"]["total_tokens"]
+        said = json.loads(output)["total_tokens"]
         total = truth["total"]
         due = {
             "input_tokens": total["input"],

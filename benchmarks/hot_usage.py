@@ -13,7 +13,7 @@ def main() -> int:
     home, truth = harness.home(args.work, args.bytes)
     with harness.store(args.work, "hot") as store:
         env = {"HOME": str(home), "RINGLET_HOME": str(store)}
-        harness.once(harness.Command("import", harness.ringlet("ingest"), env))
+        harness.once(harness.Command("import", harness.ringlet("usage", "--period", "all"), env))
         bare = harness.Command("python -I -S -c pass", harness.BARE)
         checked = harness.Command("usage --json", harness.ringlet("usage", "--period", "all", "--agent", "claude", "--json"), env)
         checked.check = harness.exact(truth)

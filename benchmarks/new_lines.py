@@ -33,7 +33,7 @@ def main() -> int:
     try:
         with harness.store(args.work, "new") as store:
             env = {"HOME": str(home), "RINGLET_HOME": str(store)}
-            harness.once(harness.Command("import", harness.ringlet("ingest"), env))
+            harness.once(harness.Command("import", harness.ringlet("usage", "--period", "all"), env))
             bare = harness.Command("python -I -S -c pass", harness.BARE)
             ours = [
                 harness.Command(f"usage, {lines} new", harness.ringlet("usage"), env, prepare=partial(append, target, lines))

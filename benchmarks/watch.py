@@ -53,7 +53,7 @@ def main() -> int:
     rng = random.Random(1)
     with harness.store(args.work, "watch") as store:
         env = {"HOME": str(home), "RINGLET_HOME": str(store)}
-        harness.once(harness.Command("import", harness.ringlet("ingest"), env))
+        harness.once(harness.Command("import", harness.ringlet("usage", "--period", "all"), env))
         null = subprocess.DEVNULL
         watcher = subprocess.Popen(
             harness.ringlet("ingest", "--watch"), env={**os.environ, **env}, stdin=null, stdout=null, cwd=harness.ROOT

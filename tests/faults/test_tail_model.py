@@ -6,13 +6,13 @@ import shutil
 from pathlib import Path
 
 import pytest
-from sizes import times
 
 from ingest.adapters.claude import ADAPTER
 from ingest.discover import under
 from ingest.reader import Manner, Work, read, unchanged
 from pipeline.batch import Batch
 from pipeline.sources import Cursor, Reading
+from tests.faults.sizes import times
 
 SEQUENCES = times(2_000)
 GROUPS = 20
