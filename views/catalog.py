@@ -67,7 +67,8 @@ def _joined(sums: pl.LazyFrame, spans: pl.LazyFrame, by: tuple[str, ...]) -> pl.
     seconds = (pl.col("runtime_us") / 1_000_000).alias("runtime_s")
     return (
         rolled_up(sums, by)
-        .join(presence(spans, by).with_columns(seconds), on=by, how="left", nulls_equal=True, maintain_order="left")
+        .join(presence(spans, by).with_columns(seconds), on=by, how="left", nulls_equal=True)
+        .sort(by, nulls_last=True)
         .select(*by, *COUNTS, *COSTS, "cost_usd", *_SPAN)
     )
 

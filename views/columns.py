@@ -41,8 +41,8 @@ MEASURES: dict[str, pl.DataType] = {**dict.fromkeys(COUNTS, pl.Int64()), **dict.
 """What every view but `calls` says of its rows; all of it adds up."""
 
 _NAMES_OF_A_CALL = (
-    *("profile", "agent", "agent_version", "provider", "endpoint", "model", "session", "parent_session", "project", "git_branch", "root"),
-    *("initiator", "granularity", "tier", "speed", "geo", "status", "origin"),
+    *("profile", "agent", "provider", "model", "session", "parent_session", "project", "git_branch", "root"),
+    *("initiator", "granularity", "tier", "speed", "geo", "status"),
 )
 
 CALLS: dict[str, pl.DataType] = {

@@ -36,14 +36,14 @@ def measured(calls: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def rolled_up(rows: pl.LazyFrame, by: Sequence[str]) -> pl.LazyFrame:
-    """Rows that add up (the cube's, the session table's, measured calls) per distinct `by`, sorted by it."""
-    return rows.group_by(by).agg(summed()).sort(by, nulls_last=True)
+    """Rows that add up (the cube's, the session table's, measured calls) per distinct `by`."""
+    return rows.group_by(by).agg(summed())
 
 
 def cube(sessions: pl.LazyFrame) -> pl.LazyFrame:
     """The session table without its sessions.
 
     In:  `columns.SESSIONS`
-    Out: `columns.CUBE`, one row per slot and cell with an event, sorted
+    Out: `columns.CUBE`, one row per slot and cell with an event, by slot
     """
-    return rolled_up(sessions, ("slot", *CELL)).select("slot", *CELL, *COUNTS, *COSTS, "cost_usd")
+    return rolled_up(sessions, ("slot", *CELL)).sort("slot").select("slot", *CELL, *COUNTS, *COSTS, "cost_usd")

@@ -5,6 +5,7 @@ Decides how the log is read for views. Which dates are read, and what becomes of
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import date, timedelta
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ from pipeline.log import Log, Position
 from views.calls import lost_elsewhere
 from views.columns import INSTANT, LOG, MONEY, NAME
 
-BATCH_ROWS = 400_000
+BATCH_ROWS = 250_000
 """Rows that are in memory at once: about 250 MB with all that is made of them."""
 
 _EPOCH = date(1970, 1, 1)
@@ -87,22 +88,33 @@ def lost(content: Content) -> pl.DataFrame | None:
     return lost_elsewhere(rows(content, content.days(), ("key", "kind", "rank", "owner_rank", "at", "requests")))
 
 
-def batches(content: Content, days: Iterable[int]) -> Iterator[tuple[set[int], int]]:
-    """`days` in order, as many at once as `BATCH_ROWS` allows, and how many rows they have."""
+def ahead(content: Content, days: Iterable[int]) -> Iterator[tuple[set[int], pl.DataFrame]]:
+    """`days` in order, as many at once as `BATCH_ROWS` allows, with their rows; the next ones are read while these are in use."""
+    with ThreadPoolExecutor(1) as pool:
+        waiting: tuple[set[int], Future[pl.DataFrame]] | None = None
+        for batch in _batches(content, days):
+            begun = batch, pool.submit(rows, content, batch)
+            if waiting is not None:
+                yield waiting[0], waiting[1].result()
+            waiting = begun
+        if waiting is not None:
+            yield waiting[0], waiting[1].result()
+
+
+def _batches(content: Content, days: Iterable[int]) -> Iterator[set[int]]:
     sizes: dict[int, int] = {}
     for file in content.files:
         sizes[file.day] = sizes.get(file.day, 0) + file.rows
     batch: set[int] = set()
     held = 0
     for day in sorted(days):
-        size = sizes.get(day, 0)
-        if batch and held + size > BATCH_ROWS:
-            yield batch, held
+        if batch and held + sizes.get(day, 0) > BATCH_ROWS:
+            yield batch
             batch, held = set(), 0
         batch.add(day)
-        held += size
+        held += sizes.get(day, 0)
     if batch:
-        yield batch, held
+        yield batch
 
 
 def date_of(day: int) -> date:

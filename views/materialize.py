@@ -56,9 +56,10 @@ def refresh(views: str, log: Log, terms: Terms, *, full: bool = False, progress:
                 months = {name: path for name, path in shelf.partitions(views, view).items() if name in standing} | writer.staged(view)
                 tables.append(shelf.scan([path for _, folder in sorted(months.items()) for path in shelf.in_folder(folder)], view))
             frames = Frames(shelf.scan([], _CALLS), *tables)
-            for view in VIEWS:
-                if view.roll_up is not None:
-                    writer.write(view, None, view.roll_up(frames, terms.zone).collect(engine="streaming"))
+            rolled = [view for view in VIEWS if view.roll_up is not None]
+            rows = pl.collect_all([view.roll_up(frames, terms.zone) for view in rolled if view.roll_up], engine="streaming")
+            for view, found in zip(rolled, rows, strict=True):
+                writer.write(view, None, found)
             writer.publish(whole=not keep)
     return Made(len(stale), calls, whole=not keep)
 
@@ -90,8 +91,8 @@ def read(views: str, log: Log, terms: Terms) -> Frames:
     wanted = pl.col("slot").dt.date().is_in([date_of(day) for day in sorted(content.days() - stale)])
     tables, cubes = ([shelf.scan(shelf.files(views, view), view).filter(wanted)] for view in (_SESSIONS, _CUBE))
     lost = logged.lost(content)
-    for batch, _rows in logged.batches(content, stale):
-        made = _calls(content, batch, terms, lost)
+    for _, rows in logged.ahead(content, stale):
+        made = _calls(rows, terms, lost)
         calls.append(listed(made).lazy())
         tables.append(sessions(measured(made.lazy())).collect().lazy())
         cubes.append(cube(tables[-1]))
@@ -121,29 +122,29 @@ def _make(
     done = counted = 0
     for month, days in months.items():
         tables = []
-        for batch, rows in logged.batches(content, days):
-            calls = _calls(content, batch, terms, lost)
+        for batch, rows in logged.ahead(content, days):
+            calls = _calls(rows, terms, lost)
             tables.append(sessions(measured(calls.lazy())).collect(engine="streaming"))
             by_time = listed(calls)
             dates = by_time["at"].dt.date()
             for day in sorted(batch):
                 start, end = (int(dates.search_sorted(date_of(day), side)) for side in ("left", "right"))
                 writer.write(_CALLS, f"date={date_of(day)}", by_time[start:end])
-            counted, done = counted + by_time.height, done + rows
+            counted, done = counted + by_time.height, done + rows.height
             if progress is not None:
                 progress(done)
         if month in standing:
             kept = ~pl.col("slot").dt.date().is_in([date_of(day) for day in sorted(days)])
             tables.append(shelf.scan(shelf.in_folder(standing[month]), _SESSIONS).filter(kept).collect())
-        table = pl.concat(tables)
+        table = pl.concat(tables).sort("slot")
         writer.write(_SESSIONS, month, table)
         writer.write(_CUBE, month, cube(table.lazy()).collect(engine="streaming"))
     return counted
 
 
-def _calls(content: Content, days: set[int], terms: Terms, lost: pl.DataFrame | None) -> pl.DataFrame:
-    """The calls of some UTC days, owned and priced."""
-    calls = owned(folded(logged.rows(content, days), lost=lost), terms.attribution)
+def _calls(rows: pl.DataFrame, terms: Terms, lost: pl.DataFrame | None) -> pl.DataFrame:
+    """The calls of whole UTC days, owned and priced, by time."""
+    calls = owned(folded(rows, lost=lost), terms.attribution)
     return costed(rated(calls, terms.rates, steps=terms.steps, is_timed=terms.is_timed).lazy()).collect()
 
 

@@ -19,13 +19,13 @@ def sessions(calls: pl.LazyFrame) -> pl.LazyFrame:
     """What each session did per quarter-hour and cell, fine enough for the first and last event of any range of whole quarter-hours.
 
     In:  measured calls (`cube.measured`)
-    Out: `columns.SESSIONS`, sorted
+    Out: `columns.SESSIONS`, by slot
     """
     by = ("slot", "session", *CELL)
     return (
         calls.group_by(by)
         .agg(pl.col("parent_session").min(), pl.col("first_at").min(), pl.col("last_at").max(), *summed())
-        .sort(by, nulls_last=True)
+        .sort("slot")
         .select("slot", "session", "parent_session", *CELL, "first_at", "last_at", *COUNTS, *COSTS, "cost_usd")
     )
 
