@@ -115,6 +115,25 @@ def test_what_is_kept_is_read_back(tmp_path: Path) -> None:
     assert {path.stat().st_mode & 0o777 for path in Path(prices).iterdir()} == {0o600}
 
 
+@pytest.mark.parametrize("damage", [b"m-3\t\tacme\t12x:i=", b"\xff\xfe\x00", b"m-3\t\tacme\n", b"# models: 9\n"])
+def test_damaged_synced_file_is_named_and_prices_as_if_it_were_not_there(tmp_path: Path, damage: bytes) -> None:
+    """Damage costs the rows of the damaged lines, never the answer; doctor can say so."""
+    (tmp_path / "synced.tsv").write_bytes(damage)
+
+    assert sync.trouble(str(tmp_path)) is not None
+    assert Book(SHIPPED, damage).find("m-3") == []
+    assert len(Book(SHIPPED, damage).find("m-1")) == 1
+    assert Book(SHIPPED, damage).steps() == ()
+    assert sync.add(SHIPPED, damage, listed(m_3=ROW), TODAY).new == ["m-3"]
+
+
+def test_whole_synced_file_has_no_trouble(tmp_path: Path) -> None:
+    """Neither has one that was never made."""
+    assert sync.trouble(str(tmp_path)) is None
+    (tmp_path / "synced.tsv").write_bytes(sync.add(SHIPPED, b"", listed(m_3=ROW), TODAY).text)
+    assert sync.trouble(str(tmp_path)) is None
+
+
 def test_difference_names_the_months_that_cost_another_amount() -> None:
     """Per month before and after, only where they differ; a month without any priced call counts as 0."""
     before = {"2026-01": 5, "2026-02": 7}

@@ -91,7 +91,11 @@ class Book:
             corrections: dict[str, list[tuple[int, int | None, Fields]]] = {}
             for origin, text in (("shipped", self._shipped), ("synced", self._synced)):
                 for line in lines_of(text, name):
-                    entry, corrected = _parse(line, origin)
+                    try:
+                        entry, corrected = _parse(line, origin)
+                    except ValueError:
+                        # A damaged file must not keep anybody from their numbers; `sync.trouble` reports it.
+                        continue
                     older = found.get(entry.name)
                     if older is not None:
                         entry.rows = _merged(older.rows, entry.rows)
@@ -121,7 +125,9 @@ class Book:
         """Every prompt size above which some model costs more, rising. `n` exceeds a step when n > step (providers for which n >= step
         is enough are listed one below)."""
         if self._steps is None:
-            self._steps = tuple(sorted({int(step) for text in (self._shipped, self._synced) for step in header(text, "steps").split()}))
+            self._steps = tuple(
+                sorted({int(step) for text in (self._shipped, self._synced) for step in header(text, "steps").split() if step.isdigit()})
+            )
         return self._steps
 
 
@@ -148,10 +154,13 @@ def newest(text: bytes, name: str) -> Row | None:
 
 
 def entries(text: bytes, origin: str) -> "Iterator[Entry]":
-    """Every line of a book file, as it was listed."""
-    for line in text.decode().splitlines():
-        if line and not line.startswith("#"):
-            yield _parse(line, origin)[0]
+    """Every line of a book file, as it was listed; a line that cannot be read is passed over."""
+    for line in text.decode("utf-8", "replace").splitlines():
+        if not line.startswith("#"):
+            try:
+                yield _parse(line, origin)[0]
+            except ValueError:
+                continue
 
 
 def header(text: bytes, name: str) -> str:
@@ -185,7 +194,7 @@ def lines_of(text: bytes, name: str) -> "Iterator[str]":
             high = start
     while text.startswith(wanted, low):
         end = text.find(b"\n", low)
-        yield text[low : end if end >= 0 else len(text)].decode()
+        yield text[low : end if end >= 0 else len(text)].decode("utf-8", "replace")
         low = end + 1 if end >= 0 else len(text)
 
 
@@ -211,6 +220,8 @@ def _parse(line: str, origin: str) -> "tuple[Entry, list[tuple[int, int | None, 
             fields = dict(fields)
             _change(fields, changes, keep_none=False)
             rows.append(Row(int(when), fields, origin))
+    if not rows:
+        raise ValueError("a line without a row")
     return Entry(name or key, provider, rows), corrections
 
 

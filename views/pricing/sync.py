@@ -13,7 +13,7 @@ import msgspec
 from pipeline import durable
 from pipeline.errors import RingletError
 from views.pricing import listing
-from views.pricing.book import SHIPPED, SYNCED, Entry, Fields, Row, entries, newest
+from views.pricing.book import SHIPPED, SYNCED, Entry, Fields, Row, entries, header, newest
 
 LATEST = "litellm-pricing.json"
 """The file as it was last fetched."""
@@ -119,6 +119,15 @@ def keep(prices: str, body: bytes, added: Added, record: Record) -> None:
     durable.write_over(os.path.join(prices, LATEST), body)
     durable.write_over(os.path.join(prices, SYNCED), added.text)
     durable.write_over(os.path.join(prices, RECORD), msgspec.json.encode(record))
+
+
+def trouble(prices: str) -> str | None:
+    """What is wrong with the synced book file in the folder `prices`; None where it is whole or was never made."""
+    text = _read(os.path.join(prices, SYNCED))
+    readable = sum(1 for _ in entries(text, "synced"))
+    if not text or header(text, "models") == str(readable):
+        return None
+    return f"{readable} of {header(text, 'models') or 'an unknown number of'} models can be read: the others have the shipped prices"
 
 
 def shipped() -> bytes:
