@@ -59,15 +59,19 @@ def rank(*, complete: bool, output: int, at_us: int, facts: str, earliest: bool 
     return ((head << _DIGEST_BITS) | (int.from_bytes(digest.digest(), "big") >> 6)).to_bytes(16, "big")
 
 
-def owner_rank(*, copied: bool, sidechain: bool, depth: int, session_start_us: int, session: str | None) -> int:
+def owner_rank(*, copied: bool, sidechain: bool, depth: int, session_start_us: int, session: str | None, rest: str = "") -> int:
     """An integer below 2^63 that orders the claims of several sessions on one call; the smallest owns it.
 
     A record that does not say it was copied comes first, then a main line before a sidechain, then the file with fewer path segments under
-    its root (`depth`), then the session that began earlier, then a digest of the session id.
-    Bits from the top: copied 1, sidechain 1, depth 5, start in seconds 34, digest 22.
+    its root (`depth`), then the session that began earlier, then a digest of the session id, then one of the `rest`: what else the record
+    says of its owner, so that equal ranks name equal owners.
+    Bits from the top: copied 1, sidechain 1, depth 5, start in seconds 34, digest 22 (with a `rest`, its lower 10 are the rest's).
     """
     start_s = min(max(session_start_us // 1_000_000, 0), (1 << 34) - 1)
     digest = int.from_bytes(blake2b((session or "").encode("utf-8", "surrogatepass"), digest_size=3).digest(), "big") >> 2
+    if rest:
+        further = int.from_bytes(blake2b(rest.encode("utf-8", "surrogatepass"), digest_size=2).digest(), "big") >> 6
+        digest = (digest >> 10 << 10) | further
     return (int(copied) << 62) | (int(sidechain) << 61) | (min(depth, 31) << 56) | (start_s << 22) | digest
 
 

@@ -17,7 +17,7 @@ from pipeline.events import Initiator, Status, Tokens, UsageEvent
 class Call:
     """What the calls of one line have in common: `event` gives each of them."""
 
-    __slots__ = ("at", "at_us", "copied", "file", "initiator", "line", "message", "session", "sidechain", "status", "usage")
+    __slots__ = ("at", "at_us", "copied", "file", "initiator", "line", "message", "parent", "session", "sidechain", "status", "usage")
 
     def __init__(
         self, file: File, line: Line, message: Message, usage: Usage, at: datetime, at_us: int, status: Status, is_copied: bool
@@ -32,6 +32,7 @@ class Call:
         self.copied = is_copied
         self.initiator = initiator_of(line, file)
         self.session = line.sessionId or (None if file.flat else file.session)
+        self.parent = self._parent()
         self.sidechain = bool(line.isSidechain) or file.initiator != "main"
 
     def event(self, model: str | None, split: Split, *, part: str = "", initiator: Initiator | None = None) -> UsageEvent:
@@ -61,7 +62,7 @@ class Call:
             provider=provider_of(message),
             model=model,
             session=self.session,
-            parent_session=self._parent(),
+            parent_session=self.parent,
             project=line.cwd or None,
             git_branch=line.gitBranch or None,
             initiator=initiator or self.initiator,
@@ -91,6 +92,7 @@ class Call:
                 depth=file.depth,
                 session_start_us=self.at_us if file.start_us is None else file.start_us,
                 session=self.session,
+                rest=f"{self.parent}|{line.cwd}|{line.gitBranch}|{initiator or self.initiator}",
             ),
             extra={"iteration": part} if part else {},
         )
@@ -116,10 +118,12 @@ def identities(
 
 
 def facts(line: Line, message: Message, usage: Usage, model: str | None, split: Split, cost: Decimal | None, status: Status) -> str:
-    """All that a record says about its bill, written out: records with equal ranks say the same."""
-    tools = usage.server_tool_use
-    searches = tools.web_search_requests if tools is not None else None
+    """All that a record says about its call, owner aside, written out: records with equal ranks say the same."""
+    details, tools = usage.output_tokens_details, usage.server_tool_use
+    thinking = None if details is None else details.thinking_tokens
+    searches = None if tools is None else tools.web_search_requests
     return (
-        f"{model}|{split.input}|{split.output}|{split.cache_read}|{split.cache_write_5m}|{split.cache_write_1h}|{split.ttl_known}|{searches}"
-        f"|{usage.service_tier}|{usage.speed}|{usage.inference_geo}|{message.id}|{line.requestId}|{line.version}|{cost}|{status}"
+        f"{model}|{split.input}|{split.output}|{split.cache_read}|{split.cache_write_5m}|{split.cache_write_1h}|{split.ttl_known}"
+        f"|{thinking}|{searches}|{usage.service_tier}|{usage.speed}|{usage.inference_geo}|{message.id}|{line.requestId}|{line.version}"
+        f"|{cost}|{line.durationMs}|{status}"
     )

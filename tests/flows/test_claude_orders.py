@@ -1,6 +1,7 @@
 """Claude's transcripts in the log: whatever the order and the portions in which lines arrive, the same calls are there in the end."""
 
 import itertools
+import json
 import tempfile
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
@@ -128,6 +129,57 @@ def test_any_order_and_portions_of_lines_end_in_the_same_calls(name: str, data: 
 
     assert logged(portions) == wanted
     assert logged([*portions, lines]) == wanted
+
+
+@st.composite
+def transcripts(draw: st.DrawFn) -> list[list[Sighting]]:
+    """Two transcripts of lines whose few ids, times and counts meet again and again."""
+    few = st.integers(0, 2)
+    files = []
+    for session in ("s-1", "s-2"):
+        lines = []
+        for number in range(draw(st.integers(0, 7))):
+            iterations = [{"type": "advisor_message", "model": "b", "input_tokens": draw(few), "output_tokens": draw(few)}]
+            usage = {
+                "input_tokens": draw(few),
+                "output_tokens": draw(few),
+                "cache_creation_input_tokens": draw(few),
+                "output_tokens_details": draw(st.sampled_from([None, {"thinking_tokens": 1}])),
+                "speed": draw(st.sampled_from([None, "fast"])),
+                "iterations": draw(st.sampled_from([None, iterations])),
+            }
+            line = {
+                "type": "assistant",
+                "sessionId": session,
+                "uuid": f"u-{number}",
+                "timestamp": f"2026-09-0{draw(st.integers(1, 2))}T23:59:5{draw(few)}Z",
+                "requestId": draw(st.sampled_from([None, "req_1", "req_2"])),
+                "isSidechain": draw(st.booleans()),
+                "forkedFrom": draw(st.sampled_from([None, None, {"sessionId": "s-0"}])),
+                "version": draw(st.sampled_from(["2.1.40", "2.1.240"])),
+                "message": {
+                    "id": draw(st.sampled_from([None, "msg_1", "msg_2"])),
+                    "model": draw(st.sampled_from(["a", "b"])),
+                    "stop_reason": draw(st.sampled_from([None, "end_turn"])),
+                    "usage": usage,
+                },
+            }
+            lines.append(json.dumps(line).encode() + b"\n")
+        files.append(list(events_of(f"projects/-w/{session}.jsonl", b"".join(lines))))
+    return files
+
+
+@given(files=transcripts(), data=st.data())
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_lines_that_share_ids_in_every_way_end_in_the_calls_of_the_model(files: list[list[Sighting]], data: st.DataObject) -> None:
+    """However messages, requests, sidechains and copies meet, the log ends in the model's calls, whatever the order and the portions."""
+    lines = [sighting for file in files for sighting in file]
+    shuffled = data.draw(st.permutations(lines))
+    half = len(lines) // 2
+
+    wanted = plainly([lines])
+    assert logged([lines]) == wanted
+    assert logged([shuffled[:half], shuffled[half:]]) == wanted
 
 
 def test_all_cases_together_in_one_log() -> None:

@@ -46,6 +46,16 @@ def test_owner_order() -> None:
     assert first < later < deeper < side < copy < 2**63
 
 
+def test_what_else_an_owner_is_breaks_ties_between_records_of_one_session() -> None:
+    """Two records of one session that differ in project or branch differ in owner rank; the session still comes before that."""
+    about = {"copied": False, "sidechain": False, "depth": 2, "session_start_us": 0}
+    ranks = {owner_rank(**about, session="a", rest=rest) for rest in ("/w/app|main", "/w/app|next", "/w/other|main")}
+
+    assert len(ranks) == 3
+    assert len({rank >> 10 for rank in ranks}) == 1
+    assert len({owner_rank(**about, session=session, rest="/w/app|main") >> 10 for session in "abc"}) == 3
+
+
 def test_reply_is_found_by_either_of_its_ids() -> None:
     """A record that knows only one id claims what a record that knows both offers."""
     both = anthropic("msg_1", "req_1", TOKENS, sidechain=False)
