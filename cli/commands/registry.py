@@ -39,7 +39,8 @@ def sync_(
     where = paths()
     now = datetime.now(UTC)
     synced, before = sync.load(where.prices)
-    known = before.etag if before is not None and before.source == url and not force and sync.latest(where.prices) else None
+    whole = synced and sync.latest(where.prices)
+    known = before.etag if before is not None and before.source == url and whole and not force else None
     if file is not None:
         source, body, etag = file, _from_file(file), None
     elif offline:

@@ -155,8 +155,8 @@ def newest(text: bytes, name: str) -> Row | None:
 
 def entries(text: bytes, origin: str) -> "Iterator[Entry]":
     """Every line of a book file, as it was listed; a line that cannot be read is passed over."""
-    for line in text.decode("utf-8", "replace").splitlines():
-        if not line.startswith("#"):
+    for line in text.decode("utf-8", "replace").split("\n"):
+        if line and not line.startswith("#"):
             try:
                 yield _parse(line, origin)[0]
             except ValueError:
