@@ -48,6 +48,7 @@ class Payload(msgspec.Struct):
     thread_settings: Any = None
     response_id: Any = None
     usage: Any = None
+    thread_token_usage: Any = None
 
 
 class Line(msgspec.Struct):

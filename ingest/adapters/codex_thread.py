@@ -22,6 +22,7 @@ from pipeline.keys import microseconds
 
 MAX_ANCESTORS = 8
 
+_COPIES = (b'"forked_from_id"', b'"subagent_history_start_ordinal"')
 _TASKS = ("review", "compact")
 _PLAIN_TIERS = (None, "default", "auto", "standard")
 
@@ -61,7 +62,7 @@ class Thread(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     recorded: bool = False
     """The file has records of single responses: running totals no longer make calls."""
     unexplained: Vector | None = None
-    """What the running total last grew by, while no record has accounted for it."""
+    """What the running total last grew by in this turn, while no record has accounted for it."""
     predicted: Vector | None = None
     """The running total that follows from the last record."""
     turns: Vector = ZERO
@@ -80,6 +81,7 @@ def marked(thread: Thread, line: Line) -> Thread:
             model=decode.text(payload.model) or thread.model,
             cwd=decode.text(payload.cwd) or thread.cwd,
             provider=decode.text(payload.model_provider) or thread.provider,
+            unexplained=None,
         )
         return _by_turn(thread, uuid_us(payload.turn_id))
     if line.type == "event_msg":
@@ -103,7 +105,9 @@ def marked(thread: Thread, line: Line) -> Thread:
 
 def proves_replay(head: bytes) -> bool:
     """Whether the first lines of a file show where copied history in it ends, or that its lines are copied."""
-    thread = Thread(proof=False)
+    if not any(sign in head for sign in _COPIES) and head.count(b'"session_meta"') < 2:
+        return False
+    thread = Thread()
     for record in head.split(b"\n")[:-1]:
         try:
             lines = lines_of(record)

@@ -1,10 +1,11 @@
 """What Codex's own database says about threads: names, and totals of threads whose rollout is gone.
 
 Decides which of its columns are believed. `tokens_used` is one number for prompt, cache and completion together: no token class can be
-given it, so it never becomes an event. `thread_total` offers it to whoever compares it with the log and shows the rest as lost history.
+given it, so it never becomes an event. `lost` says what no known call accounts for, to be shown beside the totals.
 Format: table `threads` of `state_<n>.sqlite`, openai/codex, `codex-rs/state/migrations` (2026).
 """
 
+from collections.abc import Container, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -63,6 +64,12 @@ def thread_total(record: bytes) -> ThreadTotal | None:
         return None
     provider, project = decode.text(row.get("model_provider")), decode.text(row.get("cwd"))
     return ThreadTotal(session=session, tokens=tokens, at=at, provider=provider, project=project)
+
+
+def lost(records: Iterable[bytes], known: Container[str]) -> list[ThreadTotal]:
+    """Threads in rows of `threads` of which no session in `known` tells: their rollouts are gone, their usage is in no total."""
+    found = (thread_total(record) for record in records)
+    return [each for each in found if each is not None and each.session not in known]
 
 
 def named(record: bytes) -> list[SessionInfo]:

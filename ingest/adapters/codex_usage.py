@@ -89,8 +89,7 @@ def _response(thread: Thread, line: Line, payload: Payload) -> Step:
             return thread, []
         response = decode.text(payload.response_id)
         at = decode.instant(line.timestamp)
-        # The total that holds this response stands either just before its record or just after.
-        before = thread.unexplained == usage
+        before = _is_in_total(thread, usage, payload.thread_token_usage)
         total = thread.total if before else _plus(thread.total, usage)
         if response is None:
             return thread, [Rejected(reason="no_identity", tokens=usage[0] + usage[3])]
@@ -102,6 +101,20 @@ def _response(thread: Thread, line: Line, payload: Payload) -> Step:
         return thread, [_event(thread, usage, at, key, offers=offers, response=response)]
     except BadRecord as error:
         return thread, [Rejected(reason=error.reason, tokens=claimed(payload.usage))]
+
+
+def _is_in_total(thread: Thread, usage: Vector, of_thread: object) -> bool:
+    """Whether the running total that holds a response stands before its record; else it follows.
+
+    The record's own sum over the thread decides where it can: it lacks what an older version counted, and has compactions besides.
+    """
+    try:
+        summed = vector(of_thread)
+    except BadRecord:
+        summed = None
+    if summed is not None and summed != usage and summed in (thread.total, _plus(thread.total, usage)):
+        return summed == thread.total
+    return thread.unexplained == usage
 
 
 def _turn(thread: Thread, line: Line, counters: object) -> Step:

@@ -11,12 +11,12 @@ import pytest
 import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sightings import by_session, encoded, others, stepped, usage
+from sightings import batch_of, by_session, encoded, others, stepped, usage
 
 from ingest.adapter import Place
 from ingest.adapters.codex import ADAPTER
 from ingest.adapters.codex_thread import MAX_ANCESTORS
-from ingest.adapters.codex_threads import THREADS, ThreadTotal, thread_total
+from ingest.adapters.codex_threads import THREADS, ThreadTotal, lost, thread_total
 from ingest.discover import under
 from ingest.reader import Manner, Work, read
 from pipeline.batch import Batch
@@ -301,6 +301,22 @@ def test_a_tier_that_was_asked_for_is_kept_beside() -> None:
     assert [(each.tier, each.extra) for each in usage(ADAPTER, PATH, lines)] == [(None, {"asked_tier": "priority"}), (None, {})]
 
 
+@pytest.mark.parametrize("in_between", ["nothing", "turn", "sum"])
+def test_a_record_explains_one_total(in_between: str) -> None:
+    """A record of a response that looks like the one before is its own call, once a new turn or its sum over the thread says so."""
+    usage_of = counters(100, 0, 10)
+    payload = {"thread_id": "t-1", "response_id": "resp_2", "usage": usage_of}
+    if in_between == "sum":
+        payload["thread_token_usage"] = counters(200, 0, 20)
+    record = encoded({"timestamp": "2026-09-01T09:00:09Z", "type": "token_usage_record", "payload": payload})
+    turn = encoded({"timestamp": "2026-09-01T09:00:08Z", "type": "turn_context", "payload": {"model": "m"}})
+    lines = [header(), total(100, 0, 10), *([turn] if in_between == "turn" else []), record, total(200, 0, 20)]
+
+    calls = calls_of([batch_of(usage(ADAPTER, PATH, lines))])
+
+    assert len(calls) == (1 if in_between == "nothing" else 2)
+
+
 def test_a_printed_turn_without_a_time_is_rejected() -> None:
     """What `codex exec --json` printed is dated by its thread's id; an id that holds no time leaves it undated, so it is no event."""
     printed = [
@@ -327,5 +343,6 @@ def test_a_total_without_classes_is_offered_but_never_an_event() -> None:
     began_at = datetime(2026, 9, 1, 9, tzinfo=UTC)
 
     assert thread_total(record) == ThreadTotal(session="t-9", tokens=500, at=began_at, provider="openai", project="/w/app")
+    assert (lost([record], {"t-8"}), lost([record], {"t-9"})) == ([thread_total(record)], [])
     assert not any(isinstance(event, UsageEvent) for event in stepped(ADAPTER, "state_5.sqlite", [record])[0])
     assert "title" not in THREADS.columns
