@@ -94,6 +94,16 @@ def test_second_sync_asks_with_the_etag_and_force_without(server: PriceServer, h
     assert home.exists()
 
 
+def test_lost_rows_are_fetched_again(server: PriceServer, home: Path) -> None:
+    """Where the rows are gone, what the server says about its own file does not matter."""
+    assert run(["registry", "sync", "--url", server.url]) == 0
+    (home / "prices" / "synced.tsv").unlink()
+
+    assert run(["registry", "sync", "--url", server.url]) == 0
+    assert server.asked == [None, None]
+    assert (home / "prices" / "synced.tsv").exists()
+
+
 @pytest.mark.parametrize(
     ("status", "body"), [(200, b"<html>busy</html>"), (200, b"{}"), (200, b'{"a": '), (500, b"{}"), (404, b""), (204, b"")]
 )
