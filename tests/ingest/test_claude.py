@@ -284,6 +284,28 @@ def test_an_odd_envelope_hides_no_usage(name: str, value: object) -> None:
         assert event(record(**{name: value})).tokens == Tokens(input=6, output=530, cache_read=40)
 
 
+@pytest.mark.parametrize("value", [None, 0.0])
+@pytest.mark.parametrize(
+    ("name", "tokens"),
+    [
+        ("input_tokens", Tokens(output=530, cache_read=40)),
+        ("cache_creation_input_tokens", Tokens(input=6, output=530, cache_read=40)),
+        ("cache_read_input_tokens", Tokens(input=6, output=530)),
+        ("output_tokens", Tokens(input=6, cache_read=40)),
+    ],
+)
+def test_a_counter_that_is_null_is_zero(name: str, value: object, tokens: Tokens) -> None:
+    """A null counter takes nothing from the others; a zero written as 0.0 is the same zero."""
+    assert event(record(usage={name: value})).tokens == tokens
+
+
+@pytest.mark.parametrize("part", ["cache_creation", "server_tool_use", "output_tokens_details", "iterations", "service_tier", "speed"])
+@pytest.mark.parametrize("value", [None, [], {}, "", 7, True])
+def test_an_odd_part_of_a_usage_block_hides_no_tokens(part: str, value: object) -> None:
+    """Whatever stands where a breakdown or a price attribute should be, the counters still count."""
+    assert event(record(usage={part: value})).tokens == Tokens(input=6, output=530, cache_read=40)
+
+
 @real
 @pytest.mark.parametrize(
     ("place", "wanted"),
