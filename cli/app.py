@@ -9,7 +9,7 @@ import sys
 import time
 
 from cli.ask import Request, query_of, unknown
-from cli.outcomes import DONE
+from cli.outcomes import DONE, guarded
 from cli.paths import paths
 from ingest.sweep import sweep
 from pipeline.errors import UnknownName
@@ -22,6 +22,19 @@ if TYPE_CHECKING:
 
     from cli.refresh import Store
     from cli.render import Look
+
+
+def answer(request: Request) -> int:
+    """Answer a question that the gate understood, with the least that it takes, and return the exit code."""
+    code = hot(request)
+    return guarded(lambda: _first(request)) if code is None else code
+
+
+def _first(request: Request) -> int:
+    from cli.former import take_over_once  # nobody's first question is answered from a snapshot
+
+    take_over_once()
+    return usage(request)
 
 
 def hot(request: Request, *, now_us: "int | None" = None) -> "int | None":

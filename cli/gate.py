@@ -24,12 +24,10 @@ def main(argv: "list[str]") -> int:
     parse = _COMMANDS.get(argv[0]) if argv else None
     request = parse(argv[1:]) if parse is not None else None
     if request is not None:
-        from cli.app import hot  # a command line that is not in the grammar does not need it
+        from cli.app import answer  # a command line that is not in the grammar does not need it
 
-        code = hot(request)
-        if code is not None:
-            return code
-    from cli.main import run  # a tenth of a second, only for what is not answered by now
+        return answer(request)
+    from cli.main import run  # a tenth of a second, only for what is not in the grammar
 
     return run(argv)
 

@@ -4,18 +4,14 @@ Decides names and order of the commands; each one's options are its module's. Co
 `cli.gate` answers those.
 """
 
-import errno
 import importlib
-import os
-import sys
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from cli.outcomes import FAILED, INTERRUPTED, PARTLY_DONE, code_of
-from cli.paths import paths
-from pipeline.errors import RingletError
+from cli.former import take_over_once
+from cli.outcomes import DONE, FAILED, guarded
 
 COMMANDS = {
     "usage": "cli.commands.usage",
@@ -75,45 +71,13 @@ def ringlet(
 
 def run(argv: list[str]) -> int:
     """Run one command line (without the program's name) and return its exit code; a failure is one line on standard error."""
+    return guarded(lambda: _run(argv))
+
+
+def _run(argv: list[str]) -> int:
+    take_over_once()
     try:
-        _take_over()
         typer.main.get_command(app).main(args=argv, prog_name="ringlet")
     except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else FAILED if stop.code else 0
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has seen enough; the interpreter must not complain when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except (RingletError, OSError, MemoryError) as error:
-        return _report(error)
-    return 0
-
-
-def _take_over() -> None:
-    """Once, when the program is used under its present name for the first time, say what was taken over from the former one."""
-    try:
-        where = paths()
-    except LookupError as error:
-        raise RingletError(str(error)) from None
-    if os.path.exists(where.profiles):
-        return
-    from cli import takeover  # only whoever has no profiles yet asks
-
-    if takeover.due(where, os.environ):
-        for line in takeover.take_over(where, os.environ):
-            print(f"ringlet: {line}", file=sys.stderr)
-
-
-def _report(error: RingletError | OSError | MemoryError) -> int:
-    """Say on standard error what went wrong, and return the exit code for it."""
-    if isinstance(error, OSError):
-        # A library's text may quote what it was given; the reason and the path are enough to act on.
-        where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, (str, bytes)) else ""
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        mend = "; free some space and run the same command again, nothing that was committed is lost" if full else ""
-        print(f"ringlet: {where}{error.strerror or type(error).__name__}{mend}", file=sys.stderr)
-        return PARTLY_DONE if full else FAILED
-    print(f"ringlet: {error if str(error) else type(error).__name__}", file=sys.stderr)
-    return code_of(error)
+        return stop.code if isinstance(stop.code, int) else FAILED if stop.code else DONE
+    return DONE

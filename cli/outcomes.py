@@ -3,9 +3,15 @@
 Decides which error means which code. The errors themselves are `pipeline.errors`; what a command prints is its own business.
 """
 
+import errno
+import os
+import sys
+
+from pipeline.errors import RingletError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 DONE = 0
 FAILED = 1
@@ -28,6 +34,8 @@ _CODES: "Mapping[str, int]" = {
     "KeyboardInterrupt": INTERRUPTED,
 }
 
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
 _STATUSES: "Mapping[int, int]" = {
     DONE: 200,
     FAILED: 500,
@@ -47,6 +55,32 @@ def code_of(error: BaseException) -> int:
         if kind.__name__ in _CODES:
             return _CODES[kind.__name__]
     return FAILED
+
+
+def guarded(work: "Callable[[], int]") -> int:
+    """The exit code of `work`; a failure that has a name is one line on standard error."""
+    try:
+        return work()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; the interpreter must not complain when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except (RingletError, OSError, MemoryError) as error:
+        return _report(error)
+
+
+def _report(error: "RingletError | OSError | MemoryError") -> int:
+    if isinstance(error, OSError):
+        # A library's text may quote what it was given; the reason and the path are enough to act on.
+        where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, (str, bytes)) else ""
+        full = error.errno in _FULL
+        mend = "; free some space and run the same command again, nothing that was committed is lost" if full else ""
+        print(f"ringlet: {where}{error.strerror or type(error).__name__}{mend}", file=sys.stderr)
+        return PARTLY_DONE if full else FAILED
+    print(f"ringlet: {error if str(error) else type(error).__name__}", file=sys.stderr)
+    return code_of(error)
 
 
 def status_of(code: int) -> int:

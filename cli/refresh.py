@@ -135,6 +135,7 @@ class Store:
             else:
                 days = touched(self.zone, changed)
                 if known.end_day == header.first_day and all(day >= known.end_day for day in days):
+                    known.check_base()
                     counted = self._counted(snapshot_text.open_days_of(known), days)
                     self._write_today(header, known.base_name, known.end_day, counted)
                 else:

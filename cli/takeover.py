@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from cli.former import former
 from cli.paths import Paths
 from pipeline import durable
 from pipeline.errors import RingletError
@@ -27,17 +28,6 @@ class _Old(msgspec.Struct):
     agent_id: str
     provider_id: str | None = None
     metadata: dict[str, Any] = {}
-
-
-def former(environ: Mapping[str, str]) -> str:
-    """The former folder, whether it exists or not."""
-    named = environ.get("CLOWN_CONFIG_DIR")
-    return named or os.path.join(environ.get("XDG_CONFIG_HOME") or os.path.join(environ.get("HOME", ""), ".config"), "clown")
-
-
-def due(where: Paths, environ: Mapping[str, str]) -> bool:
-    """Whether there is a former folder that nobody has looked at yet. A store of its own (RINGLET_HOME) takes nothing over."""
-    return not environ.get("RINGLET_HOME") and not os.path.exists(where.profiles) and os.path.isdir(former(environ))
 
 
 def take_over(where: Paths, environ: Mapping[str, str]) -> list[str]:

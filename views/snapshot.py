@@ -8,7 +8,7 @@ A torn or foreign file is simply no snapshot. This module imports nothing that t
 `tests/cli/test_hot_imports.py` holds that.
 """
 
-from os import stat
+from os import fstat, stat
 
 from views import calendar
 from views.query import Answer, Query, Row, Totals, arrange
@@ -89,11 +89,21 @@ class Snapshot:
         """The local day of an instant; None where this snapshot does not know."""
         return calendar.day_under(self.header.midnights, self.header.first_day, now_us)
 
+    @property
+    def last_day(self) -> "int | None":
+        """The last day outside the base on which there is a call; None where there is none."""
+        return max((int(line[2:]) for line in self.lines if line[:1] == "d"), default=None)
+
     def names(self, field: str) -> "list[str]":
         """The names of a field (`profile`, `agent`, `provider`, `model`) that occur in any call, a to z. Raises `Stale`."""
         place = FIELDS.index(field)
         with Base(self.base_path, self.base_name) as base:
             return sorted({name for combo in (*base.combos, *self.combos) if (name := combo[place]) is not None})
+
+    def check_base(self) -> None:
+        """Raises `Stale` where the base is missing, cut or another one."""
+        with Base(self.base_path, self.base_name):
+            pass
 
     def answers(self, query: Query) -> bool:
         """Whether the snapshot holds enough to answer a question."""
@@ -146,6 +156,8 @@ class Snapshot:
             sum_up(totals, sums.groups())
             if totals.requests:
                 return sums, closed, None
+            if not query.filters():
+                return sums, closed, base.last_day if self.last_day is None else self.last_day
             anywhere = Sums(query, anywhere=True)
             anywhere.take(base.combos, base.days(None, None))
             anywhere.take(self.combos, self.lines)
@@ -227,11 +239,17 @@ class Base:
             self._file = open(self._path, "rb")
         except OSError:
             raise Stale from None
-        if self._file.readline() != f"ringlet base {VERSION} {self._name}\n".encode():
+        try:
+            if self._file.readline() != f"ringlet base {VERSION} {self._name}\n".encode():
+                raise Stale
+            self._sizes = [int(size) for size in self._file.readline().split()]
+            offsets = [int(number) for number in self._file.readline().split()]
+            # The name covers every byte, but hashing them all would take longer than the answer: a cut file has another size.
+            if fstat(self._file.fileno()).st_size != self._file.tell() + sum(self._sizes):
+                raise Stale
+        except (Stale, ValueError):
             self._file.close()
-            raise Stale
-        self._sizes = [int(size) for size in self._file.readline().split(b"\t")]
-        offsets = [int(number) for number in self._file.readline().split()]
+            raise Stale from None
         self._index = list(zip(offsets[::2], offsets[1::2], strict=True))
         self.combos = split(self._read(self._sizes[0]))[0]
         self._start = self._file.tell()
@@ -239,6 +257,11 @@ class Base:
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
+
+    @property
+    def last_day(self) -> "int | None":
+        """The last day that the file holds; None where it holds none."""
+        return self._index[-1][0] if self._index else None
 
     def _read(self, size: int) -> str:
         return self._file.read(size).decode("utf-8", "surrogatepass")

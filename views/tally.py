@@ -62,9 +62,9 @@ class Group:
 
     __slots__ = ("combo", "numbers", "spans")
 
-    def __init__(self, combo: "Combo") -> None:
+    def __init__(self, combo: "Combo", numbers: "list[int]") -> None:
         self.combo = combo
-        self.numbers: list[int] = nothing()
+        self.numbers = numbers
         self.spans: Spans = {}
 
 
@@ -105,14 +105,19 @@ class Sums:
                 if wanted[index]:
                     group = held[index]
                     if group is None:
-                        group = held[index] = by_combo[combos[index]] = Group(combos[index])
-                    add(group.numbers, list(map(int, values)))
+                        held[index] = by_combo[combos[index]] = Group(combos[index], list(map(int, values)))
+                    else:
+                        add(group.numbers, list(map(int, values)))
                     self.last_day = day if self.last_day is None else max(day, self.last_day)
             elif kind == "s":
                 session, number, first, last = rest.split("\t")
                 group = held[int(number)]
                 if group is not None:
-                    widen(group.spans, session, (int(first), int(last)))
+                    spans = group.spans
+                    if session in spans:
+                        widen(spans, session, (int(first), int(last)))
+                    else:
+                        spans[session] = int(first), int(last)
 
     @property
     def unpriced_models(self) -> "list[str]":

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from cli.former import due
 from cli.main import run
 from cli.paths import paths
-from cli.takeover import due, take_over
+from cli.takeover import take_over
 from pipeline.profiles import Rules
 
 

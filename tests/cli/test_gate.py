@@ -1,0 +1,162 @@
+"""The gate: which command lines it answers itself, and that its answers are those of the full command line."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cli import app, gate
+from cli.main import run as full
+from tests.cli.homes import Outcome, at_home, mixed, ringlet, run
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("home")
+    mixed(made)
+    ringlet(made, "usage")
+    return made
+
+
+NAMES = {
+    "--profile": ["default", "acme", "mine", "nobody"],
+    "--model": ["claude-sonnet-4-5", "claude-sonnet-4-5-20250929", "claude-*", "mystery-9", "claude-sonnet-4"],
+    "--provider": ["anthropic", "ollama", "openai", "nobody"],
+    "--agent": ["claude", "codex", "nobody"],
+    "--period": list(gate.PERIODS),
+}
+
+
+@st.composite
+def command_lines(draw: st.DrawFn) -> list[str]:
+    """Any command line of the grammar."""
+    words: list[list[str]] = []
+    for option, names in NAMES.items():
+        name = draw(st.none() | st.sampled_from(names))
+        if name is not None:
+            words.append(draw(st.sampled_from([[option, name], [f"{option}={name}"]])))
+    words += [[word] for word in draw(st.sets(st.sampled_from(["--json", "--no-sync"])))]
+    words += [[word] for word in draw(st.lists(st.sampled_from(gate.GROUPINGS), max_size=1))]
+    return ["usage", *(part for word in draw(st.permutations(words)) for part in word)]
+
+
+@settings(max_examples=150, deadline=None)
+@given(argv=command_lines())
+def test_both_ways_give_the_same_answer(home: Path, argv: list[str]) -> None:
+    """Over the whole grammar, exit code, output and errors are those of the full command line."""
+    with at_home(home):
+        assert gate.usage(argv[1:]) is not None
+        assert run(gate.main, argv) == run(full, argv)
+
+
+def words(text: str) -> list[str]:
+    return text.split()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "--period 14d",
+        "--period",
+        "--profile",
+        "--profile --json",
+        "--profile=",
+        "--model a --model b",
+        "--json --json",
+        "models agents",
+        "models models",
+        "projects",
+        "export",
+        "--since 2026-05-01",
+        "--json=yes",
+        "--help",
+        "-p today",
+        "models extra",
+    ],
+)
+def test_what_is_not_in_the_grammar_is_left_alone(line: str) -> None:
+    """One word too many, an option twice or without its value, or anything unknown: the full command line decides."""
+    assert gate.usage(words(line)) is None
+
+
+def test_the_grammar_says_what_was_asked() -> None:
+    """Every word of a command line ends in the request."""
+    request = gate.usage(words("--profile work models --period=7d --model m --provider p --agent a --json --no-sync"))
+
+    assert request is not None
+    assert (request.profile, request.what, request.period, request.model) == ("work", "models", "7d", "m")
+    assert (request.provider, request.agent, request.json, request.sync) == ("p", "a", True, False)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    mixed(tmp_path)
+    assert ringlet(tmp_path, "usage").code == 0
+    return tmp_path
+
+
+def hot(home: Path, *argv: str, now: str = "2026-05-13T12:00:00+00:00", zone: str = "UTC") -> bool:
+    """Whether the gate answers from the snapshot alone."""
+    request = gate.usage(list(argv))
+    assert request is not None
+    with at_home(home, now=now, zone=zone):
+        outcome = run(lambda _: app.hot(request), [])
+    return outcome != Outcome(None, "", "")  # type: ignore[arg-type]
+
+
+def test_fresh_snapshot_answers_alone(store: Path) -> None:
+    """While nothing has changed, the snapshot is all that is read."""
+    assert hot(store)
+    assert hot(store, "daily", "--period", "all")
+
+
+def test_midnight_does_not_make_a_snapshot_old(store: Path) -> None:
+    """The coming days are known to the snapshot: on the next day it answers about the new today and yesterday."""
+    tomorrow = "2026-05-14T00:00:00+00:00"
+
+    assert hot(store, now=tomorrow)
+    assert "Yesterday (2026-05-13)" in ringlet(store, "usage", "--period", "yesterday", now=tomorrow).out
+
+
+@pytest.mark.parametrize("change", ["log", "deleted log", "new log", "config", "profiles", "prices", "zone", "home", "clock"])
+def test_whatever_could_change_an_answer_makes_a_snapshot_old(store: Path, change: str) -> None:
+    """A changed log, setting, rule, price, zone or agent home, and a clock outside the known days, take a longer look."""
+    zone, now = "UTC", "2026-05-13T12:00:00+00:00"
+    logs = store / ".claude" / "projects" / "-src"
+    if change == "log":
+        with (logs / "one.jsonl").open("a") as file:
+            file.write('{"type":"user"}\n')
+    elif change == "deleted log":
+        (logs / "two.jsonl").unlink()
+    elif change == "new log":
+        (logs / "nine.jsonl").write_text("")
+    elif change == "config":
+        (store / "rl" / "config.toml").write_text('[usage]\ncost_mode = "logged"\n')
+    elif change == "profiles":
+        (store / "rl" / "profiles.json").unlink()
+    elif change == "prices":
+        (store / "rl" / "prices").mkdir()
+        (store / "rl" / "prices" / "synced.tsv").write_text("")
+    elif change == "zone":
+        zone = "Asia/Tokyo"
+    elif change == "home":
+        with at_home(store):
+            os.environ["CLAUDE_CONFIG_DIR"] = str(store / "elsewhere")
+            request = gate.usage([])
+            assert request is not None
+            assert app.hot(request) is None
+        return
+    else:
+        now = "2027-05-13T12:00:00+00:00"
+
+    assert not hot(store, now=now, zone=zone)
+
+
+def test_no_sync_skips_only_the_look_at_logs(store: Path) -> None:
+    """`--no-sync` trusts the snapshot about logs, and about nothing else."""
+    (store / ".claude" / "projects" / "-src" / "nine.jsonl").write_text("")
+    assert hot(store, "--no-sync")
+    (store / "rl" / "profiles.json").unlink()
+    assert not hot(store, "--no-sync")
