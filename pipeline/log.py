@@ -12,6 +12,7 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from datetime import date
 from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ import msgspec
 from pipeline import durable, journal, placement, recover
 from pipeline.absorb import Changes, absorb
 from pipeline.batch import Batch, Dims
-from pipeline.errors import Damaged
+from pipeline.errors import Damaged, Held
 from pipeline.placement import SegmentInfo
 from pipeline.record import DAY_US, Rows, packed, unpacked
 from pipeline.sources import Counts, Cursor, Quarantined, Reading, SessionInfo, Source
@@ -273,6 +274,39 @@ class Log:
         """
         self.mended += recover.settle(self.home, self._path, self._connection)
         self.machine = str(journal.meta(self._connection)["machine"])
+        leaves = [leaf for (leaf,) in self._connection.execute("SELECT leaf FROM compactions")]
+        if leaves:
+            self._finish_compactions(leaves)
+
+    def compact(self, today: date) -> list[SegmentInfo]:
+        """The segments of each closed UTC date are one; those that were made. `today` is the current UTC date.
+
+        Raises Held while another process compacts, Damaged for a segment whose bytes have changed.
+        """
+        # Parquet costs far more to load than a small commit takes.
+        from pipeline import compact
+
+        made = []
+        with durable.lock(os.path.join(self.home, "compact.lock")):
+            if placement.staged_names(self.home):
+                with self._transaction():
+                    recover.clear_staging(self.home, self._connection)
+            for found in compact.due(self.segments(), (today - date(1970, 1, 1)).days):
+                one = compact.compact(self.home, self._path, self._connection, found, self.machine)
+                if one is not None:
+                    made.append(msgspec.structs.replace(one, path=placement.published_path(self.home, one.name)))
+        return made
+
+    def _finish_compactions(self, leaves: Sequence[str]) -> None:
+        # Only a crash in the middle of a compaction leads here.
+        from pipeline import compact
+
+        try:
+            with durable.lock(os.path.join(self.home, "compact.lock")):
+                for leaf in leaves:
+                    compact.finish(self.home, self._path, self._connection, leaf)
+        except Held:
+            return  # It is not left over: another process is at it.
 
     def _current(self, readings: Sequence[Reading]) -> tuple[list[Reading], list[int]]:
         """Readings whose source still stands where they began, and the numbers of the other sources."""

@@ -59,12 +59,17 @@ def unpublished(connection: sqlite3.Connection) -> list[str]:
 def publish_committed(home: str, path: str, connection: sqlite3.Connection, names: Iterable[str]) -> None:
     """Segments that a commit named lie in the log, and the journal knows it. A missing file is left for `pipeline.check` to report."""
     names = list(names)
-    present = [name for name in names if os.path.lexists(staged_path(home, name)) or os.path.lexists(published_path(home, name))]
-    placement.publish(home, present)
+    publish_files(home, names)
     with journal.transaction(connection, path):
         connection.executemany("UPDATE segments SET published = 1 WHERE name = ?", [(name,) for name in names])
     write_head(home, connection)
     durable.step("publish_noted")
+
+
+def publish_files(home: str, names: Iterable[str]) -> None:
+    """The named segments lie in the log, as far as their files are anywhere."""
+    present = [name for name in names if os.path.lexists(staged_path(home, name)) or os.path.lexists(published_path(home, name))]
+    placement.publish(home, present)
 
 
 def clear_staging(home: str, connection: sqlite3.Connection) -> int:
@@ -129,8 +134,9 @@ def adopt(home: str, connection: sqlite3.Connection, machine: str) -> list[str]:
         except (Damaged, OSError) as error:
             notes.append(f"{error}; set aside as {set_aside(home, name)}")
             continue
-        if info.epoch == epoch:
-            held.setdefault(info.day, []).append((info.lo, info.hi))
+        for its_epoch, low, high in segments.ranges(published_path(home, name)):
+            if its_epoch == epoch:
+                held.setdefault(info.day, []).append((low, high))
         record(connection, info, published=True)
     hot = [
         (day, blob)

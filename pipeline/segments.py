@@ -107,8 +107,10 @@ def _parts(rows: Rows, days: Sequence[int]) -> list[tuple[bool, int]]:
     return [(kind != RETRACTION or (key, day) in here, day) for kind, key, day in zip(rows.kind, rows.key, days, strict=True)]
 
 
-def encoded(part: pa.Table, *, day: int, epoch: str, machine: str, lo: int, hi: int) -> tuple[SegmentInfo, memoryview]:
-    """A segment's description and its bytes."""
+def encoded(
+    part: pa.Table, *, day: int, epoch: str, machine: str, lo: int, hi: int, ranges: Sequence[tuple[str, int, int]] = ()
+) -> tuple[SegmentInfo, memoryview]:
+    """A segment's description and its bytes. `ranges` are the (epoch, lo, hi) of the segments that it replaces, where it does."""
     sums = sums_of(part)
     about = {
         "ringlet.version": str(VERSION),
@@ -118,6 +120,7 @@ def encoded(part: pa.Table, *, day: int, epoch: str, machine: str, lo: int, hi: 
         "ringlet.hi": str(hi),
         "ringlet.rows": str(part.num_rows),
         "ringlet.sums": json.dumps(sums),
+        "ringlet.ranges": json.dumps(list(ranges) or [(epoch, lo, hi)]),
     }
     sink = pa.BufferOutputStream()
     with pq.ParquetWriter(sink, SCHEMA, **_OPTIONS) as writer:
@@ -169,6 +172,12 @@ def described(home: str, name: str) -> SegmentInfo:
             f"not a whole segment ({error})", where=path, mend="ringlet doctor --repair moves it aside and reads its sources again"
         ) from error
     return info
+
+
+def ranges(path: str) -> list[tuple[str, int, int]]:
+    """(epoch, lo, hi) of the commits and seals whose rows of that date the segment holds."""
+    footer = pq.read_metadata(path).metadata
+    return [(epoch, low, high) for epoch, low, high in json.loads(footer[b"ringlet.ranges"])]
 
 
 def read(path: str, columns: Sequence[str] | None = None) -> pa.Table:
