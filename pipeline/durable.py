@@ -41,7 +41,8 @@ _RENAME_NOREPLACE = 1
 _RENAME_EXCHANGE = 2
 _AT_FDCWD = -100
 _FEW = 8
-_NETWORK = frozenset(("nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "fuse.sshfs", "fuse.glusterfs", "lustre", "gpfs"))
+NETWORK = frozenset(("nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "fuse.sshfs", "fuse.glusterfs", "lustre", "gpfs"))
+"""Types of file systems that are shared between machines."""
 
 
 class Fs:
@@ -262,7 +263,7 @@ def prepare_home(home: str, *, create: bool, force: bool = False) -> bool:
 def refuse_network(path: str, *, force: bool = False) -> None:
     """Raises RingletError if `path` lies, or would lie, on a network file system: SQLite's log needs shared memory and honest locks."""
     kind = file_system(path)
-    if kind in _NETWORK and not force:
+    if kind in NETWORK and not force:
         raise RingletError(f"the store would lie on a network file system ({kind})", where=path, mend="set RINGLET_HOME to a local folder")
 
 

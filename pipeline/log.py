@@ -278,6 +278,13 @@ class Log:
         if leaves:
             self._finish_compactions(leaves)
 
+    def rebuild(self) -> list[str]:
+        """The journal's calls are made anew from the log, under a new epoch; what happened, in sentences. All sources will be read again."""
+        with self._transaction():
+            notes = recover.adopt(self.home, self._connection, self.machine)
+        recover.write_head(self.home, self._connection)
+        return notes
+
     def compact(self, today: date) -> list[SegmentInfo]:
         """The segments of each closed UTC date are one; those that were made. `today` is the current UTC date.
 
