@@ -1,0 +1,104 @@
+"""Every view is rebuilt from the log, in a store of many calls that is made for it.
+
+Budget: 10 M calls in at most 12 s and 900 MB.
+"""
+
+import random
+import struct
+import sys
+from pathlib import Path
+from typing import Any
+
+from benchmarks import harness
+from pipeline.batch import Batch, Dims
+from pipeline.log import Log
+from pipeline.sources import Cursor, Reading, Source
+
+MODELS = ("claude-opus-4-7", "claude-sonnet-4-6", "claude-haiku-4-5-20251001", "claude-opus-5", "gpt-5.5", "gpt-5.4-mini")
+DAY_US = 86_400_000_000
+FIRST_DAY = 20_200
+PART = 250_000
+
+
+def fill(store: Path, calls: int, days: int) -> None:
+    """Commit `calls` made-up calls over `days` days: 60 sessions a day in 20 projects."""
+    rng = random.Random(1)
+    with Log.open(store) as log:
+        source = log.register([Source(path="/made/up.jsonl", agent="claude", root="/made")])["/made/up.jsonl"]
+        before = None
+        for start in range(0, calls, PART):
+            count = min(PART, calls - start)
+            after = Cursor(offset=start + count)
+            log.commit(
+                batch(rng, source, start, count, calls, days), [Reading(source_id=source, before=before, after=after)], ingested_at_us=0
+            )
+            before = after
+            print(f"  {start + count:,} calls", file=sys.stderr)
+
+
+def batch(rng: random.Random, source: int, start: int, count: int, calls: int, days: int) -> Batch:
+    """Calls number `start` to `start + count`, in the order of time."""
+    numbers = range(start, start + count)
+    at_us = [FIRST_DAY * DAY_US + number * days * DAY_US // calls for number in numbers]
+    dims: list[Dims] = []
+    known: dict[tuple[int, int], int] = {}
+    dim = []
+    for at in at_us:
+        day, slot = at // DAY_US, rng.randrange(60)
+        number = known.get((day, slot))
+        if number is None:
+            number = known[day, slot] = len(dims)
+            model = MODELS[slot % len(MODELS)]
+            agent, provider = ("codex", "openai") if model.startswith("gpt") else ("claude", "anthropic")
+            project = f"/home/dev/src/p{slot % 20}"
+            dims.append(Dims(agent=agent, model=model, root="/made", provider=provider, session=f"{day}-{slot}", project=project))
+        dim.append(number)
+    zeros = [0] * count
+    nothing: list[Any] = [None] * count
+    pack = struct.Struct(">QQ").pack
+    return Batch(
+        dims=dims,
+        dim=dim,
+        # Odd multiplication spreads consecutive numbers over all 64 bits and keeps them different.
+        key=[pack(number * 0x9E3779B97F4A7C15 % 2**64, number) for number in numbers],
+        offers=[()] * count,
+        rank=[pack(1 << 63, number) for number in numbers],
+        owner_rank=zeros,
+        at_us=at_us,
+        input=[rng.randrange(2, 400) for _ in numbers],
+        output=[rng.randrange(20, 3_000) for _ in numbers],
+        cache_read=[rng.randrange(100_000) for _ in numbers],
+        cache_write_5m=[rng.randrange(3_000) for _ in numbers],
+        cache_write_1h=zeros,
+        reasoning=nothing,
+        web_searches=zeros,
+        duration_ms=nothing,
+        logged_cost=nothing,
+        message_id=nothing,
+        request_id=nothing,
+        source=[source] * count,
+        offset=list(numbers),
+        length=[100] * count,
+    )
+
+
+def main() -> int:
+    parser = harness.arguments(__doc__, size=None, rounds=3)
+    parser.add_argument("--calls", type=int, default=10_000_000, help="calls in the store (default: 10 million)")
+    parser.add_argument("--days", type=int, default=400, help="days that they spread over (default: 400)")
+    args = parser.parse_args()
+    store = args.work / f"store-{args.calls}-{args.days}"
+    if not (store / "filled").exists():
+        fill(store, args.calls, args.days)
+        (store / "filled").touch()
+    # A home without logs: nothing but the rebuild is measured.
+    env = {"HOME": str(args.work / "no-logs"), "RINGLET_HOME": str(store)}
+    rebuild = harness.Command("views rebuild --full", harness.ringlet("views", "rebuild", "--full"), env, sample_memory=True)
+    again = harness.Command("views rebuild, nothing new", harness.ringlet("views", "rebuild"), env, sample_memory=True)
+    harness.interleaved([rebuild, again], rounds=args.rounds, warm_up=False)
+    print(harness.table(f"Rebuild of all views, {args.calls:,} calls ({harness.machine()})", [rebuild, again], against=[]))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
