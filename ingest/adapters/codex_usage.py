@@ -180,7 +180,10 @@ def _event(
     if thread.tier is not None:
         extra["asked_tier"] = thread.tier
     session = thread.id or thread.label
-    began_us = thread.first_us if copied and thread.first_us is not None else thread.began_us or at_us
+    began_us = thread.began_us or at_us
+    if copied and thread.first_us is not None:
+        # Forks made in one second are told apart by when they wrote the first line of their copy.
+        began_us = max(began_us, thread.first_us)
     return UsageEvent(
         key=key,
         aliases=aliases,

@@ -272,6 +272,82 @@ def test_calls_sum_up_to_the_running_total(grown: list[tuple[int, int, int]], re
     assert len({each.key for each in calls}) == len(calls)
 
 
+class Family:
+    """Threads that descend from one another, as a build of Codex writes them that marks turns (`marks`) or one that does not."""
+
+    def __init__(self, marks: bool, headers: bool) -> None:
+        self.marks = marks
+        self.headers = headers
+        self.lines: list[list[bytes]] = []
+        self.totals: list[list[tuple[int, int]]] = []
+        """(prompt, output) after each call that a file holds, copies first."""
+        self.own: list[list[int]] = []
+        """Prompt tokens of each thread's own calls."""
+
+    def add(self, parent: int | None, copied: int, count: int) -> None:
+        """A thread that copies the first calls of its parent and goes on with `count` of its own, none as large as any sum of others."""
+        number, history = len(self.lines), [] if parent is None else self.totals[parent][:copied]
+        before_it = sum(map(len, self.own))
+        calls = [1 << (before_it + call) for call in range(count)]
+        at = datetime(2026, 9, 1 + number, tzinfo=UTC)
+        lines = [header(f"t-{number}", at.isoformat(), **({} if parent is None else {"forked_from_id": f"t-{parent}"}))]
+        if parent is not None:
+            kept = [line for line in self.lines[parent] if self.headers or b"session_meta" not in line]
+            ends = [index for index, line in enumerate(kept) if b"token_count" in line][: len(history)]
+            lines += [encoded(json.loads(line) | {"timestamp": at.isoformat()}) for line in kept[: ends[-1] + 1 if ends else 0]]
+        totals = list(history)
+        for call in calls:
+            before = totals[-1] if totals else (0, 0)
+            totals.append((before[0] + call, before[1] + 1))
+            if self.marks:
+                payload = {"type": "task_started", "turn_id": "t", "started_at": int(at.timestamp()) + 60}
+                lines.append(encoded({"timestamp": at.isoformat(), "type": "event_msg", "payload": payload}))
+            lines.append(total(totals[-1][0], 0, totals[-1][1], at=at.isoformat()))
+        self.lines.append(lines)
+        self.totals.append(totals)
+        self.own.append(calls)
+
+
+@st.composite
+def families(draw: st.DrawFn) -> Family:
+    family = Family(draw(st.booleans()), draw(st.booleans()))
+    calls = st.integers(1, 5)
+    family.add(None, 0, draw(calls))
+    for number in range(draw(st.integers(1, 5))):
+        parent = draw(st.integers(0, number))
+        family.add(parent, draw(st.integers(0, len(family.totals[parent]))), draw(calls))
+    return family
+
+
+@given(family=families(), data=st.data())
+@settings(deadline=None, max_examples=150)
+def test_a_family_counts_every_call_once(family: Family, data: st.DataObject) -> None:
+    """Forks of forks, with and without marks and copied headers, read in any order: each call counts once, for the thread that made it."""
+    order = data.draw(st.permutations(range(len(family.lines))))
+
+    calls = calls_of([batch_of(usage(ADAPTER, PATH, family.lines[number])) for number in order])
+
+    found: dict[Any, list[int]] = {f"t-{number}": [] for number in range(len(family.lines))}
+    for call in calls:
+        found[call["session"]].append(call["input"])
+    assert {thread: sorted(each) for thread, each in found.items()} == {
+        f"t-{number}": sorted(each) for number, each in enumerate(family.own)
+    }
+
+
+@given(family=families(), data=st.data())
+@settings(deadline=None)
+def test_what_forks_hold_of_a_lost_root_counts_once(family: Family, data: st.DataObject) -> None:
+    """With the root gone its calls count once where a fork's copy is unresolved, and not where the copy is proven."""
+    order = data.draw(st.permutations(range(1, len(family.lines))))
+    held = {after[0] - before[0] for each in family.totals[1:] for before, after in itertools.pairwise([(0, 0), *each])}
+
+    calls = calls_of([batch_of(usage(ADAPTER, PATH, family.lines[number])) for number in order])
+
+    proven = set(family.own[0]) if family.marks else set()
+    assert sorted(call["input"] for call in calls) == sorted(held - proven)
+
+
 def test_a_line_of_conversation_is_never_usage() -> None:
     """Text that quotes a usage line stays text, compact or spaced, broken or whole."""
     quoted = json.loads(total(10, 0, 1))
