@@ -7,6 +7,7 @@ between. After each commit it appends `message output` for each sighting of it t
 import os
 import random
 import sys
+from datetime import date
 
 from ingest.adapters.claude import ADAPTER
 from ingest.discover import Found, under
@@ -17,7 +18,7 @@ from pipeline.log import Log
 from pipeline.sources import Reading
 
 NOW_US = 1_800_000_000_000_000
-TODAY = NOW_US // 86_400_000_000
+TODAY = date(2027, 1, 15)
 # So that small tests meet both kinds of commit: hot rows and segments.
 log_module.BULK_ROWS = 40
 
@@ -40,9 +41,9 @@ def ingest(home: str, root: str, acknowledged: int, rng: random.Random) -> None:
                 if rng.random() < 0.3:
                     log.seal()
                 if rng.random() < 0.3:
-                    getattr(log, "compact", lambda today: None)(TODAY)
+                    log.compact(TODAY)
         log.seal()
-        getattr(log, "compact", lambda today: None)(TODAY)
+        log.compact(TODAY)
 
 
 def commit(log: Log, found: list[Found], ids: dict[str, int], acknowledged: int) -> None:

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from datetime import date
 from hashlib import blake2b
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from pipeline.errors import RingletError
 from pipeline.log import Log
 from pipeline.record import DAY_US
 from tests.faults.killing import rows, sums
-from tests.pipeline.sightings import DAY, NOON, Feed, Sighting, known
+from tests.pipeline.sightings import NOON, Feed, Sighting, known
 
 Protocol = Callable[[Log], None]
 
@@ -32,7 +33,7 @@ def seal(log: Log) -> None:
 
 def compact(log: Log) -> None:
     """Two segments of one day become one."""
-    log.compact(DAY + 30)
+    log.compact(date(2024, 11, 1))
 
 
 PROTOCOLS = {"bulk": bulk, "seal": seal, "compact": compact}

@@ -55,7 +55,8 @@ def test_no_power_cut_loses_or_doubles_anything(name: str, store: Path, tmp_path
 def test_each_fsync_is_needed(name: str, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without any one of its fsyncs the protocol does lose something: the enumerator notices, and none is there for show.
 
-    The exception is `log.head`: it is a hint, and losing it costs one look at the log.
+    Two are exempt. `log.head` is a hint, and losing it costs one look at the log. What compaction leaves in `staging` may come back or go:
+    it is made again or removed again; those fsyncs keep leftovers from coming back.
     """
     count = len(record(store, PROTOCOLS[name], tmp_path / "run", monkeypatch).syncs)
     useless = []
@@ -64,5 +65,6 @@ def test_each_fsync_is_needed(name: str, store: Path, tmp_path: Path, monkeypatc
         if not any(cuts(store, mutant, tmp_path / "cut")):
             useless.append(mutant.syncs[number])
 
-    assert [sync for sync in useless if "log.head" not in sync] == []
+    exempt = [sync for sync in useless if "log.head" in sync or (name == "compact" and sync.startswith("fsync_dir staging "))]
+    assert useless == exempt
     assert len(useless) < count
