@@ -14,7 +14,7 @@ import msgspec
 from ingest.adapter import Adapter
 from ingest.crew import Crew, Queue
 from ingest.discover import Trouble
-from ingest.reader import Manner, Work, read
+from ingest.reader import Fold, Manner, Work, fold, read
 from pipeline.batch import Batch
 from pipeline.sources import Reading
 
@@ -24,6 +24,8 @@ ROUND_BYTES = 3 << 30
 """Bytes of sources that are read before what the children found is handed on: it bounds their memory."""
 PARALLEL_BYTES = 48 << 20
 """Below this a second process costs more than it gives."""
+COLUMNS_BYTES = 1 << 20
+"""From here on a columnar fold is worth its import."""
 MAX_WORKERS = 8
 
 Progress = Callable[[int], None]
@@ -52,18 +54,34 @@ def read_all(
     """
     ordered = sorted(work, key=due, reverse=True)
     workers = min(os.cpu_count() or 1, MAX_WORKERS) if workers is None else workers
-    if not Crew.possible() or sum(map(due, ordered)) < PARALLEL_BYTES:
+    total = sum(map(due, ordered))
+    if not Crew.possible() or total < PARALLEL_BYTES:
         workers = 1
+    folds = _columnar() if total >= COLUMNS_BYTES else {}
     before = 0
-    for part in _rounds(ordered):
-        told = None if progress is None else _from(progress, before)
-        if workers > 1 and len(part) > 1:
-            yield from _shared(part, adapters, manner, min(workers, len(part)) - 1, told)
-        else:
-            yield from reap(part, adapters, manner, told)
-        before += sum(map(due, part))
-        if manner.stop is not None and manner.stop():
-            return
+    collecting = gc.isenabled()
+    # Columns of plain values hold no cycles, and looking for some among millions of objects takes longer than reading them.
+    gc.disable()
+    try:
+        for part in _rounds(ordered):
+            told = None if progress is None else _from(progress, before)
+            if workers > 1 and len(part) > 1:
+                yield from _shared(part, adapters, manner, folds, min(workers, len(part)) - 1, told)
+            else:
+                yield from reap(part, adapters, manner, told, folds)
+            before += sum(map(due, part))
+            if manner.stop is not None and manner.stop():
+                return
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _columnar() -> dict[str, Fold]:
+    # A light command that reads a few new lines of another agent must not pay for this one.
+    from ingest import claude_columns
+
+    return {"claude": claude_columns.fold}
 
 
 def due(work: Work) -> int:
@@ -74,14 +92,18 @@ def due(work: Work) -> int:
 
 
 def reap(
-    work: Iterable[Work], adapters: Mapping[str, Adapter[Any]], manner: Manner, progress: Progress | None = None
+    work: Iterable[Work],
+    adapters: Mapping[str, Adapter[Any]],
+    manner: Manner,
+    progress: Progress | None = None,
+    folds: Mapping[str, Fold] = {},
 ) -> Iterator[Harvest]:
-    """`work` in its order, in this process."""
+    """`work` in its order, in this process; lines are run through the fold of their agent in `folds`, or step by step."""
     harvest = Harvest()
     dealt = 0
     for each in work:
         adapter = adapters[each.found.source.agent]
-        result = read(adapter, each, harvest.batch, manner)
+        result = read(adapter, each, harvest.batch, manner, folds.get(adapter.agent, fold))
         if isinstance(result, Trouble):
             harvest.troubles[each.source_id] = result.reason
         else:
@@ -114,19 +136,21 @@ def _from(progress: Progress, before: int) -> Progress:
 
 
 def _shared(
-    work: Sequence[Work], adapters: Mapping[str, Adapter[Any]], manner: Manner, children: int, progress: Progress | None
+    work: Sequence[Work],
+    adapters: Mapping[str, Adapter[Any]],
+    manner: Manner,
+    folds: Mapping[str, Fold],
+    children: int,
+    progress: Progress | None,
 ) -> Iterator[Harvest]:
     """One round, with `children` further processes."""
-    collecting = gc.isenabled()
-    # Columns of plain values hold no cycles, and looking for some among millions of objects takes longer than reading them.
-    gc.disable()
     queue = Queue(len(work))
     crew = Crew()
     try:
 
         def gather(taken: Queue, write: Callable[[bytes], None]) -> None:
             encode = msgspec.msgpack.Encoder().encode
-            for harvest in reap((work[number] for number in taken), adapters, manner):
+            for harvest in reap((work[number] for number in taken), adapters, manner, folds=folds):
                 write(encode(harvest))
 
         for _ in range(children):
@@ -136,7 +160,7 @@ def _shared(
         for each in work:
             sizes.append(sizes[-1] + due(each))
         told = None if progress is None else lambda _: progress(sizes[queue.position()])
-        for harvest in reap((work[number] for number in queue), adapters, manner, told):
+        for harvest in reap((work[number] for number in queue), adapters, manner, told, folds):
             _found(harvest, missing)
             yield harvest
         stopped = manner.stop is not None and manner.stop()
@@ -153,8 +177,6 @@ def _shared(
     finally:
         queue.close()
         crew.close()
-        if collecting:
-            gc.enable()
 
 
 def _found(harvest: Harvest, missing: set[int]) -> None:

@@ -23,7 +23,9 @@ class Queue:
     """
 
     def __init__(self, length: int) -> None:
-        self._fd = _nameless()
+        # Not a memory file: Linux does not move the position of one atomically.
+        with tempfile.TemporaryFile() as file:
+            self._fd = os.dup(file.fileno())
         os.write(self._fd, b"".join(map(_NUMBER.pack, range(length))))
         os.lseek(self._fd, 0, os.SEEK_SET)
 

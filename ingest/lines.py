@@ -48,6 +48,8 @@ class Lines:
         self.tail = b""
         self.too_long: list[Quarantined] = []
         self.stopped = False
+        self.damage: str | None = None
+        """Why the pass ended before the stream did: `io_error`, `damaged_compression`, `too_large`. What was given is good."""
         self.before = b""
         """The last bytes before `consumed` of this pass, as far as they were still in the buffer (at most 256)."""
         self._stream = stream
@@ -124,7 +126,13 @@ class Lines:
             room[:got] = self._pushed[:got]
             self._pushed = self._pushed[got:]
             return got
-        return self._stream.readinto(room) or 0
+        try:
+            return self._stream.readinto(room) or 0
+        except OSError:
+            self.damage = "io_error"
+        except ValueError as error:
+            self.damage = str(error)
+        return 0
 
     def _skip(self, view: memoryview) -> bool:
         """Pass over a line that fills the whole buffer and goes on; what follows its newline comes next.

@@ -48,10 +48,23 @@ class Manner(msgspec.Struct, kw_only=True, gc=False):
     buffer: bytearray = msgspec.field(default_factory=lambda: bytearray(CHUNK_BYTES))
 
 
-def read(adapter: Adapter[Any], work: Work, batch: Batch, manner: Manner) -> Reading | Trouble:
+Fold = Callable[["Adapter[Any]", Any, Lines, "Tally"], Any]
+"""A way to run an adapter over lines: it tallies every one of them and gives the state after the last."""
+
+
+def fold(adapter: Adapter[Any], state: Any, lines: Lines, tally: "Tally") -> Any:
+    """Step by step, the way that needs nothing but the adapter."""
+    step = adapter.step
+    for offset, length, line in lines:
+        state, events = step(state, line)
+        tally.record(events, offset, length, line)
+    return state
+
+
+def read(adapter: Adapter[Any], work: Work, batch: Batch, manner: Manner, fold: Fold = fold) -> Reading | Trouble:
     """What the source says beyond its cursor; its sightings are added to `batch`. A `Trouble` where it cannot be read now: nothing is lost.
 
-    Events of a source that cannot be read to its end are kept up to there, and the cursor stands there.
+    Events of a source that cannot be read to its end are kept up to there, and the cursor stands there. Lines are run through `fold`.
     """
     found, source_id, cursor = work.found, work.source_id, work.cursor
     if found.source.kind == "rows":
@@ -63,10 +76,9 @@ def read(adapter: Adapter[Any], work: Work, batch: Batch, manner: Manner) -> Rea
     except OSError as error:
         return Trouble(path=found.source.path, reason=error.strerror or "not a regular file")
     try:
-        look = _document if found.source.kind == "document" else _lines
-        return look(adapter, found, source_id, cursor, batch, manner, fd, status)
-    except streams.TooLarge as error:
-        return Trouble(path=found.source.path, reason=str(error))
+        if found.source.kind == "document":
+            return _document(adapter, found, source_id, cursor, batch, manner, fd, status)
+        return _lines(adapter, found, source_id, cursor, batch, manner, fd, status, fold)
     except OSError as error:
         return Trouble(path=found.source.path, reason=error.strerror or "cannot be read")
     finally:
@@ -78,9 +90,9 @@ class Tally:
 
     def __init__(self, found: Found, source_id: int, before: Cursor | None, batch: Batch) -> None:
         self.reading = Reading(source_id=source_id, before=before, after=Cursor())
-        self._batch = batch
-        self._root = said(found.source.root)
-        self._source_id = source_id
+        self.batch = batch
+        self.root = said(found.source.root)
+        self.source_id = source_id
 
     def record(self, events: Iterable[Event], offset: int, length: int, record: bytes) -> None:
         """Count one record that could hold usage. One that tells of several calls counts once for each."""
@@ -90,7 +102,7 @@ class Tally:
         refused = 0
         for event in events:
             if type(event) is UsageEvent:
-                self._batch.add((event,), root=self._root, source=self._source_id, offset=offset, length=length)
+                self.batch.add((event,), root=self.root, source=self.source_id, offset=offset, length=length)
                 sightings += 1
             elif type(event) is Rejected:
                 refused += 1
@@ -195,6 +207,7 @@ def _lines(
     manner: Manner,
     fd: int,
     status: os.stat_result,
+    fold: Fold,
 ) -> Reading | Trouble:
     try:
         standing = stand(fd, status.st_size, cursor)
@@ -205,28 +218,25 @@ def _lines(
     tally = Tally(found, source_id, cursor, batch)
     needle = found.pattern.needle
     lines = Lines(standing.stream, needle if manner.prefilter else None, start=standing.offset, stop=manner.stop, buffer=manner.buffer)
-    step = adapter.step
-    damage = None
-    try:
+    if manner.prefilter:
+        state = fold(adapter, state, lines, tally)
+    else:
         for offset, length, line in lines:
-            state, events = step(state, line)
+            state, events = adapter.step(state, line)
             if events or needle is None or needle in line:
                 tally.record(events, offset, length, line)
-    except (OSError, ValueError) as error:
-        # Whole lines before the damage are good; the rest is tried again.
-        damage = "io_error" if isinstance(error, OSError) else "too_large" if isinstance(error, streams.TooLarge) else "damaged_compression"
     tally.too_long(lines.too_long)
     dumped = adapter.dump(state)
-    if manner.take_tail and lines.tail and damage is None and (needle is None or needle in lines.tail):
-        _, events = step(adapter.load(dumped) if dumped else adapter.start(place), lines.tail)
+    if manner.take_tail and lines.tail and lines.damage is None and (needle is None or needle in lines.tail):
+        _, events = adapter.step(adapter.load(dumped) if dumped else adapter.start(place), lines.tail)
         if any(type(event) is UsageEvent for event in events):
             tally.record([event for event in events if type(event) is UsageEvent], lines.consumed, len(lines.tail), lines.tail)
     reading = tally.reading
     reading.counts.bytes = lines.consumed - standing.offset
     reading.counts.resets = int(standing.reset)
-    reading.after = reached(fd, status, standing, lines, cursor, dumped, again=lines.stopped or damage == "io_error")
-    if damage is not None:
-        reading.seen[damage] = 1
+    reading.after = reached(fd, status, standing, lines, cursor, dumped, again=lines.stopped or lines.damage == "io_error")
+    if lines.damage is not None:
+        reading.seen[lines.damage] = 1
     if manner.titles and (reading.counts.bytes or lines.tail):
         reading.sessions = adapter.sessions(place, standing.head, _ending(fd, status.st_size, standing, lines))
     return reading
@@ -241,12 +251,15 @@ def _document(
     manner: Manner,
     fd: int,
     status: os.stat_result,
-) -> Reading:
+) -> Reading | Trouble:
     tally = Tally(found, source_id, cursor, batch)
     reading = tally.reading
     size = status.st_size
     first = identity.at(fd, 0, EDGE_BYTES)
-    content = _filled(streams.text_of(fd, first), MAX_LINE_BYTES + 1)
+    try:
+        content = _filled(streams.text_of(fd, first), MAX_LINE_BYTES + 1)
+    except ValueError as error:
+        return Trouble(path=found.source.path, reason=str(error))
     if len(content) > MAX_LINE_BYTES:
         tally.too_long([Quarantined(offset=0, length=size, reason="too_long", digest=identity.digest(content))])
     else:

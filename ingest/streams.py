@@ -21,10 +21,6 @@ _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _PART = 1 << 18
 
 
-class TooLarge(ValueError):
-    """A compressed file unfolds to more than can be an agent's log."""
-
-
 def opened(path: str) -> tuple[int, os.stat_result]:
     """Descriptor and status of a regular file, opened for reading without waiting and without following a last link.
 
@@ -50,8 +46,8 @@ def is_plain(first: bytes) -> bool:
 def text_of(fd: int, first: bytes) -> Readable:
     """The UTF-8 text of the file behind `fd`, which begins with `first`, from its start.
 
-    A member or frame that was cut off ends the stream after what it gave. Raises `TooLarge` past 200 times the stored size (after 64 MiB)
-    or 8 GiB, and `ValueError` where a compressed file is damaged.
+    A member or frame that was cut off ends the stream after what it gave. Reading raises `ValueError("damaged_compression")`, and
+    `ValueError("too_large")` for what unfolds to more than a log can hold: past 200 times the stored size (after 64 MiB) or 8 GiB.
     """
     raw = io.FileIO(fd, "r", closefd=False)
     raw.seek(0)
@@ -85,10 +81,10 @@ class _Unfolded:
         try:
             got = self._stream.readinto(buffer) or 0
         except self._damage as error:
-            raise ValueError("damaged compressed data") from error
+            raise ValueError("damaged_compression") from error
         self._given += got
         if self._given > MAX_BYTES or (self._given > _FREE_BYTES and self._given > MAX_RATIO * self._raw.tell()):
-            raise TooLarge("unfolds to more than a log can hold")
+            raise ValueError("too_large")
         return got
 
 
