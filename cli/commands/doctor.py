@@ -1,0 +1,85 @@
+"""`ringlet doctor`: is the store well, is every log line accounted for, and what mends what is not."""
+
+import os
+import time
+from typing import Annotated
+
+import msgspec
+import typer
+
+from cli.examine import Finding, Report, examine
+from cli.outcomes import DOCTOR_DAMAGE, DOCTOR_WARNINGS, DONE, NOT_FOUND
+from cli.paths import Paths, paths
+from cli.refresh import opened
+from pipeline.check import repair as repaired
+
+app = typer.Typer(pretty_exceptions_enable=False)
+
+SHOWN = 20
+"""How many sources and findings of one area are listed; `--json` has all."""
+
+_MARKS = {"note": "·", "warning": "!", "damage": "✗"}
+_CODES = {"well": DONE, "warnings": DOCTOR_WARNINGS, "damage": DOCTOR_DAMAGE}
+
+
+@app.command()
+def doctor(
+    deep: Annotated[bool, typer.Option("--deep", help="Also read every segment back and compare it with what was written.")] = False,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Mend what can be mended: rebuild the journal from the log, read sources again.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Check the store and account for every log line. Exit code 0: well, 1: warnings, 5: damage."""
+    where = paths()
+    if not os.path.exists(where.journal) and not os.path.isdir(where.data + "/events"):
+        typer.echo(f"ringlet: nothing is recorded in {where.data} yet; ringlet usage reads the agents' logs", err=True)
+        raise typer.Exit(NOT_FOUND)
+    now_us = time.time_ns() // 1000
+    mended = _repaired(where, now_us) if repair else []
+    with opened(where, os.environ, now_us) as store:
+        mended += store.log.mended
+        report = examine(store, deep=deep)
+    if json:
+        typer.echo(msgspec.json.format(msgspec.json.encode({"mended": mended, **msgspec.to_builtins(report)}), indent=2).decode())
+    else:
+        for line in mended:
+            typer.echo(f"✓ {line}")
+        _tell(report, where)
+    raise typer.Exit(_CODES[report.status])
+
+
+def _repaired(where: Paths, now_us: int) -> list[str]:
+    """What was mended, in sentences. A rebuilt journal reads its sources again, so that every record is accounted for."""
+    told = repaired(where.data)
+    with opened(where, os.environ, now_us) as store:
+        store.refreshed()
+    return told
+
+
+def _tell(report: Report, where: Paths) -> None:
+    live = [each for each in report.sources if not each.gone]
+    typer.echo(f"Store      {where.data}")
+    typer.echo(f"Log        {report.calls:,} calls in {report.segments:,} segments, {report.hot_rows:,} rows not yet sealed")
+    typer.echo(f"Sources    {len(live):,} there, {len(report.sources) - len(live):,} gone (what they held is kept)")
+    sums = {
+        name: sum(getattr(each, name) for each in report.sources)
+        for name in ("lines", "new", "updated", "duplicate", "ignored", "quarantined")
+    }
+    typer.echo(
+        f"Records    {sums['lines']:,} = {sums['new']:,} new + {sums['updated']:,} updated + {sums['duplicate']:,} duplicate"
+        f" + {sums['ignored']:,} ignored by rule + {sums['quarantined']:,} quarantined"
+    )
+    for name, count in report.seen.items():
+        typer.echo(f"Counted    {count:,} {name.replace('_', ' ')}")
+    by_area: dict[str, list[Finding]] = {}
+    for finding in report.findings:
+        by_area.setdefault(finding.area, []).append(finding)
+    for area, found in by_area.items():
+        for finding in found[:SHOWN]:
+            place = f" ({finding.where})" if finding.where else ""
+            mend = f"; {finding.mend}" if finding.mend else ""
+            typer.echo(f"{_MARKS[finding.level]} {area}: {finding.what}{place}{mend}")
+        if len(found) > SHOWN:
+            typer.echo(f"  {area}: {len(found) - SHOWN} more (ringlet doctor --json)")
+    typer.echo({"well": "All is well.", "warnings": "Warnings, no damage.", "damage": "There is damage."}[report.status])

@@ -1,0 +1,296 @@
+"""Is the store well, and is every log line accounted for? What `ringlet doctor` looks at.
+
+Decides what counts as well, as a warning and as damage, and which command mends it. Looks only: reads no agent's log for news and changes
+nothing. The log's own findings are `pipeline.check`'s.
+"""
+
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Literal
+
+import msgspec
+
+from cli.lost import lost_days, lost_models, sum_of
+from cli.paths import Paths
+from cli.refresh import Store
+from pipeline import check
+from pipeline.log import StoredSource
+from pipeline.record import SUMS
+from views import shelf
+from views.pricing import sync
+from views.pricing.book import header
+from views.query import Answer, Query
+
+_COSTS = ("cost_input", "cost_output", "cost_cache_write", "cost_cache_read", "cost_other")
+
+FREE_BYTES = 200_000_000
+"""With less free space than this, an import may stop half-way."""
+PRICES_OLD_DAYS = 60
+FUTURE_US = 24 * 3_600_000_000
+"""A call dated further ahead than this is kept, and pointed out."""
+
+Status = Literal["well", "warnings", "damage"]
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing worth saying."""
+
+    level: Literal["note", "warning", "damage"]
+    area: str
+    """What it is about, in few words that stay the same."""
+    what: str
+    where: str | None = None
+    mend: str | None = None
+    """The command or change that mends it."""
+
+
+class SourceReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one source's records: `lines` = `new` + `updated` + `duplicate` + `ignored` + `quarantined`."""
+
+    path: str
+    agent: str
+    gone: bool
+    lines: int
+    new: int
+    updated: int
+    duplicate: int
+    ignored: int
+    quarantined: int
+    bytes: int
+    unread_bytes: int | None
+    """Bytes after the cursor; None where the file is gone or its size says nothing (compressed, databases)."""
+    resets: int
+    seen: dict[str, int]
+
+
+class Report(msgspec.Struct, kw_only=True):
+    """Everything that `ringlet doctor` found."""
+
+    schema_version: int = 1
+    status: Status = "well"
+    findings: list[Finding] = []
+    sources: list[SourceReport] = []
+    quarantine: dict[str, int] = {}
+    """Records by reason."""
+    seen: dict[str, int] = {}
+    """Records without a call that are worth a number, by name."""
+    unpriced_models: list[str] = []
+    lost_tokens: int = 0
+    """Tokens that an agent's statistics remember and no log holds any more, at least."""
+    segments: int = 0
+    hot_rows: int = 0
+    calls: int = 0
+
+
+def examine(store: Store, *, deep: bool) -> Report:
+    """The report on an opened store."""
+    report = Report()
+    found = report.findings
+    found += [
+        Finding(level=each.level, area=each.code.replace("_", " "), what=each.what, where=_shown(each.where), mend=each.mend)
+        for each in check.check(store.log, deep=deep)
+    ]
+    _sources(store, report)
+    found += _quarantine(store, report)
+    found += _disk(store.paths)
+    found += _prices(store)
+    answer = _all_time(store)
+    found += _answers(store, report, answer)
+    found += _views(store, answer)
+    found += _lost(store, report)
+    report.segments = len(store.log.segments())
+    report.hot_rows = store.log.hot_count()
+    levels = {finding.level for finding in found}
+    report.status = "damage" if "damage" in levels else "warnings" if "warning" in levels else "well"
+    return report
+
+
+def _sources(store: Store, report: Report) -> None:
+    seen: Counter[str] = Counter()
+    for known in store.log.sources():
+        counts = known.counts
+        seen.update(known.seen)
+        report.sources.append(
+            SourceReport(
+                path=_shown(known.source.path),
+                agent=known.source.agent,
+                gone=known.gone,
+                lines=counts.lines,
+                new=counts.new,
+                updated=counts.updated,
+                duplicate=counts.duplicate,
+                ignored=counts.ignored,
+                quarantined=counts.quarantined,
+                bytes=counts.bytes,
+                unread_bytes=_unread(known),
+                resets=counts.resets,
+                seen=known.seen,
+            )
+        )
+        told = counts.new + counts.updated + counts.duplicate + counts.ignored + counts.quarantined
+        if told != counts.lines:
+            report.findings.append(
+                Finding(
+                    level="damage",
+                    area="accounting",
+                    what=f"{counts.lines} records were read and {told} are accounted for",
+                    where=_shown(known.source.path),
+                    mend="ringlet doctor --repair reads the source again",
+                )
+            )
+    report.seen = dict(sorted(seen.items()))
+    behind = [each for each in report.sources if each.unread_bytes]
+    if behind:
+        bytes_behind = sum(each.unread_bytes or 0 for each in behind)
+        report.findings.append(
+            Finding(
+                level="note",
+                area="sources",
+                what=f"{len(behind)} sources have {bytes_behind:,} bytes that are not read yet, unfinished last lines included",
+                mend="ringlet ingest reads them",
+            )
+        )
+    for trouble in store.look.troubles:
+        report.findings.append(
+            Finding(level="warning", area="sources", what=trouble.reason, where=_shown(trouble.path), mend="make it readable for you")
+        )
+    for home in store.look.missing:
+        report.findings.append(Finding(level="warning", area="sources", what="the named agent home is not there", where=_shown(home.path)))
+
+
+def _unread(known: StoredSource) -> int | None:
+    if known.gone or known.cursor is None or known.source.kind != "lines":
+        return None
+    try:
+        size = os.stat(known.source.path).st_size
+    except OSError:
+        return None
+    # A compressed source's offset counts its text, which its size says nothing of.
+    return None if known.cursor.offset > known.cursor.size else max(0, size - known.cursor.offset)
+
+
+def _quarantine(store: Store, report: Report) -> Iterator[Finding]:
+    by_reason: dict[str, list[str]] = {}
+    for kept in store.log.quarantine():
+        by_reason.setdefault(kept.record.reason, []).append(f"{_shown(kept.path)}:{kept.record.offset}")
+    report.quarantine = {reason: len(places) for reason, places in sorted(by_reason.items())}
+    for reason, places in sorted(by_reason.items()):
+        shown = ", ".join(places[:3]) + (f" and {len(places) - 3} more" if len(places) > 3 else "")
+        yield Finding(
+            level="warning",
+            area="quarantine",
+            what=f"{len(places)} records claim usage and cannot be believed: {reason}",
+            where=shown,
+            mend="docs/quarantine.md says what the reason means",
+        )
+
+
+def _disk(paths: Paths) -> Iterator[Finding]:
+    free = shutil.disk_usage(paths.data).free
+    if free < FREE_BYTES:
+        yield Finding(
+            level="warning", area="disk", what=f"{free // 1_000_000} MB are free", where=_shown(paths.data), mend="free some space"
+        )
+
+
+def _prices(store: Store) -> Iterator[Finding]:
+    _, record = sync.load(store.paths.prices)
+    until = record.at[:10] if record is not None else header(sync.shipped(), "until")
+    age = (datetime.fromtimestamp(store.now_us / 1e6, UTC).date() - date.fromisoformat(until)).days
+    if age > PRICES_OLD_DAYS:
+        yield Finding(
+            level="warning", area="prices", what=f"the newest price is {age} days old", mend="ringlet registry sync fetches today's"
+        )
+
+
+def _views(store: Store, answer: Answer) -> Iterator[Finding]:
+    made = shelf.mark(store.paths.views)
+    position = store.log.position()
+    if made is None:
+        yield Finding(level="note", area="views", what="the views are not made yet", mend="ringlet views rebuild makes them")
+    elif made.position != position:
+        yield Finding(
+            level="note",
+            area="views",
+            what="the views are behind the log; the next question brings them up to date",
+            mend="ringlet views rebuild",
+        )
+    else:
+        yield from _view_sums(store, answer)
+
+
+def _view_sums(store: Store, answer: Answer) -> Iterator[Finding]:
+    from views.audit import sums  # the frame library, which a store without views need not load
+
+    totals = answer.totals
+    expected = {name: Decimal(getattr(totals, name)) for name in ("requests", *SUMS)}
+    expected["cost_usd"] = Decimal(sum(getattr(totals, part) for part in _COSTS)).scaleb(-18)
+    for view, found in sums(store.paths.views).items():
+        for name, value in found.items():
+            if value != expected[name]:
+                yield Finding(
+                    level="damage",
+                    area="views",
+                    what=f"{view} adds up to {value:,} {name}, the log to {expected[name]:,}",
+                    mend="ringlet views rebuild --full",
+                )
+
+
+def _all_time(store: Store) -> Answer:
+    """What all commands say of the whole log."""
+    snapshot = store.refreshed(sync=False)
+    mode = store.config.usage.cost_mode
+    return snapshot.answer(
+        Query(now_us=store.now_us, today=snapshot.today(store.now_us) or 0, tz=store.zone, by="model", period="all", cost_mode=mode)
+    )
+
+
+def _answers(store: Store, report: Report, answer: Answer) -> Iterator[Finding]:
+    report.calls = answer.totals.requests
+    report.unpriced_models = list(answer.unpriced_models)
+    if answer.totals.unpriced_requests:
+        models = ", ".join(answer.unpriced_models)
+        yield Finding(
+            level="warning",
+            area="prices",
+            what=f"{answer.totals.unpriced_requests:,} calls have no known price: {models}",
+            mend="ringlet registry sync, or a [tokenPriceTable] row in config.toml",
+        )
+    last = answer.totals.last_at_us
+    if last is not None and last > store.now_us + FUTURE_US:
+        at = datetime.fromtimestamp(last / 1e6, UTC)
+        yield Finding(level="warning", area="clock", what=f"calls are dated in the future, up to {at:%Y-%m-%d %H:%M} UTC")
+
+
+def _lost(store: Store, report: Report) -> Iterator[Finding]:
+    days = lost_days(store)
+    if days:
+        first, last = days[0].day, days[-1].day
+        report.lost_tokens = sum(gap.tokens for gap in days)
+        yield Finding(
+            level="warning",
+            area="lost history",
+            what=f"Claude Code's own statistics know {report.lost_tokens:,} more tokens on {len({gap.day for gap in days})} days "
+            f"({first} to {last}) than any log holds; they are not in any total",
+            where="stats-cache.json",
+        )
+        return
+    models = lost_models(store)
+    if models:
+        report.lost_tokens = sum(sum_of(lack) for _, lack in models)
+        yield Finding(
+            level="warning",
+            area="lost history",
+            what=f"Claude Code's own statistics know {report.lost_tokens:,} more tokens of {', '.join(model for model, _ in models)} "
+            "than any log holds; they are not in any total",
+            where="stats-cache.json",
+        )
+
+
+def _shown(path: str) -> str:
+    """A path as text that a terminal shows safely."""
+    return "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in os.fsencode(path).decode("utf-8", "replace"))

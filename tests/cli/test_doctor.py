@@ -1,0 +1,174 @@
+"""`ringlet doctor` on small stores: what it says of a well one, of a damaged one, and what it mends."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.log import Log
+from tests.cli.homes import at_home, mixed, reply, ringlet, transcript
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A user whose logs were read and whose log is sealed. One of eleven calls is of a model without a price."""
+    mixed(tmp_path)
+    ringlet(tmp_path, "usage")
+    with Log.open(tmp_path / "rl") as log:
+        log.seal()
+    return tmp_path
+
+
+def report(home: Path, *argv: str) -> tuple[int, dict[str, Any]]:
+    outcome = ringlet(home, "doctor", "--json", *argv)
+    found: dict[str, Any] = json.loads(outcome.out)
+    return outcome.code, found
+
+
+def areas(found: dict[str, Any], level: str) -> set[str]:
+    return {finding["area"] for finding in found["findings"] if finding["level"] == level}
+
+
+def segment(home: Path) -> Path:
+    return sorted((home / "rl" / "events").rglob("*.parquet"))[0]
+
+
+def test_nothing_recorded_is_said_so(tmp_path: Path) -> None:
+    """Without a store there is nothing to check: exit code 3 and the command that begins."""
+    outcome = ringlet(tmp_path, "doctor")
+
+    assert (outcome.code, outcome.out) == (3, "")
+    assert "ringlet usage" in outcome.err
+
+
+def test_every_record_is_accounted_for(home: Path) -> None:
+    """The eleven lines are eleven new calls; read again after a copy, they are eleven duplicates more."""
+    shutil.copytree(home / ".claude" / "projects" / "-src", home / ".claude" / "projects" / "-copy")
+    ringlet(home, "usage")
+    outcome = ringlet(home, "doctor")
+
+    assert "Records    22 = 11 new + 0 updated + 11 duplicate + 0 ignored by rule + 0 quarantined" in outcome.out
+
+
+def test_call_without_a_price_is_a_warning(home: Path) -> None:
+    """An unpriced model makes totals incomplete: exit code 1, with the model and what to do."""
+    code, found = report(home)
+
+    assert (code, found["status"], found["unpriced_models"]) == (1, "warnings", ["mystery-9"])
+
+
+def test_quarantined_record_is_listed_with_its_place(home: Path) -> None:
+    """A line that claims usage and cannot be believed is named by file and byte, and its text is nowhere."""
+    bad = reply(50, "2026-05-13T09:00:00Z", output=-7, project="/src/secret-plan")
+    path = transcript(home, "five", reply(51, "2026-05-13T09:00:00Z"), bad)
+    ringlet(home, "usage")
+    outcome = ringlet(home, "doctor")
+
+    offset = len(reply(51, "2026-05-13T09:00:00Z"))
+    assert f"{path}:{offset}" in outcome.out
+    assert "secret-plan" not in outcome.out
+    assert "1 quarantined" in outcome.out
+
+
+def test_changed_byte_in_a_segment_is_found_by_a_deep_check_and_mended(home: Path) -> None:
+    """A flipped bit is damage under --deep, --repair reads the sources again, and the totals are as before."""
+    before = ringlet(home, "usage", "--period", "all", "--json").out
+    path = segment(home)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 3] ^= 4
+    path.write_bytes(content)
+    assert report(home)[0] == 1
+    code, found = report(home, "--deep")
+    assert (code, found["status"]) == (5, "damage")
+
+    ringlet(home, "doctor", "--repair")
+
+    assert report(home, "--deep")[1]["status"] == "warnings"
+    assert ringlet(home, "usage", "--period", "all", "--json").out == before
+
+
+def test_lost_journal_is_made_anew(home: Path) -> None:
+    """Deleting the journal loses nothing: the next command adopts the segments and reads no call twice."""
+    before = ringlet(home, "usage", "--period", "all", "--json").out
+    for name in ("journal.db", "journal.db-wal", "journal.db-shm"):
+        (home / "rl" / name).unlink(missing_ok=True)
+
+    assert ringlet(home, "usage", "--period", "all", "--json").out == before
+    assert report(home, "--deep")[1]["status"] == "warnings"
+
+
+def test_lost_views_are_made_anew(home: Path) -> None:
+    """Views can be deleted at any time."""
+    before = ringlet(home, "usage", "--period", "all", "--by", "project").out
+    shutil.rmtree(home / "rl" / "views")
+
+    assert ringlet(home, "usage", "--period", "all", "--by", "project").out == before
+
+
+def test_views_that_differ_from_the_log_are_damage(home: Path) -> None:
+    """A view whose file was exchanged for an older one does not add up, and the command that mends it is named."""
+    ringlet(home, "usage", "--by", "project", "--period", "all")
+    views = home / "rl" / "views"
+    kept = home / "kept"
+    shutil.copytree(views / "by_model", kept)
+    transcript(home, "six", reply(60, "2026-05-13T09:00:00Z", session="s6"))
+    ringlet(home, "usage", "--by", "project", "--period", "all")
+    shutil.rmtree(views / "by_model")
+    shutil.copytree(kept, views / "by_model")
+    os.chmod(views / "by_model", 0o700)
+
+    code, found = report(home)
+    assert (code, "views" in areas(found, "damage")) == (5, True)
+    assert "ringlet views rebuild --full" in {finding["mend"] for finding in found["findings"]}
+
+
+def test_stray_file_among_the_segments_is_named(home: Path) -> None:
+    """Other programs read whatever lies under events/: what is no segment is a warning with its path."""
+    stray = segment(home).with_name("notes.txt")
+    stray.write_text("x")
+    os.chmod(stray, 0o600)
+
+    assert str(stray) in {finding["where"] for finding in report(home)[1]["findings"]}
+
+
+def test_open_modes_are_named_and_not_changed(home: Path) -> None:
+    """A file that others can read is a warning with the command; doctor does not change modes silently."""
+    path = segment(home)
+    os.chmod(path, 0o644)
+
+    assert str(path) in {finding["where"] for finding in report(home)[1]["findings"]}
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
+def test_history_that_only_statistics_remember_is_told(home: Path) -> None:
+    """stats-cache.json knows 5,000 tokens of a day with 1,100 known: at least 3,900 are lost, and no total holds them."""
+    before = ringlet(home, "usage", "--period", "all", "--json").out
+    stats = {
+        "version": 1,
+        "dailyModelTokens": [{"date": "2026-05-04", "tokensByModel": {"claude-sonnet-4-5-20250929": 5000}}],
+        "modelUsage": {},
+    }
+    (home / ".claude" / "stats-cache.json").write_text(json.dumps(stats))
+
+    found = report(home)[1]
+    assert found["lost_tokens"] == 3900
+    assert json.loads(ringlet(home, "usage", "--period", "all", "--json").out)["total_tokens"] == json.loads(before)["total_tokens"]
+
+
+def test_call_of_the_future_is_kept_and_told(home: Path) -> None:
+    """A clock that runs ahead does not lose a call: it counts, and doctor points at it."""
+    transcript(home, "seven", reply(70, "2027-01-01T00:00:00Z", session="s7"))
+    ringlet(home, "usage")
+
+    assert "clock" in areas(report(home)[1], "warning")
+
+
+def test_old_prices_are_told(home: Path) -> None:
+    """Prices end with the release; years later that is worth a warning and names the command."""
+    with at_home(home):
+        outcome = ringlet(home, "doctor", now="2031-01-01T00:00:00+00:00")
+
+    assert "ringlet registry sync" in outcome.out
