@@ -33,10 +33,12 @@ class Request:
         "json",
         "limit",
         "model",
+        "output",
         "period",
         "profile",
         "project",
         "provider",
+        "raw",
         "session",
         "since",
         "sort",
@@ -68,6 +70,10 @@ class Request:
         self.cost_mode: str | None = None
         self.export: str | None = None
         """A format, where calls or rows are to be exported."""
+        self.output: str | None = None
+        """The file that an export goes to; None: standard output."""
+        self.raw = False
+        """Whether an export leaves cells alone that a spreadsheet would take for formulas."""
         self.json = False
         self.classes = False
         self.sync = True

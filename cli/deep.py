@@ -4,12 +4,17 @@ Decides when the views are brought up to date for a question. What they hold and
 """
 
 import contextlib
+import os
+import sys
 from hashlib import blake2b
 
-from cli.ask import unknown
+from cli.ask import Request, unknown
+from cli.outcomes import DONE
 from cli.refresh import Store
-from pipeline.errors import Held
+from pipeline import durable
+from pipeline.errors import Held, RingletError
 from views import answers, materialize
+from views import export as exports
 from views.catalog import Frames
 from views.query import Answer, Query
 from views.terms import Terms
@@ -34,11 +39,37 @@ def frames_of(store: Store) -> Frames:
 def answer_from_views(query: Query, store: Store) -> Answer:
     """The answer to any question. Raises UnknownName for a project or session that nothing was ever done in."""
     frames = frames_of(store)
-    titles = {(each.agent, each.session): each.title for each in store.log.sessions() if each.title}
-    answer = answers.answer(query, frames, titles=titles)
+    answer = answers.answer(query, frames, titles=_titles(store))
     if not answer.totals.requests and answer.last_day is None:
         _check(query, frames)
     return answer
+
+
+def export(request: Request, query: Query, store: Store) -> int:
+    """Write the calls, or the groups where a grouping was asked for, and return the exit code."""
+
+    def rows(frames: Frames) -> exports.Rows:
+        if request.grouping is None:
+            return exports.calls(query, frames)
+        return exports.groups(query, frames, titles=_titles(store))
+
+    found = materialize.asked(store.paths.views, store.log, terms_of(store), rows)
+    pieces = exports.encoded(found, request.export or "csv", raw=request.raw)
+    if request.output is None:
+        sys.stdout.flush()
+        for piece in pieces:
+            sys.stdout.buffer.write(piece)
+        sys.stdout.buffer.flush()
+    else:
+        path = os.path.abspath(request.output)
+        if os.path.islink(path):
+            raise RingletError("a link stands there", where=path, mend="name the file itself")
+        durable.write_over(path, b"".join(pieces))
+    return DONE
+
+
+def _titles(store: Store) -> dict[tuple[str, str], str]:
+    return {(each.agent, each.session): each.title for each in store.log.sessions() if each.title}
 
 
 def _check(query: Query, frames: Frames) -> None:

@@ -19,6 +19,9 @@ from views.query import Query, Row
 
 FORMATS = ("csv", "json", "jsonl", "parquet")
 
+Rows = pl.DataFrame
+"""Rows of an export."""
+
 NINE = ("id", "timestamp", "profile", "agent", "provider", "model", "input_tokens", "output_tokens", "cost_usd")
 
 _CLASSES = {

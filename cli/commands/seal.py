@@ -1,0 +1,28 @@
+"""`ringlet seal`: move what lies in the journal into Parquet files, so that other programs see it."""
+
+import os
+
+import typer
+
+from cli.app import clock
+from cli.commands.views import made_by
+from cli.paths import paths
+from cli.refresh import opened
+
+app = typer.Typer(pretty_exceptions_enable=False)
+
+
+@app.command()
+def seal() -> None:
+    """Seal the log's newest rows into Parquet files under events/, and bring the views up to date."""
+    with opened(paths(), os.environ, clock()) as store:
+        store.refreshed(sync=False)
+        sealed = store.log.seal()
+        made = made_by(store, full=False)
+    rows = sum(segment.rows for segment in sealed)
+    if sealed:
+        typer.echo(f"✓ {rows:,} {'row' if rows == 1 else 'rows'} sealed into {len(sealed):,} {'file' if len(sealed) == 1 else 'files'}")
+    else:
+        typer.echo("✓ Nothing to seal: the log is in its files")
+    if made.dates:
+        typer.echo(f"✓ Views of {made.dates:,} {'date' if made.dates == 1 else 'dates'} brought up to date")

@@ -1,0 +1,79 @@
+"""`ringlet views`: the Parquet views under the data home, for BI tools and for every question that the snapshot cannot answer."""
+
+import json as encoder
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from cli.app import clock
+from cli.deep import terms_of
+from cli.paths import paths
+from cli.refresh import Store, opened
+from views import materialize, shelf
+from views.catalog import VIEWS
+
+app = typer.Typer(
+    help="Views: Parquet files made from the log; deleting them loses nothing.", no_args_is_help=True, pretty_exceptions_enable=False
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command("list")
+def list_(json: Json = False) -> None:
+    """List the views, how large they are, and whether they are up to date with the log."""
+    with opened(paths(), os.environ, clock()) as store:
+        store.refreshed(sync=False)
+        folder = store.paths.views
+        mark = shelf.mark(folder)
+        stale = mark is None or (mark.position, mark.stamp, mark.zone) != (store.log.position(), terms_of(store).stamp, store.zone)
+        sizes = shelf.sizes(folder)
+    listed = [
+        {"view": view.name, "what": view.what, "files": sizes[view.name][0], "bytes": sizes[view.name][1], "path": f"{folder}/{view.name}"}
+        for view in VIEWS
+    ]
+    if json:
+        typer.echo(encoder.dumps({"up_to_date": not stale, "views": listed}, indent=2))
+        return
+    typer.echo(f"{'VIEW':<12} {'FILES':>6} {'SIZE':>9}  WHAT")
+    for row in listed:
+        typer.echo(f"{row['view']:<12} {row['files']:>6} {_size(row['bytes']):>9}  {row['what']}")
+    typer.echo(f"\nin {folder}: {'older than the log; ringlet views rebuild mends that' if stale else 'up to date'}")
+
+
+@app.command()
+def rebuild(full: Annotated[bool, typer.Option("--full", help="Make all dates anew, not only those that changed.")] = False) -> None:
+    """Bring the views up to date with the log."""
+    with opened(paths(), os.environ, clock()) as store:
+        store.refreshed(sync=False)
+        made = made_by(store, full=full)
+    if made.dates or made.whole:
+        dates = "1 date" if made.dates == 1 else f"{made.dates:,} dates"
+        typer.echo(f"✓ {made.calls:,} calls on {dates} made {'anew' if made.whole else 'again'}")
+    else:
+        typer.echo("✓ The views are up to date")
+
+
+def made_by(store: Store, *, full: bool) -> materialize.Made:
+    """Refresh the views; on a terminal that takes long enough to tell, how far it has come."""
+    shown = sys.stderr.isatty()
+
+    def tell(done: int) -> None:
+        sys.stderr.write(f"\r{done:,} rows")
+
+    try:
+        return materialize.refresh(store.paths.views, store.log, terms_of(store), full=full, progress=tell if shown else None)
+    finally:
+        if shown:
+            sys.stderr.write("\r\x1b[K")
+
+
+def _size(size: object) -> str:
+    number = float(str(size))
+    for unit in ("B", "kB", "MB"):
+        if number < 1000:
+            return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
+        number /= 1000
+    return f"{number:.1f} GB"
