@@ -1,29 +1,23 @@
 """Rows of another program's SQLite database, read without disturbing it.
 
-Decides how such a database is opened, which of its rows are due since the last look and how a row is written down. Which tables matter and
-what their rows mean is an adapter's business.
-
-The database is opened read-only and never as immutable: its newest rows may stand in the `-wal` alone. Where it can't be read in place
-(locked for good, a folder that may not be written to), a private copy is read instead.
+Decides which rows are due since the last look and how a row is written down. How the database is opened is `pipeline.foreign`'s business;
+which tables matter and what their rows mean is an adapter's.
 """
 
-import os
 import sqlite3
 from collections.abc import Generator, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from typing import Any
 
 import msgspec
 
+from pipeline import foreign
 from pipeline.errors import RingletError
 
 PAGE_ROWS = 500
 """Rows read in one go: between two pages the other program may write and checkpoint."""
-BUSY_S = 5.0
-COPY_ATTEMPTS = 3
-
-_ELSEWHERE = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR}
-_SAFE = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_./~")
+NUMBERS_AGAIN = 500
+"""Row numbers of a growing table that are read again: those of deleted rows are given to new ones."""
 
 Scalar = str | int | float | None
 
@@ -68,11 +62,13 @@ class RowQuery(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Mark(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False):
-    """How far one query has come: rows up to `updated` and `rowid` are read, and of the pass under way those up to `id`."""
+    """How far one query has come: rows up to `updated` and `rowid` are read, and of the pass under way those up to `position`."""
 
     updated: Scalar = None
     rowid: int = 0
-    id: Scalar = None
+    schema: int = 0
+    """SQLite's count of changes to the schema. VACUUM raises it too, and then row numbers mean nothing any more."""
+    position: Scalar = None
     """None between two passes."""
     next_updated: Scalar = None
     next_rowid: int = 0
@@ -90,7 +86,7 @@ def load(dumped: bytes) -> dict[str, Mark]:
 
 
 def read_rows(path: str, query: RowQuery, mark: Mark | None = None) -> Generator[tuple[Mark, bytes], None, None]:
-    """(mark, record) of every row due since `mark`, by `query.id`; a row may come again, and does within the overlap.
+    """(mark, record) of every row due since `mark`; a row may come again, and does within the overlap.
 
     Each mark can be kept: it stands behind its row, in the middle of a pass too. Raises `RowsUnavailable` where the database can't be read
     now, then from the copy as well.
@@ -101,35 +97,41 @@ def read_rows(path: str, query: RowQuery, mark: Mark | None = None) -> Generator
             yield reached, record
         return
     except sqlite3.Error as error:
-        if not _worth_a_copy(error):
+        if not foreign.worth_a_copy(error):
             raise _unavailable(path, error) from error
     try:
-        with _copied(path) as copy:
+        with foreign.copied(path) as copy:
             yield from _read(copy, query, mark)
     except (sqlite3.Error, OSError) as error:
         raise _unavailable(path, error) from error
 
 
 def _read(path: str, query: RowQuery, mark: Mark | None) -> Iterator[tuple[Mark, bytes]]:
-    with closing(_opened(path)) as db:
+    with closing(foreign.opened(path)) as db:
         plan = _Plan(db, query)
         if not plan.possible:
             return
-        mark = mark or Mark()
-        if mark.id is None:
-            mark = plan.pass_from(mark)
+        mark = plan.valid(mark)
+        if mark.position is None:
+            few = plan.few(mark)
+            if few is not None:
+                after, rows = few
+                for number, row in enumerate(rows, 1):
+                    yield (after if number == len(rows) else mark), plan.record(row)
+                return
+            mark = plan.begun(mark)
         last: tuple[Mark, bytes] | None = None
         while True:
-            page = db.execute(plan.sql(mark), plan.values(mark)).fetchall()
+            page = plan.page(mark)
             for row in page:
                 if last is not None:
                     yield last
-                mark = msgspec.structs.replace(mark, id=row[0])
+                mark = msgspec.structs.replace(mark, position=row[0])
                 last = mark, plan.record(row)
             if len(page) < PAGE_ROWS:
                 break
         if last is not None:
-            yield Mark(updated=mark.next_updated, rowid=mark.next_rowid), last[1]
+            yield Mark(updated=mark.next_updated, rowid=mark.next_rowid, schema=mark.schema), last[1]
 
 
 class _Plan:
@@ -141,11 +143,16 @@ class _Plan:
         known = {table: _columns(db, table) for table in {query.table, *(join.table for join in query.joins)}}
         own = known[query.table]
         self.possible = query.id in own
-        self._updated = query.updated if query.updated in own else None
-        self._rowid = _has_rowid(db, query.table)
-        self._by_number = query.updated is None and self._rowid
+        if not self.possible:
+            return
+        self._schema: int = db.execute("PRAGMA schema_version").fetchone()[0]
+        self._numbered = _has_rowid(db, query.table)
+        self._grows = query.updated is None and self._numbered
+        self._updated = f"t.{_name(query.updated)}" if query.updated in own else "NULL"
+        self._at = "t.rowid" if self._numbered else f"t.{_name(query.id)}"
+        self._only = [(column, values) for column, values in query.only if column in own]
         self._parts: list[tuple[str, list[str]]] = [("row", [column for column in query.columns if column in own])]
-        selected = [f"t.{_name(query.id)}", *(f"t.{_name(column)}" for column in self._parts[0][1])]
+        selected = [self._at, self._updated, *(f"t.{_name(column)}" for column in self._parts[0][1])]
         joined = ""
         sources = {"": ("t", own)}
         for number, join in enumerate(query.joins):
@@ -159,49 +166,57 @@ class _Plan:
             joined += f" LEFT JOIN {_name(join.table)} {alias} ON {alias}.{_name(join.key)} = {left}.{_name(column)}"
             self._parts.append((join.name, [join.key, *columns]))
             selected += [f"{alias}.{_name(each)}" for each in (join.key, *columns)]
-        self._only = [(column, values) for column, values in query.only if column in own]
         self._select = f"SELECT {', '.join(selected)} FROM {_name(query.table)} t{joined}"
 
-    def pass_from(self, mark: Mark) -> Mark:
-        """The mark of a pass that begins now; what is written while it runs belongs to the next one."""
-        updated = f"max({_name(self._updated)})" if self._updated else "NULL"
-        rowid = "max(rowid)" if self._rowid else "NULL"
-        next_updated, next_rowid = self._db.execute(f"SELECT {updated}, {rowid} FROM {_name(self._query.table)}").fetchone()
-        # Fewer rows than before: VACUUM has numbered them anew, and numbers say nothing of which are known.
-        since = mark if mark.rowid <= (next_rowid or 0) else Mark()
-        return Mark(updated=since.updated, rowid=since.rowid, next_updated=next_updated, next_rowid=next_rowid or 0)
+    def valid(self, mark: Mark | None) -> Mark:
+        """`mark`, or the beginning where it speaks of another shape of the database."""
+        return mark if mark is not None and mark.schema == self._schema else Mark(schema=self._schema)
 
-    def sql(self, mark: Mark) -> str:
-        """The statement for the next page after `mark`."""
+    def few(self, mark: Mark) -> tuple[Mark, list[tuple[Any, ...]]] | None:
+        """The rows due and the mark behind them, where one page holds them all; None otherwise.
+
+        One statement sees one moment: the greatest `updated` among its rows is that of the whole table.
+        """
+        first = not mark.rowid if self._numbered else mark.updated is None
+        if first or (not self._grows and self._since(mark) is None):
+            return None
+        rowid = self._greatest("rowid") if self._numbered else 0
+        rows = self.page(mark)
+        if len(rows) >= PAGE_ROWS:
+            return None
+        times = [row[1] for row in rows if isinstance(row[1], int | float)]
+        updated = max([*times, mark.updated] if isinstance(mark.updated, int | float) else times, default=None)
+        return Mark(updated=updated, rowid=rowid or 0, schema=self._schema), rows
+
+    def begun(self, mark: Mark) -> Mark:
+        """The mark of a pass over many pages that begins now; what is written while it runs belongs to the next one."""
+        updated = self._greatest(self._updated.removeprefix("t."))
+        rowid = self._greatest("rowid") if self._numbered else 0
+        return msgspec.structs.replace(mark, next_updated=updated, next_rowid=rowid or 0)
+
+    def page(self, mark: Mark) -> list[tuple[Any, ...]]:
+        """The next rows after `mark`: position, `updated`, and the columns."""
         conditions = [f"({' OR '.join([f't.{_name(column)} GLOB ?'] * len(values))})" for column, values in self._only]
-        if mark.id is not None:
-            conditions.append(f"t.{_name(self._query.id)} > ?")
-        if self._since(mark) is not None:
-            # A row written late with an old time (a session that was imported) has at least a new number.
-            late = " OR t.rowid > ?" if self._rowid else ""
-            conditions.append(f"(t.{_name(self._updated or '')} >= ?{late})")
-        if self._by_number:
-            conditions.append("t.rowid > ?")
-        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-        return f"{self._select}{where} ORDER BY t.{_name(self._query.id)} LIMIT {PAGE_ROWS}"
-
-    def values(self, mark: Mark) -> list[Scalar]:
-        """The values of that statement."""
         values: list[Scalar] = [value for _, wanted in self._only for value in wanted]
-        if mark.id is not None:
-            values.append(mark.id)
+        if mark.position is not None:
+            conditions.append(f"{self._at} > ?")
+            values.append(mark.position)
         since = self._since(mark)
-        if since is not None:
-            values += [since, mark.rowid] if self._rowid else [since]
-        if self._by_number:
-            values.append(mark.rowid)
-        return values
+        if self._grows:
+            conditions.append("t.rowid > ?")
+            values.append(mark.rowid - NUMBERS_AGAIN)
+        elif since is not None:
+            # A row written late with an old time (a session that was imported) has at least a new number.
+            conditions.append(f"({self._updated} >= ?{' OR t.rowid > ?' if self._numbered else ''})")
+            values += [since, mark.rowid] if self._numbered else [since]
+        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+        return self._db.execute(f"{self._select}{where} ORDER BY {self._at} LIMIT {PAGE_ROWS}", values).fetchall()
 
     def record(self, row: tuple[Any, ...]) -> bytes:
         """A row and what was joined to it, as canonical JSON."""
         document: dict[str, object] = {"table": self._query.table}
         document.update((join.name, None) for join in self._query.joins)
-        at = 1
+        at = 2
         for name, columns in self._parts:
             values = row[at : at + len(columns)]
             at += len(columns)
@@ -210,20 +225,12 @@ class _Plan:
         return msgspec.json.encode(document, order="deterministic")
 
     def _since(self, mark: Mark) -> int | float | None:
-        if self._updated is None or not isinstance(mark.updated, int | float):
+        if self._updated == "NULL" or not isinstance(mark.updated, int | float):
             return None
         return mark.updated - self._query.overlap
 
-
-def _opened(path: str) -> sqlite3.Connection:
-    location = "".join(chr(byte) if byte in _SAFE else f"%{byte:02X}" for byte in os.fsencode(os.path.abspath(path)))
-    db = sqlite3.connect(f"file:{location}?mode=ro", uri=True, timeout=BUSY_S, isolation_level=None)
-    db.text_factory = _text
-    return db
-
-
-def _text(value: bytes) -> str:
-    return value.decode("utf-8", "replace")
+    def _greatest(self, column: str) -> Any:
+        return self._db.execute(f"SELECT max({column}) FROM {_name(self._query.table)}").fetchone()[0]
 
 
 def _columns(db: sqlite3.Connection, table: str) -> set[str]:
@@ -244,47 +251,5 @@ def _name(identifier: str) -> str:
     return '"' + identifier.replace('"', '""') + '"'
 
 
-def _worth_a_copy(error: sqlite3.Error) -> bool:
-    code = getattr(error, "sqlite_errorcode", None)
-    return code is not None and code & 0xFF in _ELSEWHERE
-
-
 def _unavailable(path: str, error: Exception) -> RowsUnavailable:
     return RowsUnavailable(f"can't be read now ({error})", where=path, mend="it is read again at the next look")
-
-
-@contextmanager
-def _copied(path: str) -> Iterator[str]:
-    """A private copy of a database and its `-wal`, taken while both stood still.
-
-    The `-shm` stays behind: it is an index of the `-wal` that SQLite builds anew, and one of another moment would hide rows.
-    """
-    # Copying is rare and these two are slow to import.
-    import shutil
-    import tempfile
-
-    with tempfile.TemporaryDirectory(prefix="ringlet-") as folder:
-        copy = os.path.join(folder, "copy.db")
-        for _ in range(COPY_ATTEMPTS):
-            before = _stood(path)
-            for suffix in ("", "-wal"):
-                if os.path.exists(path + suffix):
-                    shutil.copyfile(path + suffix, copy + suffix)
-                elif os.path.exists(copy + suffix):
-                    os.unlink(copy + suffix)
-            if _stood(path) == before:
-                yield copy
-                return
-    raise sqlite3.OperationalError("it changed while it was copied")
-
-
-def _stood(path: str) -> list[tuple[int, int] | None]:
-    found: list[tuple[int, int] | None] = []
-    for each in (path, path + "-wal"):
-        try:
-            status = os.stat(each)
-        except FileNotFoundError:
-            found.append(None)
-        else:
-            found.append((status.st_size, status.st_mtime_ns))
-    return found
