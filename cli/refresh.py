@@ -7,14 +7,14 @@ library: a few new lines must be in the answer within the same breath.
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
-from itertools import groupby
 from typing import Any
 
 from cli import config, zone
 from cli.paths import Paths
+from cli.progress import bar
 from ingest import registry
 from ingest.discover import Look, discover, looked
 from ingest.reader import Manner
@@ -93,15 +93,16 @@ class Store:
         known = snapshot.load(self.paths.views)
         if not sync and known is not None:
             proof = known.header.proof
-        header = self._header(places.walks, dict(places.environ), proof)
-        self.snapshot = self._written(header, known)
+        with self.log.snapshot():
+            header = self._header(places.walks, dict(places.environ), proof)
+            self.snapshot = self._written(header, known)
         return self.snapshot
 
     def _read(self) -> Summary:
         unread = sum(found.size for found in self.look.found)
-        shown = sys.stderr.isatty() and unread > BAR_BYTES and self.log.span() is None
+        shown = unread > BAR_BYTES and not self.log.days()
         manner = Manner(now_ns=self.now_us * 1000, titles=self.config.session_titles)
-        with _bar(unread) if shown else _no_bar() as progress:
+        with bar(wanted=shown) as progress:
             return ingest(self.log, self.adapters, self.look, manner, progress=progress)
 
     def _header(self, places: Any, env: dict[str, str | None], proof: str) -> snapshot.Header:
@@ -152,23 +153,12 @@ class Store:
         return self._counted_all(Prices(book, mode=self.config.usage.cost_mode))
 
     def _counted_all(self, prices: Prices | None = None) -> Days:
-        span = self.log.span()
-        if span is None:
-            return {}
-        first = calendar.day_at(self.zone, span[0] * calendar.DAY_US)
-        last = calendar.day_at(self.zone, (span[1] + 1) * calendar.DAY_US - 1)
-        return self._recount(first, last, prices)
+        return self._counted({}, touched(self.zone, self.log.days()), prices)
 
-    def _counted(self, days: Days, again: set[int]) -> Days:
+    def _counted(self, days: Days, again: set[int], prices: Prices | None = None) -> Days:
         """`days` with those in `again` counted anew."""
-        counted = {day: content for day, content in days.items() if day not in again}
-        for _, run in groupby(enumerate(sorted(again)), lambda pair: pair[1] - pair[0]):
-            numbers = [day for _, day in run]
-            counted |= self._recount(numbers[0], numbers[-1])
-        return counted
-
-    def _recount(self, first: int, last: int, prices: Prices | None = None) -> Days:
-        return recount(self.log, self.zone, first, last, attribution=self.attribution, prices=prices or self._prices)
+        kept = {day: content for day, content in days.items() if day not in again}
+        return kept | recount(self.log, self.zone, again, attribution=self.attribution, prices=prices or self._prices)
 
     @cached_property
     def _prices(self) -> Prices:
@@ -199,19 +189,3 @@ def opened(paths: Paths, environ: Mapping[str, str], now_us: int) -> Iterator[St
 def _same_terms(one: snapshot.Header, other: snapshot.Header) -> bool:
     """Whether the same calls are counted, priced and dated in the same way under both."""
     return (one.tz, one.cost_mode, one.stamps) == (other.tz, other.cost_mode, other.stamps)
-
-
-@contextmanager
-def _bar(total: int) -> Iterator[Callable[[int, int], None]]:
-    from rich.console import Console  # 36 ms, once in the life of a store
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("Reading logs"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=total)
-        yield lambda done, todo: bar.update(task, completed=done, total=todo)
-
-
-@contextmanager
-def _no_bar() -> Iterator[None]:
-    yield None

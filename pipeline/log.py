@@ -432,6 +432,15 @@ class Log:
         )
         return {day for (day,) in rows}
 
+    def days(self) -> list[int]:
+        """The UTC days on which there is a call, rising."""
+        found: list[int] = []
+        (first,) = self._connection.execute("SELECT min(id) FROM calls").fetchone()
+        while first is not None:
+            found.append(first >> journal.DAY_BITS)
+            (first,) = self._connection.execute("SELECT min(id) FROM calls WHERE id >= ?", ((found[-1] + 1) << journal.DAY_BITS,)).fetchone()
+        return found
+
     def span(self) -> tuple[int, int] | None:
         """First and last UTC day on which there is a call; None where there is none."""
         (first,) = self._connection.execute("SELECT min(id) FROM calls").fetchone()

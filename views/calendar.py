@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 DAY_US = 86_400_000_000
 HOUR_US = 3_600_000_000
 
+FIRST_DAY, LAST_DAY = -719_162, 2_932_896
+"""0001-01-01 and 9999-12-31: days outside of them cannot be written."""
+
 PERIODS = ("24h", "today", "yesterday", "week", "last-week", "month", "last-month", "7d", "30d", "year", "all")
 """The names of periods; any `Nd` (calendar days including today) is one too."""
 
@@ -155,18 +158,26 @@ def zone(name: str) -> "ZoneInfo":
 
 
 def midnights(name: str, first_day: int, last_day: int) -> "list[int]":
-    """The instants at which the days `first_day` … `last_day` of a zone begin; where a clock change skips midnight, the change itself."""
+    """The instants at which the days `first_day` … `last_day` of a zone begin; where a clock change skips midnight, the change itself.
+
+    The first and the last day that can be written take in what a zone puts before and after them.
+    """
     from datetime import UTC, datetime, timedelta
 
     place = zone(name)
     epoch = datetime(1970, 1, 1, tzinfo=UTC)
     microsecond = timedelta(microseconds=1)
-    return [(datetime(*civil(day), tzinfo=place) - epoch) // microsecond for day in range(first_day, last_day + 1)]
+    first, last = max(first_day, FIRST_DAY + 1), min(last_day, LAST_DAY)
+    return [
+        *((FIRST_DAY - 1) * DAY_US for _ in range(first_day, min(last_day, FIRST_DAY) + 1)),
+        *((datetime(*civil(day), tzinfo=place) - epoch) // microsecond for day in range(first, last + 1)),
+        *((LAST_DAY + 2) * DAY_US for _ in range(max(first_day, LAST_DAY + 1), last_day + 1)),
+    ]
 
 
 def day_at(name: str, at_us: int) -> int:
     """The day of a zone that an instant falls on."""
-    guess = at_us // DAY_US
+    guess = min(max(at_us // DAY_US, FIRST_DAY + 1), LAST_DAY - 1)
     starts = midnights(name, guess - 1, guess + 1)
     return guess - 2 + sum(start <= at_us for start in starts)
 

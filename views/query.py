@@ -41,6 +41,8 @@ GROUPING_NAMES = {
 
 FILTERS = ("profile", "model", "provider", "agent", "project", "session")
 COST_MODES = ("auto", "calculate", "logged")
+_YEAR, _YEARS_BACK = 366, 7305
+
 SORTS = ("cost", "tokens", "input", "output", "requests", "sessions", "runtime", "last-used", "name")
 """What rows can be sorted by: numbers and times with the largest first, `name` from a to z; `:asc` or `:desc` turns it round."""
 
@@ -368,16 +370,16 @@ def _in_set(inside: str, character: str) -> bool:
 def fill(query: Query, rows: "Iterable[Row]") -> "list[Row]":
     """The rows of a day, week or month grouping in calendar order, with an empty one for every day, week or month of the range.
 
-    A range without a beginning starts with its first row; one that reaches past today ends with today or, if later, its last row.
+    A range without a beginning starts with its first row, or with its first row of the last twenty years: a clock that was wrong once would
+    fill a table with empty centuries. One that reaches past today ends with today or, if later, its last row of the coming year.
     """
     found = {row.key: row for row in rows}
     if query.by not in ("day", "week", "month"):
         return list(found.values())
-    dated = sorted(_first_day_of(key) for key in found if key is not None)
-    first = query.first_day if query.first_day is not None else dated[0] if dated else None
-    if first is None:
-        return []
-    last = max([query.today, *dated[-1:]])
+    days = [day for key in found if (day := _first_day_of(key)) is not None]
+    near = sorted(day for day in days if query.today - _YEARS_BACK <= day <= query.today + _YEAR)
+    first = query.first_day if query.first_day is not None else near[0] if near else query.today + 1
+    last = max([query.today, *near[-1:]])
     if query.last_day is not None:
         last = min(last, query.last_day)
     keys: dict[str, None] = {}
@@ -387,9 +389,7 @@ def fill(query: Query, rows: "Iterable[Row]") -> "list[Row]":
         day = calendar.next_month(day) if query.by == "month" else day + (7 if query.by == "week" else 1)
     if first <= last:
         keys[time_key(query.by, last, query.week_start)] = None
-    for key in found:
-        if key is not None:
-            keys[key] = None
+    keys.update(dict.fromkeys(key for key in found if key is not None))
     return [found[key] if key in found else Row(key) for key in sorted(keys)]
 
 
@@ -400,11 +400,8 @@ def time_key(by: str, day: int, week_start: int) -> str:
     return calendar.iso_day(calendar.week_of(day, week_start) if by == "week" else day)
 
 
-def _first_day_of(key: str) -> int:
-    day = calendar.parse_day(key if len(key) > 7 else key + "-01")
-    if day is None:
-        raise ValueError(f"not a day, week or month: {key!r}")
-    return day
+def _first_day_of(key: "str | None") -> "int | None":
+    return None if key is None else calendar.parse_day(key if len(key) > 7 else key + "-01")
 
 
 def arrange(query: Query, rows: "Iterable[Row]") -> "list[Row]":

@@ -6,7 +6,7 @@ library, so that a command that finds a few new lines can answer in the same bre
 
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pipeline.batch import Dims
@@ -115,10 +115,17 @@ def touched(zone: str, utc_days: Iterable[int]) -> set[int]:
     return found
 
 
-def recount(log: Log, zone: str, first_day: int, last_day: int, *, attribution: Attribution, prices: Prices) -> dict[int, Day]:
-    """The local days from `first_day` to `last_day` that have calls."""
+def recount(log: Log, zone: str, local_days: Iterable[int], *, attribution: Attribution, prices: Prices) -> dict[int, Day]:
+    """Those of the local days that have calls."""
     days: dict[int, Day] = {}
-    for _, last, from_us, to_us, offset_us in spans(zone, first_day, last_day):
+    for _, run in groupby(enumerate(sorted(local_days)), lambda pair: pair[1] - pair[0]):
+        numbers = [day for _, day in run]
+        _recount(days, log, zone, numbers[0], numbers[-1], attribution, prices)
+    return days
+
+
+def _recount(days: dict[int, Day], log: Log, zone: str, first_day: int, last_day: int, attribution: Attribution, prices: Prices) -> None:
+    for first, last, from_us, to_us, offset_us in spans(zone, first_day, last_day):
         # A local day lies in two UTC days, and a price may change between them; hours tell them apart.
         totals = list(log.totals(from_us, to_us, offset_us=offset_us, steps=prices.steps, hours=offset_us % calendar.DAY_US != 0))
         known = log.dims({total.dim for total in totals})
@@ -130,10 +137,9 @@ def recount(log: Log, zone: str, first_day: int, last_day: int, *, attribution: 
             if rates is not None and rates.off_peak:
                 timed.add(total.dim)
             cost = _cost(total, dims, rates, billed=asked[2], mode=prices.mode)
-            _count(days.setdefault(min(total.day, last), Day()), total, dims, asked, cost)
+            _count(days.setdefault(max(first, min(total.day, last)), Day()), total, dims, asked, cost)
         if timed:
-            _correct(days, log, (from_us, to_us, offset_us, last), {dim: known[dim] for dim in timed}, attribution, prices)
-    return days
+            _correct(days, log, (first, last, from_us, to_us, offset_us), {dim: known[dim] for dim in timed}, attribution, prices)
 
 
 def session_digest(agent: str, session: str) -> str:
@@ -187,10 +193,10 @@ def _computed(rates: Rates, of: Total | Call, reasoning: int) -> "Parts":
 
 
 def _correct(
-    days: dict[int, Day], log: Log, run: tuple[int, int, int, int], timed: dict[int, Dims], attribution: Attribution, prices: Prices
+    days: dict[int, Day], log: Log, run: tuple[int, int, int, int, int], timed: dict[int, Dims], attribution: Attribution, prices: Prices
 ) -> None:
     """Add what calls of models with off-peak hours cost more or less than the standard rate that their sums were counted at."""
-    from_us, to_us, offset_us, last = run
+    first, last, from_us, to_us, offset_us = run
     for call in log.calls(from_us // calendar.DAY_US, (to_us - 1) // calendar.DAY_US):
         dims = timed.get(call.dim)
         if dims is None or not from_us <= call.at_us < to_us:
@@ -205,8 +211,7 @@ def _correct(
             rates = prices.of(dims, provider, utc_day, step, minute)
             computed = None if rates is None else _computed(rates, call, call.reasoning or 0)
             costs.append(decide(prices.mode, billed, computed, logged, dims.logged_cost_basis)[1] or (0, 0, 0, 0, 0))
-        numbers = days[min((call.at_us + offset_us) // calendar.DAY_US, last)].cells[
-            profile, dims.agent, provider, dims.model, dims.initiator
-        ]
+        day = max(first, min((call.at_us + offset_us) // calendar.DAY_US, last))
+        numbers = days[day].cells[profile, dims.agent, provider, dims.model, dims.initiator]
         for at, (standard, true) in enumerate(zip(*costs, strict=True), _FIRST_COST):
             numbers[at] += true - standard

@@ -41,7 +41,7 @@ _UNPRICED = NUMBERS.index("unpriced_requests")
 
 def nothing() -> "list[int]":
     """The numbers of a cell without calls."""
-    return [0] * _SUMS + [2**63, 0]
+    return [0] * _SUMS + [2**63, -(2**63)]
 
 
 def add(into: "list[int]", numbers: "list[int]") -> None:
