@@ -61,12 +61,12 @@ def _running_total(thread: Thread, line: Line, payload: Payload) -> Step:
         total = _plus(base, last)
     elif any(now < before for now, before in zip(total, base, strict=True)):
         base, epoch = ZERO, epoch + 1
-    elif not thread.counted and thread.ancestors and last is not None and all(a <= b for a, b in zip(last, total, strict=True)):
-        # A fork that refers to its parent instead of copying it goes on with the parent's total.
+    elif not thread.counted and last is not None and all(a <= b for a, b in zip(last, total, strict=True)):
+        # A total may go on from another file: of a parent that is referred to and not copied, of the same thread before it was reverted.
         base = _minus(total, last)
     grown = _minus(total, base)
     if grown == ZERO:
-        return _replace(thread, total=total, epoch=epoch), []
+        return _replace(thread, total=total, epoch=epoch, counted=thread.counted or total != ZERO), []
     unexplained = None if total == thread.predicted else grown
     thread = _replace(thread, total=total, epoch=epoch, counted=True, unexplained=unexplained, predicted=None)
     if thread.replay == "proven" or thread.recorded or not (grown[0] or grown[3]):

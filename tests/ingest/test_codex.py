@@ -167,6 +167,17 @@ def test_every_way_of_counting_it_wrong_is_avoided() -> None:
     assert [each.tokens.input for each in usage(ADAPTER, PATH, lines)] == [1000]
 
 
+@pytest.mark.parametrize("last", [counters(100, 0, 10), counters(0, 0, 0)])
+def test_a_total_that_goes_on_from_another_file_is_no_call(last: dict[str, int]) -> None:
+    """The first total of a file holds what other files told already: a reverted thread begins a new file and counts on."""
+    lines = [header(), total(5_100, 0, 510, last_token_usage=last), total(5_300, 0, 530)]
+
+    assert [(each.tokens.input, each.tokens.output) for each in usage(ADAPTER, PATH, lines)] == [
+        *([(100, 10)] if last["output_tokens"] else []),
+        (200, 20),
+    ]
+
+
 def test_equal_totals_of_unrelated_threads_are_different_calls() -> None:
     """Two threads may use the same numbers at the same moment; only a copy in a fork is the same call."""
     one, two = (usage(ADAPTER, PATH, [header(id), total(1000, 0, 100)])[0] for id in ("t-1", "t-2"))
