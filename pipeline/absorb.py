@@ -10,8 +10,6 @@ alone can tell the same story again.
 """
 
 import sqlite3
-import sys
-from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -25,6 +23,7 @@ from pipeline.merge import HEAD, Folded, Union, entries, folded, handle, owned
 from pipeline.record import CALL, DAY_US, DIFFERENCE, RETRACTION, Rows, alias_column, cost_difference, negated_cost
 
 _CHUNK = 20_000
+_SCANNED = 4
 _FACTS = "c.key, c.rank, c.owner_rank, c.dim, c.at, c.input, c.output, c.cache_read, c.cache_write_5m, c.cache_write_1h, c.web_searches"
 _STATE = f"SELECT c.id, {_FACTS}, c.reasoning, c.duration_ms, c.logged_cost FROM calls c WHERE c.id IN (SELECT value FROM json_each(?))"
 
@@ -84,40 +83,56 @@ def absorb(connection: sqlite3.Connection, dimensions: Dimensions, batch: Batch,
 
 
 def _unknown(connection: sqlite3.Connection, batch: Batch, rows: Sequence[int]) -> list[int]:
-    """`rows` without those that tell nothing new: a call with their key is known, its record is as good, and so are all their identities."""
-    keys = list(map(batch.key.__getitem__, rows))
-    heads = array("q", b"".join(keys))
-    if sys.byteorder == "little":
-        heads.byteswap()
-    known: dict[bytes, tuple[bytes, int, set[int]]] = {}
-    wanted = sorted(set(heads[0::2]))
-    sql = (
-        "SELECT i.rest, c.key, c.rank, c.owner_rank FROM identities i JOIN calls c ON c.id = i.call >> 1"
-        " WHERE i.h IN (SELECT value FROM json_each(?))"
-    )
-    for chunk in _chunks(wanted):
-        for rest, key, rank, owner in connection.execute(sql, (listed(chunk),)):
-            found = known.get(key)
-            if found is None:
-                known[key] = (rank, owner, {rest})
-            else:
-                found[2].add(rest)
+    """`rows` without those that tell nothing new.
+
+    Of those a call with their key is known, its record is as good, and it has all their identities. Whether it has is only seen where they
+    follow from the key and the counts; other rows stay, and are matched name by name.
+    """
+    known = _alike(connection, batch, rows)
     if not known:
         return list(rows)
-    ranks, owners, aliases, offered = batch.rank, batch.owner_rank, batch.aliases, batch.offers
+    aliases = batch.aliases
     kept = []
-    for row, key in zip(rows, keys, strict=True):
+    facts = (
+        batch.key,
+        batch.rank,
+        batch.owner_rank,
+        batch.offers,
+        batch.input,
+        batch.cache_read,
+        batch.cache_write_5m,
+        batch.cache_write_1h,
+    )
+    for row, key, rank, owner, offers, *prompt in zip(rows, *(_picked(column, rows) for column in facts), strict=True):
         call = known.get(key)
-        if call is None or ranks[row] > call[0] or owners[row] < call[1] or row in aliases:
+        if (
+            call is None
+            or rank > call[1]
+            or owner < call[2]
+            or row in aliases
+            or (offers and (implies(key, offers) != len(offers) or prompt != call[3:]))
+        ):
             kept.append(row)
-            continue
-        offers = offered[row]
-        if offers:
-            follow = implies(key, offers)
-            # Of the offers that follow from the key only the last can be another's: it names the prompt.
-            if follow != len(offers) or (offers[-1][:8] == key[:8] and handle(offers[-1])[1] not in call[2]):
-                kept.append(row)
     return kept
+
+
+def _alike(connection: sqlite3.Connection, batch: Batch, rows: Sequence[int]) -> dict[bytes, list[Any]]:
+    """Known calls with keys of the rows, at least most of them: key to key, rank, owner rank and the counts of the prompt side."""
+    columns = "c.key, c.rank, c.owner_rank, c.input, c.cache_read, c.cache_write_5m, c.cache_write_1h"
+    days = sorted({at_us // DAY_US for at_us in _picked(batch.at_us, rows)})
+    last = "SELECT coalesce(max(id), ?1) - ?1 FROM calls WHERE id >= ?1 AND id < ?2"
+    there = sum(connection.execute(last, (day << DAY_BITS, (day + 1) << DAY_BITS)).fetchone()[0] for day in days)
+    found: list[Sequence[Any]] = []
+    if there <= _SCANNED * len(rows):
+        # Most sightings of a call are of one date, and reading a date through costs a quarter of looking for each of its calls.
+        sql = f"SELECT {columns} FROM calls c WHERE c.id >= ? AND c.id < ?"
+        for day in days:
+            found += connection.execute(sql, (day << DAY_BITS, (day + 1) << DAY_BITS))
+    else:
+        sql = f"SELECT {columns} FROM identities i JOIN calls c ON c.id = i.call >> 1 WHERE i.h IN (SELECT value FROM json_each(?))"
+        for chunk in _chunks(sorted({HEAD.unpack_from(key)[0] for key in _picked(batch.key, rows)})):
+            found += connection.execute(sql, (listed(chunk),))
+    return {row[0]: list(row) for row in found}
 
 
 class _Desk:

@@ -3,11 +3,14 @@
 Decides how rows become an Arrow table. The meaning of each column is in `docs/parquet.md`; a version is never changed, only followed by another.
 """
 
-from collections.abc import Mapping
+from array import array
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from itertools import accumulate
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.batch import Dims
 from pipeline.record import KINDS, Rows
@@ -78,8 +81,8 @@ def table(rows: Rows, dims: Mapping[int, Dims], order: list[int] | None = None) 
     """The rows, in that order of their places, as a table of `SCHEMA`; `dims` holds at least the dimensions that they name."""
     numbers = sorted(set(rows.dim))
     place = {number: at for at, number in enumerate(numbers)}
-    places = None if order is None else pa.array(order, pa.int32())
-    dim = pa.array([place[number] for number in rows.dim], pa.int32())
+    places = None if order is None else integers(order)
+    dim = integers([place[number] for number in rows.dim])
     dim = dim if places is None else dim.take(places)
     used = [dims[number] for number in numbers]
     columns = []
@@ -101,21 +104,51 @@ def money(text: str) -> Decimal:
 
 def _spread(values: list[Any], kind: pa.DataType, index: pa.Array) -> pa.Array:
     if values.count(values[0]) == len(values):
-        return pa.nulls(len(index), kind) if values[0] is None else pa.repeat(pa.scalar(values[0], kind), len(index))
-    return pa.array(values, kind).take(index)
+        return _constant(values[0], kind, len(index))
+    return _plain(values, kind).take(index)
 
 
 def _array(name: str, values: list[Any], kind: pa.DataType, places: pa.Array | None) -> pa.Array:
-    if (
-        values
-        and values.count(values[0]) == len(values)
-        and not isinstance(values[0], (list, dict))
-        and (values[0] is None or name != "logged_cost_usd")
-    ):
-        return pa.nulls(len(values), kind) if values[0] is None else pa.repeat(pa.scalar(values[0], kind), len(values))
-    if name == "logged_cost_usd":
-        values = [None if text is None else money(text) for text in values]
+    nested = name in ("aliases", "extra", "logged_cost_usd")
+    if values and values.count(values[0]) == len(values) and (values[0] is None or not nested):
+        return _constant(values[0], kind, len(values))
+    if not nested:
+        made = _plain(values, kind)
+    elif name == "logged_cost_usd":
+        made = pa.array([None if text is None else money(text) for text in values], kind)
     elif name == "extra":
-        values = [None if pairs is None else list(pairs.items()) for pairs in values]
-    made = pa.array(values, kind)
+        made = pa.array([None if pairs is None else list(pairs.items()) for pairs in values], kind)
+    else:
+        made = pa.array(values, kind)
     return made if places is None else made.take(places)
+
+
+def _constant(value: Any, kind: pa.DataType, count: int) -> pa.Array:
+    return pa.nulls(count, kind) if value is None else pa.repeat(_plain([value], kind)[0], count)
+
+
+def _plain(values: list[Any], kind: pa.DataType) -> pa.Array:
+    """The values as an array, from buffers: `pa.array` first imports pandas where there is one, which takes longer than a whole import."""
+    missing = None in values
+    if missing:
+        present = _flags([value is not None for value in values])
+        filler: Any = 0 if kind in (_COUNT, _INSTANT, _FLAG) else "" if kind == _TEXT else b""
+        values = [filler if value is None else value for value in values]
+    if kind == _FLAG:
+        made = _flags(values)
+    elif kind in (_COUNT, _INSTANT):
+        made = integers(values, kind)
+    else:
+        parts = [value.encode() for value in values] if kind == _TEXT else values
+        ends = array("i", accumulate(map(len, parts), initial=0))
+        made = pa.Array.from_buffers(kind, len(parts), [None, pa.py_buffer(ends), pa.py_buffer(b"".join(parts))])
+    return pc.if_else(present, made, pa.nulls(len(values), kind)) if missing else made
+
+
+def integers(values: Sequence[int], kind: pa.DataType = _COUNT) -> pa.Array:
+    """Whole numbers as an array of a 64-bit type."""
+    return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(array("q", values))])
+
+
+def _flags(values: list[bool]) -> pa.Array:
+    return pa.Array.from_buffers(pa.uint8(), len(values), [None, pa.py_buffer(bytes(values))]).cast(_FLAG)
