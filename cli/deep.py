@@ -3,16 +3,15 @@
 Decides when the views are brought up to date for a question. What they hold and how they answer is their own business.
 """
 
-import contextlib
 import os
 import sys
 from hashlib import blake2b
 
-from cli.ask import Request, unknown
+from cli.ask import Request, WrongUsage, unknown
 from cli.outcomes import DONE
 from cli.refresh import Store
 from pipeline import durable
-from pipeline.errors import Held, RingletError
+from pipeline.errors import RingletError
 from views import answers, materialize
 from views import export as exports
 from views.catalog import Frames
@@ -28,30 +27,29 @@ def terms_of(store: Store) -> Terms:
     return Terms(store.attribution, store.book, zone=store.zone, stamp=stamp)
 
 
-def frames_of(store: Store) -> Frames:
-    """The views, brought up to the log's position on the way; while another process makes them, what is missing is worked out in memory."""
-    terms = terms_of(store)
-    with contextlib.suppress(Held):
-        materialize.refresh(store.paths.views, store.log, terms)
-    return materialize.read(store.paths.views, store.log, terms)
-
-
 def answer_from_views(query: Query, store: Store) -> Answer:
     """The answer to any question. Raises UnknownName for a project or session that nothing was ever done in."""
-    frames = frames_of(store)
-    answer = answers.answer(query, frames, titles=_titles(store))
-    if not answer.totals.requests and answer.last_day is None:
-        _check(query, frames)
-    return answer
+
+    def answered(frames: Frames) -> Answer:
+        answer = answers.answer(query, frames, titles=_titles(store))
+        if not answer.totals.requests and answer.last_day is None:
+            _check(query, frames)
+        return answer
+
+    return materialize.asked(store.paths.views, store.log, terms_of(store), answered)
 
 
 def export(request: Request, query: Query, store: Store) -> int:
-    """Write the calls, or the groups where a grouping was asked for, and return the exit code."""
+    """Write the calls, or the groups where a grouping was asked for, and return the exit code. Raises UnknownName as an answer does."""
+    if request.export == "parquet" and request.output is None and sys.stdout.isatty():
+        raise WrongUsage("Parquet is no text for a terminal", mend="add --output usage.parquet")
 
     def rows(frames: Frames) -> exports.Rows:
-        if request.grouping is None:
-            return exports.calls(query, frames)
-        return exports.groups(query, frames, titles=_titles(store))
+        grouped = request.grouping is not None
+        found = exports.groups(query, frames, titles=_titles(store)) if grouped else exports.calls(query, frames)
+        if found.is_empty():
+            _check(query, frames)
+        return found
 
     found = materialize.asked(store.paths.views, store.log, terms_of(store), rows)
     pieces = exports.encoded(found, request.export or "csv", raw=request.raw)

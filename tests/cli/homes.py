@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from datetime import datetime
-from io import StringIO
+from io import BytesIO, StringIO, TextIOWrapper
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -123,7 +123,8 @@ def ringlet(home: Path, *argv: str, now: str = NOON, zone: str = "UTC") -> Outco
 
 def run(main: Any, argv: Sequence[str]) -> Outcome:
     """Run `main` and catch what it prints."""
-    out, err = StringIO(), StringIO()
+    out, err = TextIOWrapper(BytesIO(), "utf-8", newline=""), StringIO()
     with redirect_stdout(out), redirect_stderr(err):
         code = main(list(argv))
-    return Outcome(code, out.getvalue(), err.getvalue())
+    out.seek(0)
+    return Outcome(code, out.read(), err.getvalue())

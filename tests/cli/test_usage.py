@@ -2,6 +2,7 @@
 
 import json
 import os
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -310,3 +311,51 @@ def test_store_is_the_users_alone(home: Path) -> None:
 
     modes = {entry.name: os.stat(entry).st_mode & 0o777 for entry in (home / "rl" / "views").iterdir() if entry.is_file()}
     assert modes["snapshot.today"] == modes["snapshot.base"] == 0o600
+
+
+@pytest.mark.parametrize("form", ["csv", "json", "jsonl"])
+def test_two_ways_to_export_write_the_same_bytes(home: Path, form: str) -> None:
+    """`usage export --format X` and `usage --export X` are one; without a period both export everything."""
+    one = ringlet(home, "usage", "export", "--format", form)
+
+    assert (one.code, one.err) == (0, "")
+    assert one == ringlet(home, "usage", "--export", form)
+    assert one == ringlet(home, "usage", "export", "--format", form, "--period", "all")
+
+
+def test_export_has_a_row_per_call_with_the_nine_columns_first(home: Path) -> None:
+    """Eleven calls, oldest first; the first columns are those of one record of usage."""
+    lines = ringlet(home, "usage", "--export", "csv").out.split("\r\n")
+
+    assert lines[0].startswith("id,timestamp,profile,agent,provider,model,input_tokens,output_tokens,cost_usd,")
+    assert len(lines) == 13
+    assert lines[1].split(",")[1:9] == [
+        "2026-03-01T12:00:00.000000Z", "default", "claude", "anthropic", "claude-sonnet-4-5-20250929", "1000", "100", "0.0045",
+    ]  # fmt: skip
+
+
+def test_export_takes_filters_periods_and_groupings(home: Path) -> None:
+    """JSON is an array of objects, filtered like any table; with a grouping one object is one group."""
+    calls = json.loads(ringlet(home, "usage", "--export", "json", "--profile", "acme", "--period", "week").out)
+    days = json.loads(
+        ringlet(home, "usage", "export", "--format", "json", "--by", "day", "--since", "2026-05-10", "--until", "2026-05-12").out
+    )
+
+    assert [(call["profile"], call["provider"]) for call in calls] == [("acme", "anthropic")] * 2
+    assert [(day["id"], day["requests"]) for day in days] == [("2026-05-10", 0), ("2026-05-11", 2), ("2026-05-12", 1)]
+
+
+def test_sums_of_an_export_are_those_of_the_table(home: Path) -> None:
+    """The calls of an export add up to the totals of the same question, costs to the last digit."""
+    calls = [json.loads(line) for line in ringlet(home, "usage", "--export", "jsonl").out.splitlines()]
+    total = summary(home, "--period", "all")
+
+    assert len(calls) == total["total_requests"]
+    costs = sum(Decimal(str(call["cost_usd"])) for call in calls if call["cost_usd"] is not None)
+    assert costs == Decimal(str(total["total_cost"]["total_cost"]))  # type: ignore[index]
+
+
+def test_exporting_nothing_is_no_error(home: Path) -> None:
+    """A range without calls exports the header alone, or an empty array."""
+    assert ringlet(home, "usage", "--export", "json", "--since", "2025-01-01", "--until", "2025-01-02").out == "[]\n"
+    assert ringlet(home, "usage", "--export", "csv", "--since", "2025-01-01", "--until", "2025-01-02").out.count("\r\n") == 1
