@@ -65,6 +65,8 @@ class Thread(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """What the running total last grew by in this turn, while no record has accounted for it."""
     predicted: Vector | None = None
     """The running total that follows from the last record."""
+    aside: tuple[str, Vector, int] | None = None
+    """Response id, usage and time in microseconds of the last record, while no running total holds it."""
     turns: Vector = ZERO
     """Sum over the turns that `codex exec --json` reported."""
 

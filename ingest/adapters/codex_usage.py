@@ -35,6 +35,8 @@ def counted(thread: Thread, line: Line) -> Step:
             return thread, [Seen(what="api_error")]
     elif line.type == "token_usage_record":
         return _response(thread, line, payload)
+    elif line.type == "compacted":
+        return _compacted(thread)
     elif line.type == "turn.completed":
         return _turn(thread, line, line.usage)
     elif line.type == "turn.failed":
@@ -67,8 +69,9 @@ def _running_total(thread: Thread, line: Line, payload: Payload) -> Step:
     grown = _minus(total, base)
     if grown == ZERO:
         return _replace(thread, total=total, epoch=epoch, counted=thread.counted or total != ZERO), []
-    unexplained = None if total == thread.predicted else grown
-    thread = _replace(thread, total=total, epoch=epoch, counted=True, unexplained=unexplained, predicted=None)
+    explained = total == thread.predicted
+    aside = None if explained else thread.aside
+    thread = _replace(thread, total=total, epoch=epoch, counted=True, unexplained=None if explained else grown, predicted=None, aside=aside)
     if thread.replay == "proven" or thread.recorded or not (grown[0] or grown[3]):
         return thread, []
     model = decode.text(info.get("model"))
@@ -96,11 +99,23 @@ def _response(thread: Thread, line: Line, payload: Payload) -> Step:
         key = keys.identity("openai.response", response)
         if thread.id is not None and payload.thread_id not in (None, thread.id):
             return thread, [_event(thread, usage, at, key, copied=True, response=response)]
-        thread = _replace(_begun(thread, at), recorded=True, unexplained=None, predicted=None if before else total)
         offers = (_name(thread.id, thread.epoch, total),) if thread.id is not None else ()
-        return thread, [_event(thread, usage, at, key, offers=offers, response=response)]
+        event = _event(thread, usage, at, key, offers=offers, response=response)
+        aside = None if before else (response, usage, keys.microseconds(at))
+        predicted = None if before else total
+        return _replace(_begun(thread, at), recorded=True, unexplained=None, predicted=predicted, aside=aside), [event]
     except BadRecord as error:
         return thread, [Rejected(reason=error.reason, tokens=claimed(payload.usage))]
+
+
+def _compacted(thread: Thread) -> Step:
+    """A compaction is a call that no running total holds: the record before it is told again, as a task."""
+    if thread.aside is None:
+        return thread, []
+    response, usage, at_us = thread.aside
+    key = keys.identity("openai.response", response)
+    event = _event(thread, usage, decode.instant(at_us), key, response=response, compaction=True)
+    return _replace(thread, aside=None, predicted=None), [event]
 
 
 def _is_in_total(thread: Thread, usage: Vector, of_thread: object) -> bool:
@@ -169,6 +184,7 @@ def _event(
     model: str | None = None,
     response: str | None = None,
     granularity: Granularity = "call",
+    compaction: bool = False,
 ) -> UsageEvent:
     prompt, cached, written, completion, reasoning = usage
     if cached + written > prompt:
@@ -197,7 +213,7 @@ def _event(
         parent_session=thread.parent,
         project=thread.cwd,
         git_branch=thread.branch,
-        initiator=thread.initiator,
+        initiator="task" if compaction else thread.initiator,
         granularity=granularity,
         tokens=tokens,
         ttl_known=written == 0,
@@ -211,10 +227,17 @@ def _event(
             earliest=True,
         ),
         owner_rank=keys.owner_rank(
-            copied=copied, sidechain=False, depth=0 if granularity == "call" else 1, session_start_us=began_us, session=session
+            copied=copied, sidechain=False, depth=_depth(granularity, compaction), session_start_us=began_us, session=session
         ),
         extra=extra,
     )
+
+
+def _depth(granularity: Granularity, compaction: bool) -> int:
+    """Among the sightings of one call in one thread: what knows most of whose it is comes first."""
+    if compaction:
+        return 0
+    return 1 if granularity == "call" else 2
 
 
 def _begun(thread: Thread, at: datetime) -> Thread:

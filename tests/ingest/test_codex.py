@@ -404,6 +404,16 @@ def test_a_record_explains_one_total(in_between: str) -> None:
     assert len(calls) == (1 if in_between == "nothing" else 2)
 
 
+def test_a_record_that_contradicts_itself_is_rejected_once() -> None:
+    """A record whose cached tokens exceed its prompt is no call, and the compaction after it tells of nothing."""
+    payload = {"thread_id": "t-1", "response_id": "resp_1", "usage": counters(100, 200, 10)}
+    record = encoded({"timestamp": "2026-09-01T09:00:09Z", "type": "token_usage_record", "payload": payload})
+    compacted = encoded({"timestamp": "2026-09-01T09:00:10Z", "type": "compacted", "payload": {"message": ""}})
+
+    assert others(ADAPTER, PATH, [header(), record, compacted]) == ["inconsistent"]
+    assert usage(ADAPTER, PATH, [header(), record, compacted]) == []
+
+
 def test_a_printed_turn_without_a_time_is_rejected() -> None:
     """What `codex exec --json` printed is dated by its thread's id; an id that holds no time leaves it undated, so it is no event."""
     printed = [
