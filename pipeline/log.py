@@ -8,6 +8,7 @@ first staged byte to COMMIT happens under the journal's write lock, so whoever h
 left over from a crash. A few rows stay hot in the journal; many become segments at once.
 """
 
+import gc
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
@@ -231,7 +232,7 @@ class Log:
         """
         done = Commit()
         staged: list[SegmentInfo] = []
-        with self._transaction():
+        with self._transaction(), _uncollected(len(batch)):
             taken, done.stale = self._current(readings)
             refused = set(done.stale)
             rows: Sequence[int] = range(len(batch))
@@ -280,7 +281,7 @@ class Log:
 
     def rebuild(self) -> list[str]:
         """The journal's calls are made anew from the log, under a new epoch; what happened, in sentences. All sources will be read again."""
-        with self._transaction():
+        with self._transaction(), _uncollected(BULK_ROWS):
             notes = recover.adopt(self.home, self._connection, self.machine)
         recover.write_head(self.home, self._connection)
         return notes
@@ -295,6 +296,9 @@ class Log:
 
         made = []
         with durable.lock(os.path.join(self.home, "compact.lock")):
+            # One that died halfway since this log was opened may have exchanged the files that the journal still names.
+            for (leaf,) in self._connection.execute("SELECT leaf FROM compactions").fetchall():
+                compact.finish(self.home, self._path, self._connection, leaf)
             if placement.staged_names(self.home):
                 with self._transaction():
                     recover.clear_staging(self.home, self._connection)
@@ -438,7 +442,9 @@ class Log:
         (first,) = self._connection.execute("SELECT min(id) FROM calls").fetchone()
         while first is not None:
             found.append(first >> journal.DAY_BITS)
-            (first,) = self._connection.execute("SELECT min(id) FROM calls WHERE id >= ?", ((found[-1] + 1) << journal.DAY_BITS,)).fetchone()
+            (first,) = self._connection.execute(
+                "SELECT min(id) FROM calls WHERE id >= ?", ((found[-1] + 1) << journal.DAY_BITS,)
+            ).fetchone()
         return found
 
     def span(self) -> tuple[int, int] | None:
@@ -604,6 +610,19 @@ class _ExactSum:
 
     def finalize(self) -> str:
         return format(self._sum, "f")
+
+
+@contextmanager
+def _uncollected(rows: int) -> Iterator[None]:
+    """Inside, no garbage is looked for if there are many rows: none of what they make can be in a cycle, and looking costs as much as making."""
+    pause = rows >= BULK_ROWS and gc.isenabled()
+    if pause:
+        gc.disable()
+    try:
+        yield
+    finally:
+        if pause:
+            gc.enable()
 
 
 def _connected(path: str) -> sqlite3.Connection:
