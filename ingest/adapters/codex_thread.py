@@ -50,6 +50,8 @@ class Thread(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """Threads that copied history may come from, the nearest first; empty where nothing is copied."""
     replay: Literal["none", "unresolved", "proven"] = "none"
     """Whether the lines at hand are copied history."""
+    woken: bool = False
+    """Copied history ended with the message that woke a subagent: that message may itself be a copy."""
     own_from_ordinal: int | None = None
     total: Vector = ZERO
     """The running total as last seen."""
@@ -98,7 +100,9 @@ def marked(thread: Thread, line: Line) -> Thread:
         # Records are not copied into forks.
         return _own(thread)
     if isinstance(line.type, str) and line.type.startswith("inter_agent_communication"):
-        return _own(thread) if payload.trigger_turn is True and thread.initiator == "subagent" else thread
+        if payload.trigger_turn is not True or thread.initiator != "subagent" or thread.replay == "none":
+            return thread
+        return msgspec.structs.replace(thread, replay="none", woken=True)
     if line.type == "thread.started" and thread.id is None:
         id = decode.text(line.thread_id)
         return msgspec.structs.replace(thread, id=id, began_us=uuid_us(id) or 0)
@@ -166,10 +170,11 @@ def _own(thread: Thread) -> Thread:
 
 
 def _by_turn(thread: Thread, turn_us: int | None) -> Thread:
-    if thread.replay == "none" or turn_us is None:
+    if (thread.replay == "none" and not thread.woken) or turn_us is None:
         return thread
     # Turns are stamped in whole seconds.
-    return _own(thread) if turn_us >= thread.began_us // 1_000_000 * 1_000_000 else msgspec.structs.replace(thread, replay="proven")
+    own = turn_us >= thread.began_us // 1_000_000 * 1_000_000
+    return msgspec.structs.replace(thread, replay="none" if own else "proven", woken=False)
 
 
 def _by_ordinal(thread: Thread, ordinal: object) -> Thread:

@@ -215,6 +215,19 @@ def test_a_turn_in_the_second_of_the_fork_is_the_forks_own() -> None:
     assert [each.tokens.input for each in usage(ADAPTER, PATH, lines)] == [20]
 
 
+def test_a_copied_message_does_not_end_the_copy() -> None:
+    """A subagent's copy may hold the message that woke its parent; the older turn after it shows that the copy goes on."""
+    woken = encoded({"timestamp": "2026-09-01T09:00:00Z", "type": "inter_agent_communication", "payload": {"trigger_turn": True}})
+    old_turn, own_turn = (
+        encoded({"timestamp": "2026-09-01T09:00:01Z", "type": "event_msg", "payload": {"type": "task_started", "started_at": at}})
+        for at in (1_788_000_000, 1_788_253_260)
+    )
+    source = {"subagent": {"thread_spawn": {"parent_thread_id": "t-0", "depth": 2}}}
+    lines = [header(forked_from_id="t-0", source=source), woken, old_turn, total(500, 0, 50), woken, own_turn, total(520, 0, 52)]
+
+    assert [each.tokens.input for each in usage(ADAPTER, PATH, lines)] == [20]
+
+
 def test_no_time_span_decides_what_is_a_copy() -> None:
     """Own calls in the second of the fork count: nothing is dropped because it is stamped alike."""
     lines = [header(), *(total(100 * number, 0, number, at="2026-09-01T09:00:00Z") for number in (1, 2, 3))]
