@@ -1,0 +1,211 @@
+"""`ringlet import`: read all that one agent has logged, from where it logs or from a copy elsewhere, and say whose it is."""
+
+import os
+import tempfile
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+import typer
+
+from cli import figures
+from cli.app import clock
+from cli.lost import lost_models, sum_of
+from cli.paths import Paths, paths
+from cli.progress import bar
+from cli.refresh import Store, opened
+from cli.stopping import Stopping
+from ingest import registry
+from ingest.adapter import Adapter
+from ingest.discover import Look, homes, under
+from ingest.reader import Manner
+from ingest.run import Share, Summary, ingest
+from pipeline import durable
+from pipeline.errors import NothingFound
+from pipeline.profiles import Rule, Rules, checked_name
+from views.query import Query, Totals
+
+app = typer.Typer(pretty_exceptions_enable=False)
+
+
+@app.command()
+def import_(
+    agent: Annotated[str, typer.Argument(help="Agent whose logs are read: claude, codex, opencode …")],
+    to: Annotated[str | None, typer.Option("--to", metavar="PROFILE", help="Profile that this usage belongs to; made where it is missing.")] = None,
+    path: Annotated[str | None, typer.Option("--from", metavar="PATH", help="Read this folder or file instead of the agent's own homes.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be read; nothing is kept.")] = False,
+) -> None:
+    """Read everything an agent has logged. What is known already is never counted twice."""
+    raise typer.Exit(run(agent, to=to, path=path, dry_run=dry_run))
+
+
+def run(agent: str, *, to: str | None, path: str | None, dry_run: bool) -> int:
+    """Import one agent's logs and print what was read, whose it is and what it cost; the exit code. Raises RingletError."""
+    adapter = registry.adapter(agent)
+    if to is not None:
+        checked_name(to)
+    where = paths()
+    if not dry_run:
+        return _import(where, where, adapter, to, path)
+    with tempfile.TemporaryDirectory(prefix="ringlet-") as folder:
+        scratch = Paths(folder + "/data", where.config)
+        durable.make_dirs(scratch.data)
+        durable.write_over(scratch.profiles, Rules.load(where.profiles).dump())
+        return _import(scratch, where, adapter, to, path)
+
+
+def _import(into: Paths, where: Paths, adapter: Adapter[Any], to: str | None, path: str | None) -> int:
+    dry_run = into is not where
+    with opened(into, os.environ, clock()) as store, Stopping() as stop:
+        look = _look(store, adapter, path)
+        roots = sorted({found.source.root for found in look.found})
+        if to is not None:
+            rules = store.rules.ensure(to, agent=adapter.agent)
+            for root in roots:
+                rules = rules.map(Rule(profile=to, agent=adapter.agent, root=root))
+            durable.write_over(into.profiles, rules.dump())
+            store.rules = rules
+        manner = Manner(now_ns=store.now_us * 1000, take_tail=True, titles=store.config.session_titles, stop=stop)
+        with bar() as progress:
+            summary = ingest(store.log, [adapter], look, manner, progress=progress)
+        store.refreshed(sync=False)
+        profiles = sorted({store.rules.profile_of(adapter.agent, root, None) for root in roots})
+        for line in _told(store, adapter, look, path, summary, profiles, dry_run=dry_run):
+            typer.echo(line)
+        if stop.code:
+            typer.echo("Stopped: what was read is kept, and the same command goes on from there.", err=True)
+        return stop.code
+
+
+def _look(store: Store, adapter: Adapter[Any], path: str | None) -> Look:
+    """The sources to read. Raises NothingFound with what to do about it."""
+    again = f"ringlet import {adapter.agent} --from PATH"
+    if path is not None:
+        asked = os.path.abspath(os.path.expanduser(path))
+        if not os.path.exists(asked):
+            raise NothingFound("there is no such file or folder", where=asked, mend=f"check the path, then {again}")
+        look = _within(adapter, asked)
+        if not look.found:
+            raise NothingFound(f"holds no logs of {adapter.title} ({_patterns(adapter)})", where=asked, mend=f"name the agent's home: {again}")
+        return look
+    look = Look()
+    places = homes(adapter, store.environ, store.home, store.config.homes.get(adapter.agent, ()))
+    for each in places:
+        look.looked_at.append((adapter.agent, each.path))
+        look.found.extend(under(adapter, each.path, look.troubles))
+    if not look.found:
+        there = [each.path for each in places if os.path.isdir(each.path)]
+        if there:
+            raise NothingFound(
+                f"{', '.join(there)}: no logs of {adapter.title} there ({_patterns(adapter)})", mend=f"if they lie elsewhere: {again}"
+            )
+        raise NothingFound(
+            f"{adapter.title} has no folder here; looked for {', '.join(each.path for each in places)}", mend=f"if it lies elsewhere: {again}"
+        )
+    return look
+
+
+def _within(adapter: Adapter[Any], asked: str) -> Look:
+    """The sources in a folder, or a file, that is an agent's home, lies in one, or holds several."""
+    home = asked
+    for _ in range(8):
+        look = Look()
+        look.found = [
+            found for found in under(adapter, home, look.troubles) if found.source.path == asked or (found.source.path + "/").startswith(asked + "/")
+        ]
+        if look.found or home == os.path.dirname(home):
+            return look
+        home = os.path.dirname(home)
+    return look
+
+
+def _patterns(adapter: Adapter[Any]) -> str:
+    return ", ".join(dict.fromkeys(pattern.glob for pattern in adapter.patterns))
+
+
+def _told(
+    store: Store, adapter: Adapter[Any], look: Look, path: str | None, summary: Summary, profiles: Sequence[str], *, dry_run: bool
+) -> list[str]:
+    share = summary.shares.get(adapter.agent, Share())
+    read = {known.source.path: known.counts for known in store.log.sources()}
+    counts = [read[found.source.path] for found in look.found if found.source.path in read]
+    first_seen = sum(count.new for count in counts)
+    known = "" if dry_run else f"; {summary.new:,} new" if summary.new else "; nothing new"
+    place = _short(path, store.home) if path is not None else ", ".join(_short(root, store.home) for root in _places(look))
+    files = f"{len(look.found):,} {'file' if len(look.found) == 1 else 'files'}"
+    lines = [f"{'Would read' if dry_run else '✓ Read'} {first_seen:,} events from {place} ({files}, {sum(c.events for c in counts):,} records{known})"]
+    whose = "profile " + ", ".join(f"'{profile}'" for profile in profiles)
+    lines.append(f"{'Would attribute them' if dry_run else '✓ Attributed'} to {whose}")
+    lines.append(_cost(store, adapter.agent, profiles, dry_run=dry_run))
+    lines += _skipped(adapter, share, summary)
+    if adapter.agent == "claude" and path is None:
+        forgotten = sum(sum_of(sums) for _, sums in lost_models(store))
+        if forgotten:
+            lines.append(f"  {forgotten:,} further tokens stand in Claude Code's stats-cache.json alone, their transcripts are gone: ringlet doctor")
+    return lines
+
+
+def _cost(store: Store, agent: str, profiles: Sequence[str], *, dry_run: bool) -> str:
+    today = store.snapshot.today(store.now_us) or store.snapshot.header.first_day
+    cost: int | None = None
+    unpriced = 0
+    first: int | None = None
+    last: int | None = None
+    for profile in profiles:
+        totals: Totals = store.snapshot.answer(
+            Query(now_us=store.now_us, today=today, tz=store.zone, by="model", period="all", agent=agent, profile=profile)
+        ).totals
+        if totals.cost is not None and totals.requests:
+            cost = (cost or 0) + totals.cost
+        unpriced += totals.unpriced_requests
+        first = _least(first, totals.first_at_us)
+        last = -(_least(None if last is None else -last, None if totals.last_at_us is None else -totals.last_at_us) or 0) or last
+    head = "Cost would be" if dry_run else "✓ Cost reconstructed:"
+    if first is None or last is None:
+        return f"{head} - (no calls)"
+    note = f"; {unpriced:,} calls without a known price: ringlet usage models" if unpriced else ""
+    if cost is None and not unpriced:
+        note = "; these calls are not billed per token"
+    return f"{head} {figures.usd(cost)} ({_day(first, store.zone)} → {_day(last, store.zone)}{note})"
+
+
+def _least(one: int | None, other: int | None) -> int | None:
+    return other if one is None else one if other is None else min(one, other)
+
+
+def _skipped(adapter: Adapter[Any], share: Share, summary: Summary) -> list[str]:
+    """What was not counted, and why."""
+    lines = []
+    if share.ignored:
+        named = ", ".join(f"{count:,} {name}" for name, count in sorted(share.seen.items()))
+        lines.append(f"  {share.ignored:,} records hold no call{f' ({named})' if named else ''}")
+    if share.quarantined:
+        lines.append(f"  {share.quarantined:,} records claim usage but cannot be believed: ringlet doctor")
+    lines += [f"  not read: {_escaped(trouble.path)}: {trouble.reason}" for trouble in summary.troubles[:5]]
+    if len(summary.troubles) > 5:
+        lines.append(f"  and {len(summary.troubles) - 5:,} more that could not be read: ringlet doctor")
+    return lines
+
+
+def _places(look: Look) -> list[str]:
+    """The folders that the sources lie in, as short as they can be said."""
+    tops = {}
+    for found in look.found:
+        below = os.path.relpath(found.source.path, found.source.root).split(os.sep)
+        tops[os.path.join(found.source.root, below[0])] = True
+    return sorted(tops)
+
+
+def _short(path: str, home: str) -> str:
+    path = os.path.abspath(os.path.expanduser(path))
+    return _escaped("~" + path[len(home) :] if path.startswith(home + "/") else path)
+
+
+def _escaped(path: str) -> str:
+    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in path)
+
+
+def _day(at_us: int, zone: str) -> str:
+    day = datetime.fromtimestamp(at_us / 1_000_000, UTC).astimezone(ZoneInfo(zone))
+    return f"{day:%b} {day.day}, {day.year}"

@@ -1,0 +1,314 @@
+"""Following the sources as they grow.
+
+Decides when a source is looked at again and when hot rows are sealed. File system events are hints: each makes a source be read to its end,
+and what they miss, a sweep finds. Nothing waits for a pause in the writing. Where a folder cannot be watched it is swept more often.
+"""
+
+import errno
+import logging
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from queue import Empty, SimpleQueue
+from typing import Any
+
+import msgspec
+from watchdog.events import FileSystemEvent, FileSystemEventHandler
+from watchdog.observers import Observer
+
+from ingest.adapter import Adapter
+from ingest.bulk import Harvest, reap
+from ingest.discover import Found, Look, Trouble, discover
+from ingest.reader import QUIET_NS, Manner, Work, unchanged
+from ingest.run import ingest
+from pipeline.durable import file_system
+from pipeline.log import BULK_ROWS, Commit, Log
+from pipeline.sources import Cursor
+
+SWEEP_S = 10.0
+POLL_S = 2.0
+"""Between two sweeps where a folder cannot be watched."""
+SEAL_S = 60.0
+"""After so long the oldest hot row is sealed."""
+WAKE_S = 0.5
+"""How soon a request to stop is noticed."""
+REMOTE = ("nfs", "cifs", "smb", "9p", "sshfs", "fuse.sshfs", "drvfs", "vboxsf", "afs", "ncp")
+"""File systems on which writes from elsewhere give no event."""
+
+_CANNOT = {
+    errno.ENOSPC: "no inotify watches are left: sudo sysctl fs.inotify.max_user_watches=524288 gives more",
+    errno.EMFILE: "no inotify instances are left: sudo sysctl fs.inotify.max_user_instances=512 gives more",
+}
+_OVERFLOW = ""
+
+
+class Arrived(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What one commit of the watcher brought, for whoever prints it."""
+
+    agent: str
+    commit: Commit
+    models: tuple[str, ...]
+    prompt: int
+    """Tokens on the prompt side of the calls in it, each counted once."""
+    output: int
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the watcher follows, and whom it tells."""
+
+    adapters: Sequence[Adapter[Any]]
+    environ: Mapping[str, str]
+    home: str
+    further: Mapping[str, Sequence[str]] = {}
+    titles: bool = True
+    stop: Callable[[], bool]
+    warn: Callable[[str], None]
+    on_arrival: Callable[[Arrived], None]
+    on_quiet: Callable[[], None]
+    """Called when everything written so far is in the log and something was new."""
+    clock: Callable[[], int] = time.time_ns
+
+
+class Watcher:
+    """One watcher over one log; `run` returns when it is asked to stop, with everything kept and sealed."""
+
+    def __init__(self, log: Log, settings: Settings) -> None:
+        self._log = log
+        self._settings = settings
+        self._adapters = {adapter.agent: adapter for adapter in settings.adapters}
+        self._manner = Manner(now_ns=0, titles=settings.titles, stop=settings.stop)
+        self._hints: SimpleQueue[tuple[str, str]] = SimpleQueue()
+        self._known: dict[str, Work] = {}
+        self._watched: set[str] = set()
+        self._polled: set[str] = set()
+        self._tails: set[tuple[str, int]] = set()
+        self._warned: set[str] = set()
+        self._hot_since: float | None = None
+        self._news = False
+
+    def run(self) -> None:
+        """Catch up, then follow until asked to stop."""
+        stop = self._settings.stop
+        observer = Observer()
+        lost = _Lost(self._hints)
+        logging.getLogger("watchdog").addHandler(lost)
+        observer.start()
+        try:
+            self._sweep(observer, first=True)
+            swept = time.monotonic()
+            while not stop():
+                hints = self._gathered()
+                now = time.monotonic()
+                overflow = (_OVERFLOW, "") in hints
+                if overflow or now - swept >= (POLL_S if self._polled else SWEEP_S):
+                    self._sweep(observer)
+                    swept = time.monotonic()
+                elif hints:
+                    self._follow(hints, observer)
+                if self._news and self._hints.empty():
+                    self._news = False
+                    self._settings.on_quiet()
+                self._seal_when_due()
+        finally:
+            observer.stop()
+            logging.getLogger("watchdog").removeHandler(lost)
+            self._log.seal()
+            if observer.is_alive():
+                observer.join(timeout=2)
+
+    def _gathered(self) -> set[tuple[str, str]]:
+        """Everything hinted at since the last time; waits a moment for a first hint."""
+        hints: set[tuple[str, str]] = set()
+        try:
+            hints.add(self._hints.get(timeout=WAKE_S))
+            while True:
+                hints.add(self._hints.get_nowait())
+        except Empty:
+            return hints
+
+    def _follow(self, hints: Iterable[tuple[str, str]], observer: Any) -> None:
+        work: dict[str, Work] = {}
+        strange = False
+        for path, moved_to in hints:
+            path = path.removesuffix("-wal")
+            known = self._known.get(path)
+            if known is None:
+                strange = strange or self._could_be_source(path) or self._could_be_source(moved_to)
+                continue
+            # A rotated file is read to its end under its old name's cursor before the new one takes its place.
+            seen = _seen(known.found, moved_to or path)
+            if seen is not None and not unchanged(seen, known.cursor):
+                work[path] = msgspec.structs.replace(known, found=seen)
+            strange = strange or bool(moved_to)
+        if work:
+            self._read(work, self._manner)
+        if strange:
+            self._sweep(observer)
+
+    def _could_be_source(self, path: str) -> bool:
+        name = os.path.basename(path)
+        return any(
+            name.startswith(start) and name.endswith(end)
+            for adapter in self._settings.adapters
+            for pattern in adapter.patterns
+            for start, _, end in [os.path.basename(pattern.glob).partition("*")]
+        )
+
+    def _sweep(self, observer: Any, *, first: bool = False) -> None:
+        settings = self._settings
+        look = discover(settings.adapters, settings.environ, settings.home, settings.further)
+        for trouble in look.troubles:
+            self._warn_once(trouble)
+        self._watch(look, observer)
+        if first or any(found.source.path not in self._known for found in look.found):
+            self._manner.now_ns = settings.clock()
+            summary = ingest(self._log, settings.adapters, look, self._manner, on_commit=self._note)
+            for trouble in summary.troubles:
+                self._warn_once(trouble)
+            self._remember(look)
+            return
+        changed: dict[str, Work] = {}
+        tails: dict[str, Work] = {}
+        for found in look.found:
+            known = self._known[found.source.path]
+            if not unchanged(found, known.cursor):
+                changed[found.source.path] = msgspec.structs.replace(known, found=found)
+            elif self._has_quiet_tail(found, known.cursor):
+                tails[found.source.path] = msgspec.structs.replace(known, found=found)
+        self._read(changed, self._manner)
+        self._read(tails, msgspec.structs.replace(self._manner, take_tail=True))
+
+    def _has_quiet_tail(self, found: Found, cursor: Cursor | None) -> bool:
+        """Whether an unfinished last line has been left alone for long enough to be taken for what it is; told once for each."""
+        if cursor is None or found.source.kind != "lines" or cursor.offset >= found.size:
+            return False
+        if self._settings.clock() - found.mtime_ns < QUIET_NS or (found.source.path, found.size) in self._tails:
+            return False
+        self._tails.add((found.source.path, found.size))
+        return True
+
+    def _remember(self, look: Look) -> None:
+        stored = {known.source.path: known for known in self._log.sources()}
+        self._known = {
+            found.source.path: Work(found=found, source_id=stored[found.source.path].id, cursor=stored[found.source.path].cursor)
+            for found in look.found
+            if found.source.path in stored
+        }
+
+    def _read(self, work: Mapping[str, Work], manner: Manner) -> None:
+        """Read and commit sources, each under the path it is known by."""
+        manner.now_ns = self._settings.clock()
+        paths = {each.source_id: path for path, each in work.items()}
+        for harvest in reap(work.values(), self._adapters, manner) if work else ():
+            commit = self._log.commit(harvest.batch, harvest.readings, ingested_at_us=manner.now_ns // 1000)
+            self._note(commit)
+            self._tell(harvest, commit)
+            stale = set(commit.stale)
+            for reading in harvest.readings:
+                if reading.source_id not in stale:
+                    path = paths[reading.source_id]
+                    self._known[path] = msgspec.structs.replace(self._known[path], cursor=reading.after)
+            if stale:
+                # Another process was faster: where it left those sources is in the log, and the next look goes on there.
+                for stored in self._log.sources():
+                    if stored.id in stale:
+                        self._known[paths[stored.id]] = msgspec.structs.replace(self._known[paths[stored.id]], cursor=stored.cursor)
+                        self._hints.put((paths[stored.id], ""))
+            for number, reason in harvest.troubles.items():
+                if reason != "vanished":
+                    self._warn_once(Trouble(path=paths[number], reason=reason))
+
+    def _note(self, commit: Commit) -> None:
+        if commit.new or commit.updated:
+            self._news = True
+            if self._hot_since is None:
+                self._hot_since = time.monotonic()
+
+    def _tell(self, harvest: Harvest, commit: Commit) -> None:
+        if not (commit.new or commit.updated):
+            return
+        batch = harvest.batch
+        calls = {key: row for row, key in enumerate(batch.key)}
+        rows = calls.values()
+        dims = [batch.dims[batch.dim[row]] for row in rows]
+        self._settings.on_arrival(
+            Arrived(
+                agent=", ".join(sorted({each.agent for each in dims})),
+                commit=commit,
+                models=tuple(sorted({each.model or "unknown" for each in dims})),
+                prompt=sum(batch.input[row] + batch.cache_read[row] + batch.cache_write_5m[row] + batch.cache_write_1h[row] for row in rows),
+                output=sum(batch.output[row] for row in rows),
+            )
+        )
+
+    def _seal_when_due(self) -> None:
+        if self._hot_since is None:
+            return
+        if time.monotonic() - self._hot_since >= SEAL_S or self._log.hot_count() >= BULK_ROWS:
+            self._log.seal()
+            self._hot_since = None
+
+    def _watch(self, look: Look, observer: Any) -> None:
+        """Have every folder that holds, or may come to hold, sources watched, or polled where that cannot be had."""
+        for agent, home in look.looked_at:
+            for pattern in self._adapters[agent].patterns:
+                folders = pattern.glob.split("/")[:-1]
+                plain = folders[: next((place for place, folder in enumerate(folders) if "*" in folder), len(folders))]
+                top = os.path.join(home, *plain)
+                if top not in self._watched and top not in self._polled and os.path.isdir(top):
+                    self._watch_one(top, observer, deep=len(plain) < len(folders))
+
+    def _watch_one(self, top: str, observer: Any, *, deep: bool) -> None:
+        kind = file_system(top)
+        if kind is not None and kind.startswith(REMOTE):
+            self._polled.add(top)
+            self._settings.warn(f"{top}: on {kind}, which tells of no changes: looked at every {POLL_S:.0f} s")
+            return
+        try:
+            observer.schedule(_Hints(self._hints), top, recursive=deep)
+            self._watched.add(top)
+        except OSError as error:
+            self._polled.add(top)
+            why = _CANNOT.get(error.errno or 0, error.strerror or "cannot be watched")
+            self._settings.warn(f"{top}: {why}; looked at every {POLL_S:.0f} s")
+
+    def _warn_once(self, trouble: Trouble) -> None:
+        if trouble.path not in self._warned:
+            self._warned.add(trouble.path)
+            self._settings.warn(f"{trouble.path}: {trouble.reason}")
+
+
+class _Hints(FileSystemEventHandler):
+    """Passes on which paths something happened to."""
+
+    def __init__(self, hints: "SimpleQueue[tuple[str, str]]") -> None:
+        self._hints = hints
+
+    def on_any_event(self, event: FileSystemEvent) -> None:
+        if event.event_type in ("created", "modified", "moved"):
+            self._hints.put((os.fsdecode(event.src_path), os.fsdecode(event.dest_path) if event.event_type == "moved" else ""))
+
+
+class _Lost(logging.Handler):
+    """Hears watchdog say that it lost events, which it says in no other way."""
+
+    def __init__(self, hints: "SimpleQueue[tuple[str, str]]") -> None:
+        super().__init__(logging.WARNING)
+        self._hints = hints
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if "overflow" in record.getMessage().lower() or "lost" in record.getMessage().lower():
+            self._hints.put((_OVERFLOW, ""))
+
+
+def _seen(found: Found, path: str) -> Found | None:
+    """What lies at `path` now, as the sweep would see it; None where nothing is."""
+    try:
+        status = os.stat(path)
+        wal = os.stat(path + "-wal") if found.source.kind == "rows" and os.path.exists(path + "-wal") else None
+    except OSError:
+        return None
+    source = found.source if path == found.source.path else msgspec.structs.replace(found.source, path=path)
+    size = status.st_size + (wal.st_size if wal is not None else 0)
+    mtime_ns = max(status.st_mtime_ns, wal.st_mtime_ns if wal is not None else 0)
+    return msgspec.structs.replace(found, source=source, inode=status.st_ino, size=size, mtime_ns=mtime_ns)

@@ -1,0 +1,181 @@
+"""What a watcher notices, and how it ends."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import toy
+
+from ingest import watch
+from ingest.watch import Arrived, Settings, Watcher
+from pipeline.log import Log
+
+
+class Following:
+    """A watcher in a thread of its own, and what it told."""
+
+    def __init__(self, home: Path, store: Path) -> None:
+        self.arrived: list[Arrived] = []
+        self.warnings: list[str] = []
+        self.quiet = 0
+        self._home = home
+        self._store = store
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self.trouble: BaseException | None = None
+
+    def _run(self) -> None:
+        def quiet() -> None:
+            self.quiet += 1
+
+        try:
+            with Log.open(self._store) as log:
+                Watcher(
+                    log,
+                    Settings(
+                        adapters=[toy.ADAPTER],
+                        environ={"TOY_HOME": str(self._home)},
+                        home="/nowhere",
+                        stop=self._end.is_set,
+                        warn=self.warnings.append,
+                        on_arrival=self.arrived.append,
+                        on_quiet=quiet,
+                    ),
+                ).run()
+        except BaseException as error:  # noqa: BLE001 - the test that started the thread raises it
+            self.trouble = error
+
+    def start(self) -> None:
+        self._thread.start()
+        self.until(lambda: self.quiet > 0)
+
+    def until(self, true: Callable[[], bool], seconds: float = 10.0) -> None:
+        end = time.monotonic() + seconds
+        while not true():
+            assert self.trouble is None
+            assert time.monotonic() < end, "it did not happen in time"
+            time.sleep(0.01)
+
+    def stop(self) -> None:
+        self._end.set()
+        self._thread.join(10)
+        assert not self._thread.is_alive()
+        if self.trouble is not None:
+            raise self.trouble
+
+
+@contextmanager
+def following(tmp_path: Path) -> Iterator[tuple[Following, Path]]:
+    """A running watcher over a home with one file of one call."""
+    log = tmp_path / "home/logs/a.jsonl"
+    log.parent.mkdir(parents=True)
+    log.write_bytes(toy.line("a", 1))
+    watcher = Following(tmp_path / "home", tmp_path / "store")
+    watcher.start()
+    try:
+        yield watcher, log
+    finally:
+        watcher.stop()
+
+
+def outputs(tmp_path: Path) -> list[int]:
+    with Log.open(tmp_path / "store") as log:
+        return sorted(call.output for call in log.calls(0, 2**23))
+
+
+def append(path: Path, content: bytes) -> None:
+    with path.open("ab") as file:
+        file.write(content)
+
+
+def test_a_new_line_is_in_the_log_at_once(tmp_path: Path) -> None:
+    """A line that is written is committed without waiting for a pause, and told with its sums."""
+    with following(tmp_path) as (watcher, log):
+        append(log, toy.line("b", 20))
+        watcher.until(lambda: bool(watcher.arrived))
+
+        assert outputs(tmp_path) == [1, 20]
+    (arrived,) = watcher.arrived
+    assert (arrived.agent, arrived.models, arrived.output, arrived.commit.new) == ("toy", ("toy-1",), 20, 1)
+
+
+def test_what_was_there_before_is_caught_up_with(tmp_path: Path) -> None:
+    """A watcher begins with a sweep: what was written while none was running is read first."""
+    with following(tmp_path):
+        assert outputs(tmp_path) == [1]
+
+
+def test_a_new_file_in_a_new_folder_is_followed(tmp_path: Path) -> None:
+    """A session that begins in a folder made just now is read like any other."""
+    with following(tmp_path) as (watcher, log):
+        (log.parent / "new/deep").mkdir(parents=True)
+        append(log.parent / "new/deep/b.jsonl", toy.line("b", 2))
+        watcher.until(lambda: outputs(tmp_path) == [1, 2], 15)
+        append(log.parent / "new/deep/b.jsonl", toy.line("c", 3))
+        watcher.until(lambda: outputs(tmp_path) == [1, 2, 3])
+
+
+def test_a_burst_is_read_to_its_end(tmp_path: Path) -> None:
+    """Ten thousand lines written as fast as they can be are all there: no notice follows what was already written."""
+    with following(tmp_path) as (watcher, log):
+        with log.open("ab") as file:
+            for number in range(10_000):
+                file.write(toy.line(f"burst-{number}", 2))
+                if number % 100 == 0:
+                    file.flush()
+        watcher.until(lambda: len(outputs(tmp_path)) == 10_001, 20)
+
+
+def test_a_rotated_file_is_read_to_its_end(tmp_path: Path) -> None:
+    """Lines written just before a rename are taken from the old file, those of the new one from its start, none twice."""
+    with following(tmp_path) as (watcher, log):
+        append(log, toy.line("b", 2))
+        log.rename(log.with_suffix(".1"))
+        log.write_bytes(toy.line("c", 3))
+        watcher.until(lambda: outputs(tmp_path) == [1, 2, 3], 15)
+
+
+def test_what_events_miss_a_sweep_finds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the queue of events overflowed, or none came, everything is swept again."""
+    monkeypatch.setattr(watch._Hints, "on_any_event", lambda *_: None)
+    monkeypatch.setattr(watch, "SWEEP_S", 0.2)
+    with following(tmp_path) as (watcher, log):
+        append(log, toy.line("b", 2))
+        watcher.until(lambda: outputs(tmp_path) == [1, 2])
+
+
+def test_without_inotify_folders_are_polled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no watch can be had, one warning names the setting that gives more, and the folder is looked at every few seconds."""
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(watch.Observer, "schedule", full)
+    monkeypatch.setattr(watch, "POLL_S", 0.2)
+    with following(tmp_path) as (watcher, log):
+        append(log, toy.line("b", 2))
+        watcher.until(lambda: outputs(tmp_path) == [1, 2])
+    assert [warning for warning in watcher.warnings if "max_user_watches" in warning]
+
+
+def test_an_unfinished_line_that_was_left_alone_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A last line that lacks only its newline is taken once nothing has touched the file for the quiet time."""
+    monkeypatch.setattr(watch, "QUIET_NS", 300_000_000)
+    monkeypatch.setattr(watch, "SWEEP_S", 0.2)
+    with following(tmp_path) as (watcher, log):
+        append(log, toy.line("b", 2)[:-1])
+        watcher.until(lambda: outputs(tmp_path) == [1, 2])
+
+
+def test_stopping_seals(tmp_path: Path) -> None:
+    """Asked to stop, a watcher leaves no hot row behind: other programs see all of it."""
+    with following(tmp_path) as (watcher, log):
+        append(log, toy.line("b", 2))
+        watcher.until(lambda: bool(watcher.arrived))
+
+    with Log.open(tmp_path / "store") as opened:
+        assert opened.hot_count() == 0
+        assert sum(segment.rows for segment in opened.segments()) == 2
