@@ -15,6 +15,8 @@ from views.columns import CALLS, COSTS, NAME, PROMPT, RATES, TOKENS, attodollars
 _ADDED = ("requests", *TOKENS, "web_searches")
 _ADDED_IF_KNOWN = ("reasoning", "duration_ms", "logged_cost_usd")
 
+_OF_A_ROW = ("kind", "rank", "owner_rank", "requests", "date")
+
 OWNERSHIP = ("agent", "root", "project", "profile", "provider")
 """What decides a call's profile and who bills it."""
 
@@ -40,7 +42,7 @@ def folded(rows: pl.DataFrame, *, lost: pl.DataFrame | None = None) -> pl.DataFr
     several machines hold, the best record counts; `lost` (key, date, machine) names records that lose to one on another date.
 
     In:  `columns.LOG`, date, machine
-    Out: the same columns; kind is `call`, requests 1; by time and key, so that equal calls make equal files
+    Out: the same columns without those that only tell rows of a call apart; by time and key, so that equal calls make equal files
     """
     if rows["machine"].n_unique() > 1:
         calls = _best(_added(rows))
@@ -78,7 +80,6 @@ def _added(rows: pl.DataFrame) -> pl.DataFrame:
             *(pl.col(name).last() for name in told),
         )
         .filter(pl.col("requests") > 0)
-        .with_columns(pl.lit("call", rows.schema["kind"]).alias("kind"))
         .select(rows.columns)
     )
 
@@ -86,10 +87,11 @@ def _added(rows: pl.DataFrame) -> pl.DataFrame:
 def _by_time(calls: pl.DataFrame, *, kept: pl.Series | None = None) -> pl.DataFrame:
     """`calls` in order, those that are not `kept` left out."""
     # Picking rows once is six times as fast as sorting the wide frame, and leaves it in one piece, which all further steps gain from.
+    told = calls.drop(_OF_A_ROW)
     if kept is None:
-        return calls[calls.select(pl.arg_sort_by("at", "key")).to_series()]
+        return told[calls.select(pl.arg_sort_by("at", "key")).to_series()]
     places = kept.arg_true()
-    return calls[places[calls.select("at", "key")[places].select(pl.arg_sort_by("at", "key")).to_series()]]
+    return told[places[calls.select("at", "key")[places].select(pl.arg_sort_by("at", "key")).to_series()]]
 
 
 def _best_first(calls: pl.DataFrame) -> pl.DataFrame:

@@ -79,16 +79,18 @@ def current(views: str, log: Log, terms: Terms) -> Frames:
         refresh(views, log, terms)
     except Held:
         return read(views, log, terms)
-    return Frames(*(shelf.scan(shelf.files(views, view), view) for view in (_CALLS, _SESSIONS, _CUBE)))
+    return _standing(views)
 
 
 def read(views: str, log: Log, terms: Terms) -> Frames:
     """The three views as of the log's position, without writing: dates that are out of date are made in memory."""
     content, stale, _ = _look(views, log, terms, shelf.mark(views))
-    good = [f"date={date_of(day)}" for day in sorted(content.days() - stale)]
+    if not stale:
+        return _standing(views)
+    good = [date_of(day) for day in sorted(content.days() - stale)]
     folders = shelf.partitions(views, _CALLS)
-    calls = [shelf.scan([path for name in good for path in shelf.in_folder(folders[name])], _CALLS)]
-    wanted = pl.col("slot").dt.date().is_in([date_of(day) for day in sorted(content.days() - stale)])
+    calls = [shelf.scan([path for day in good for path in shelf.in_folder(folders[f"date={day}"])], _CALLS)]
+    wanted = pl.col("slot").dt.date().is_in(good)
     tables, cubes = ([shelf.scan(shelf.files(views, view), view).filter(wanted)] for view in (_SESSIONS, _CUBE))
     lost = logged.lost(content)
     for _, rows in logged.ahead(content, stale):
@@ -97,6 +99,10 @@ def read(views: str, log: Log, terms: Terms) -> Frames:
         tables.append(sessions(measured(made.lazy())).collect().lazy())
         cubes.append(cube(tables[-1]))
     return Frames(pl.concat(calls), pl.concat(tables), pl.concat(cubes))
+
+
+def _standing(views: str) -> Frames:
+    return Frames(*(shelf.scan(shelf.files(views, view), view) for view in (_CALLS, _SESSIONS, _CUBE)))
 
 
 def _look(views: str, log: Log, terms: Terms, known: shelf.Mark | None) -> tuple[Content, set[int], bool]:
