@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from itertools import chain
+from operator import itemgetter
 from typing import Any
 
 import pyarrow as pa
@@ -64,6 +65,8 @@ class Rebuild:
 
     def __init__(self, dimensions: Dimensions) -> None:
         self._dimensions = dimensions
+        self._plain: dict[bytes, tuple[int, Sequence[Any]]] = {}
+        """Keys with a single row that is a call: its dimensions and itself. Most are such."""
         self._known: dict[bytes, _Known] = {}
         self._numbers: dict[tuple[Any, ...], int] = {}
 
@@ -89,11 +92,21 @@ class Rebuild:
             self._add(row[2], number, row)
 
     def _add(self, kind: int, dim: int, row: Sequence[Any]) -> None:
-        key, aliases, _, rank, owner_rank, at_us, requests, *more = row
-        *sums, reasoning, duration_ms, cost, message_id, request_id = more
+        key = row[0]
         known = self._known.get(key)
         if known is None:
+            first = self._plain.pop(key, None)
+            if first is None and kind == CALL and row[1] is None:
+                self._plain[key] = (dim, row)
+                return
             known = self._known[key] = _Known()
+            if first is not None:
+                self._take(known, CALL, *first)
+        self._take(known, kind, dim, row)
+
+    def _take(self, known: _Known, kind: int, dim: int, row: Sequence[Any]) -> None:
+        key, aliases, _, rank, owner_rank, at_us, requests, *more = row
+        *sums, reasoning, duration_ms, cost, message_id, request_id = more
         known.requests += requests
         known.sums = [one + two for one, two in zip(known.sums, sums, strict=True)]
         known.reasoning += reasoning or 0
@@ -108,31 +121,52 @@ class Rebuild:
         for alias in aliases or ():
             (known.claimed if len(alias) == 16 else known.offered).add(alias[:16])
         if kind == CALL and message_id:
-            tokens = Tokens(input=sums[0], output=sums[1], cache_read=sums[2], cache_write_5m=sums[3], cache_write_1h=sums[4])
-            known.offered.update(implied(key, message_id, request_id, tokens))
+            known.offered.update(_implied(row))
 
     def store(self, connection: sqlite3.Connection) -> None:
         """The calls and their index entries fill the journal's empty tables."""
-        calls = sorted(self._calls(), key=lambda pair: pair[1].at_us)
+        offers = self._settled()
         last: dict[int, int] = {}
         rows: list[tuple[Any, ...]] = []
         index: list[tuple[int, int, int]] = []
-        for key, known in calls:
+
+        def place(at_us: int) -> tuple[int, int]:
+            day = at_us // DAY_US
+            number = last[day] = last.get(day, day << DAY_BITS) + 1
+            return number, at_us - day * DAY_US
+
+        for key, (dim, row) in self._plain.items():
+            _, _, _, rank, owner_rank, at_us, _, *more, cost, _, _ = row
+            number, since = place(at_us)
+            rows.append((number, key, rank, owner_rank, dim, since, *more, None if cost is None else _text(cost)))
+            index.extend((head, number << 1 | claim, rest) for head, rest, claim in entries(key, (), offers[key]))
+        for key, known in self._calls():
             assert known.best is not None
-            day = known.at_us // DAY_US
-            last[day] = last.get(day, day << DAY_BITS) + 1
-            number = last[day]
-            more: list[Any] = [known.reasoning, known.duration_ms, format(known.cost.normalize(), "f")]
-            more = [None if unknown else value for value, unknown in zip(more, known.unknown, strict=True)]
-            rows.append((number, key, known.best[0], -known.best[1], known.dim, known.at_us - day * DAY_US, *known.sums, *more))
+            number, since = place(known.at_us)
+            values: list[Any] = [known.reasoning, known.duration_ms, _text(known.cost)]
+            values = [None if unknown else value for value, unknown in zip(values, known.unknown, strict=True)]
+            rows.append((number, key, known.best[0], -known.best[1], known.dim, since, *known.sums, *values))
             claimed = known.claimed - {key}
-            index.extend(
-                (head, number << 1 | claim, rest) for head, rest, claim in entries(key, list(claimed), list(known.offered - claimed))
-            )
-        index.sort()
+            names = entries(key, list(claimed), list(known.offered - claimed))
+            index.extend((head, number << 1 | claim, rest) for head, rest, claim in names)
+        rows.sort(key=itemgetter(0))
+        index.sort(key=itemgetter(0))
         self._dimensions.store(row[4] for row in rows)
         connection.executemany(f"INSERT INTO calls VALUES({', '.join('?' * 15)})", rows)
         connection.executemany("INSERT OR IGNORE INTO identities VALUES(?, ?, ?)", index)
+
+    def _settled(self) -> dict[bytes, tuple[bytes, ...]]:
+        """What each plain call offers. Those that some other row may speak of are plain no longer."""
+        offers = {key: _implied(row) for key, (_, row) in self._plain.items()}
+        named = set(chain.from_iterable(known.claimed for known in self._known.values()))
+        claimed = named | self._known.keys() | self._plain.keys()
+        wanted = claimed.intersection(chain(chain.from_iterable(offers.values()), *(known.offered for known in self._known.values())))
+        shared = wanted | named
+        if shared:
+            for key in [key for key, offered in offers.items() if key in shared or not shared.isdisjoint(offered)]:
+                known = self._known[key] = _Known()
+                self._take(known, CALL, *self._plain.pop(key))
+        return offers
 
     def _calls(self) -> Iterable[tuple[bytes, _Known]]:
         """Each call under the key of its best record."""
@@ -168,3 +202,17 @@ class Rebuild:
             for offer in known.offered & wanted:
                 union.join(claimed[offer], key)
         return union
+
+
+def _implied(row: Sequence[Any]) -> tuple[bytes, ...]:
+    """Offers that follow from a row of kind call."""
+    message_id, request_id = row[-2:]
+    if not message_id:
+        return ()
+    fresh, wrote, read, wrote_5m, wrote_1h, *_ = row[7:]
+    tokens = Tokens(input=fresh, output=wrote, cache_read=read, cache_write_5m=wrote_5m, cache_write_1h=wrote_1h)
+    return implied(row[0], message_id, request_id, tokens)
+
+
+def _text(cost: Decimal) -> str:
+    return format(cost.normalize(), "f")

@@ -110,7 +110,7 @@ def _spread(values: list[Any], kind: pa.DataType, index: pa.Array) -> pa.Array:
 
 def _array(name: str, values: list[Any], kind: pa.DataType, places: pa.Array | None) -> pa.Array:
     nested = name in ("aliases", "extra", "logged_cost_usd")
-    if values and values.count(values[0]) == len(values) and (values[0] is None or not nested):
+    if values and values[0] == values[-1] and (values[0] is None or not nested) and values.count(values[0]) == len(values):
         return _constant(values[0], kind, len(values))
     if not nested:
         made = _plain(values, kind)
