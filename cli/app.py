@@ -13,6 +13,7 @@ from cli.outcomes import DONE, guarded
 from cli.paths import paths
 from ingest.sweep import sweep
 from pipeline.errors import UnknownName
+from views import lost
 from views.query import Answer, Query, model_matches
 from views.snapshot import Snapshot, Stale, load, proof_of, stamp
 
@@ -57,6 +58,8 @@ def hot(request: Request, *, now_us: "int | None" = None) -> "int | None":
     if nothing_at_all(answer):
         return None
     answer.as_of_us = now if request.sync else snapshot.header.as_of_us
+    gaps = lost.read(where.views)
+    answer.lost = None if gaps is None else lost.within(gaps, query)
     show(request, answer)
     return DONE
 
@@ -67,7 +70,8 @@ def usage(request: Request, *, now_us: "int | None" = None) -> int:
     code = hot(request, now_us=now) if request.export is None else None
     if code is not None:
         return code
-    from cli.refresh import opened  # the log and the adapters: 60 ms
+    from cli.lost import remembered  # both load the log and the adapters: 60 ms
+    from cli.refresh import opened
 
     with opened(paths(), os.environ, now) as store:
         snapshot = store.refreshed(sync=request.sync)
@@ -84,6 +88,7 @@ def usage(request: Request, *, now_us: "int | None" = None) -> int:
 
             answer = answer_from_views(query, store)
         answer.as_of_us = now if request.sync else snapshot.header.as_of_us
+        answer.lost = lost.within(remembered(store), query)
         if nothing_at_all(answer) and not request.json:
             from cli.advice import nothing_recorded  # only who has nothing needs it
 

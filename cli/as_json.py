@@ -34,6 +34,7 @@ def as_json(answer: Answer) -> str:
                 "unpriced_requests": totals.unpriced_requests,
                 "unbilled_requests": totals.unbilled_requests,
                 "unpriced_models": list(answer.unpriced_models),
+                "lost_history": _lost(answer),
                 "aggregates": {"by_profile": {row.key or "": _row(row, "profile") for row in answer.profiles}},
                 "by": query.by,
                 "rows": [_row(row, query.by) for row in answer.rows],
@@ -43,6 +44,13 @@ def as_json(answer: Answer) -> str:
         )
         + "\n"
     )
+
+
+def _lost(answer: Answer) -> "dict[str, object] | None":
+    if answer.lost is None:
+        return None
+    tokens, first, last = answer.lost
+    return {"tokens": tokens, "from": calendar.iso_day(first), "to": calendar.iso_day(last)}
 
 
 def _tokens(totals: Totals) -> "dict[str, object]":

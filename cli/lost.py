@@ -12,13 +12,33 @@ from ingest.adapters import claude_stats
 from ingest.adapters.claude_stats import Lost, ModelSums
 from ingest.decode import BadRecord
 from ingest.discover import homes
-from pipeline.log import Total
-from views import calendar
-from views.recount import spans
+from pipeline import durable
+from pipeline.log import Position, Total
+from views import lost as gaps
+from views.recount import runs, touched
+from views.snapshot import stamp
 
 _AGENT = "claude"
 _EPOCH = date(1970, 1, 1)
 _NOTHING = Lost(model="", day=None, tokens=0)
+
+
+def remembered(store: Store) -> gaps.Gaps:
+    """What is lost by local day, worked out again only when the statistics have changed or calls of a day with a gap have come in."""
+    position, stamp = store.log.position(), _stamp(store)
+    known = gaps.read(store.paths.views)
+    if known is not None and known.stamp == stamp:
+        changed = store.log.changed_days(Position(known.epoch, known.seq))
+        if changed is not None and (not known.tokens or touched(store.zone, changed).isdisjoint(known.tokens)):
+            return known
+    tokens: dict[int, int] = {}
+    for each in lost_days(store):
+        if each.day is not None:
+            day = (each.day - _EPOCH).days
+            tokens[day] = tokens.get(day, 0) + each.tokens
+    made = gaps.Gaps(position.epoch, position.seq, stamp, tokens)
+    durable.write_over(os.path.join(store.paths.views, gaps.NAME), gaps.text(made))
+    return made
 
 
 def lost_days(store: Store) -> list[Lost]:
@@ -63,26 +83,29 @@ def sum_of(sums: ModelSums) -> int:
 
 
 def _statistics(store: Store) -> Iterator[claude_stats.Stats]:
-    for adapter in store.adapters:
-        if adapter.agent != _AGENT:
+    for path in _files(store):
+        try:
+            with open(path, "rb") as file:
+                yield claude_stats.parse(file.read())
+        except (OSError, BadRecord):
+            # No such file, or one that is being written: there is nothing to compare with.
             continue
-        for home in homes(adapter, store.environ, store.home, store.config.homes.get(_AGENT, ())):
-            try:
-                with open(os.path.join(home.path, claude_stats.NAME), "rb") as file:
-                    yield claude_stats.parse(file.read())
-            except (OSError, BadRecord):
-                # No such file, or one that is being written: there is nothing to compare with.
-                continue
+
+
+def _stamp(store: Store) -> str:
+    """Changes with the statistics and with the zone that their days are compared in."""
+    return " ".join([store.zone, *(stamp(path) for path in _files(store))])
+
+
+def _files(store: Store) -> list[str]:
+    found = (adapter for adapter in store.adapters if adapter.agent == _AGENT)
+    places = (home for adapter in found for home in homes(adapter, store.environ, store.home, store.config.homes.get(_AGENT, ())))
+    return [os.path.join(home.path, claude_stats.NAME) for home in places]
 
 
 def _known(store: Store) -> Iterator[tuple[str, Total]]:
     """Model and sums of Claude Code's calls, by local day."""
-    span = store.log.span()
-    if span is None:
-        return
-    first = calendar.day_at(store.zone, span[0] * calendar.DAY_US)
-    last = calendar.day_at(store.zone, (span[1] + 1) * calendar.DAY_US - 1)
-    for _, _, from_us, to_us, offset_us in spans(store.zone, first, last):
+    for _, _, from_us, to_us, offset_us in runs(store.zone, touched(store.zone, store.log.days())):
         totals = list(store.log.totals(from_us, to_us, offset_us=offset_us, steps=()))
         dims = store.log.dims({total.dim for total in totals})
         for total in totals:

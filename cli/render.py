@@ -248,6 +248,11 @@ def _notes(answer: Answer, look: Look) -> str:
         calls = "1 call is" if totals.unbilled_requests == 1 else f"{count(totals.unbilled_requests)} calls are"
         notes.append(f"- {calls} not billed per token (local or managed provider) and without cost.")
         notes.append("  Which: ringlet usage providers. Declare one as metered: ringlet providers list.")
+    if answer.lost is not None:
+        tokens, start, end = answer.lost
+        days = calendar.iso_day(start) + (f" to {calendar.iso_day(end)}" if end > start else "")
+        notes.append(f"! Claude Code remembers at least {count(tokens, 'short')} more tokens ({days}) whose logs are gone.")
+        notes.append("  They are in none of these numbers: ringlet doctor.")
     return "".join(["\n", *(_styled(note, _YELLOW, look) + "\n" for note in notes)]) if notes else ""
 
 

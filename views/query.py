@@ -249,7 +249,7 @@ class Row(Totals):
 class Answer:
     """What the calls of a query's range and filters add up to."""
 
-    __slots__ = ("as_of_us", "last_day", "profiles", "query", "rows", "totals", "unpriced_models")
+    __slots__ = ("as_of_us", "last_day", "lost", "profiles", "query", "rows", "totals", "unpriced_models")
 
     def __init__(
         self,
@@ -270,10 +270,12 @@ class Answer:
         self.profiles = profiles
         """One per profile, whatever the grouping; sorted like the rows of the grouping `profile`."""
         self.last_day = last_day
-        """The last local day on which there is anything under the query's filters, in or outside the range; None = nothing at all."""
+        """The last local day on which there is anything under the query's filters; None = nothing at all. Told at least for empty totals."""
         self.unpriced_models = unpriced_models
         """Models of the unpriced calls, a to z."""
         self.as_of_us = as_of_us
+        self.lost: tuple[int, int, int] | None = None
+        """(tokens, first day, last day) that an agent remembers in the range and no call explains; part of no sum."""
 
 
 def range_of(

@@ -86,25 +86,27 @@ class Prices:
         return self._known[asked]
 
 
-def spans(zone: str, first_day: int, last_day: int) -> Iterator[tuple[int, int, int, int, int]]:
+def runs(zone: str, local_days: Iterable[int]) -> Iterator[tuple[int, int, int, int, int]]:
     """(first day, last day, from_us, to_us, offset_us) of runs of local days that one offset from UTC covers.
 
-    `(at + offset) // DAY_US` is the local day of every instant of a run, except for the last hour of a day that a clock change makes
-    longer; such a day is the last of its run, so the caller bounds what it finds by the run's last day.
+    `(at + offset) // DAY_US` is the local day of every instant of a run, except at the edges of a day longer than others; such a day
+    is the last of its run or alone, so the caller bounds what it finds by the run's first and last day.
     """
-    starts = calendar.midnights(zone, first_day, last_day + 1)
-    run: tuple[int, int, int, int, int] | None = None
-    for day, (start, end) in enumerate(pairwise(starts), first_day):
-        offset = day * calendar.DAY_US - start
-        if run is not None and run[4] != offset:
+    for _, pairs in groupby(enumerate(sorted(local_days)), lambda pair: pair[1] - pair[0]):
+        days = [day for _, day in pairs]
+        run: tuple[int, int, int, int, int] | None = None
+        starts = calendar.midnights(zone, days[0], days[-1] + 1)
+        for day, (start, end) in zip(days, pairwise(starts), strict=True):
+            offset = day * calendar.DAY_US - start
+            if run is not None and run[4] != offset:
+                yield run
+                run = None
+            run = (day, day, start, end, offset) if run is None else (run[0], day, run[2], end, offset)
+            if end - start != calendar.DAY_US:
+                yield run
+                run = None
+        if run is not None:
             yield run
-            run = None
-        run = (day, day, start, end, offset) if run is None else (run[0], day, run[2], end, offset)
-        if end - start != calendar.DAY_US:
-            yield run
-            run = None
-    if run is not None:
-        yield run
 
 
 def touched(zone: str, utc_days: Iterable[int]) -> set[int]:
@@ -118,28 +120,27 @@ def touched(zone: str, utc_days: Iterable[int]) -> set[int]:
 def recount(log: Log, zone: str, local_days: Iterable[int], *, attribution: Attribution, prices: Prices) -> dict[int, Day]:
     """Those of the local days that have calls."""
     days: dict[int, Day] = {}
-    for _, run in groupby(enumerate(sorted(local_days)), lambda pair: pair[1] - pair[0]):
-        numbers = [day for _, day in run]
-        _recount(days, log, zone, numbers[0], numbers[-1], attribution, prices)
+    for run in runs(zone, local_days):
+        _recount(days, log, run, attribution, prices)
     return days
 
 
-def _recount(days: dict[int, Day], log: Log, zone: str, first_day: int, last_day: int, attribution: Attribution, prices: Prices) -> None:
-    for first, last, from_us, to_us, offset_us in spans(zone, first_day, last_day):
-        # A local day lies in two UTC days, and a price may change between them; hours tell them apart.
-        totals = list(log.totals(from_us, to_us, offset_us=offset_us, steps=prices.steps, hours=offset_us % calendar.DAY_US != 0))
-        known = log.dims({total.dim for total in totals})
-        timed: set[int] = set()
-        for total in totals:
-            dims = known[total.dim]
-            asked = attribution(dims.agent, dims.root, dims.project, dims.profile, dims.provider)
-            rates = prices.of(dims, asked[1], total.first_at_us // calendar.DAY_US, total.step)
-            if rates is not None and rates.off_peak:
-                timed.add(total.dim)
-            cost = _cost(total, dims, rates, billed=asked[2], mode=prices.mode)
-            _count(days.setdefault(max(first, min(total.day, last)), Day()), total, dims, asked, cost)
-        if timed:
-            _correct(days, log, (first, last, from_us, to_us, offset_us), {dim: known[dim] for dim in timed}, attribution, prices)
+def _recount(days: dict[int, Day], log: Log, run: tuple[int, int, int, int, int], attribution: Attribution, prices: Prices) -> None:
+    first, last, from_us, to_us, offset_us = run
+    # A local day lies in two UTC days, and a price may change between them; hours tell them apart.
+    totals = list(log.totals(from_us, to_us, offset_us=offset_us, steps=prices.steps, hours=offset_us % calendar.DAY_US != 0))
+    known = log.dims({total.dim for total in totals})
+    timed: set[int] = set()
+    for total in totals:
+        dims = known[total.dim]
+        asked = attribution(dims.agent, dims.root, dims.project, dims.profile, dims.provider)
+        rates = prices.of(dims, asked[1], total.first_at_us // calendar.DAY_US, total.step)
+        if rates is not None and rates.off_peak:
+            timed.add(total.dim)
+        cost = _cost(total, dims, rates, billed=asked[2], mode=prices.mode)
+        _count(days.setdefault(max(first, min(total.day, last)), Day()), total, dims, asked, cost)
+    if timed:
+        _correct(days, log, run, {dim: known[dim] for dim in timed}, attribution, prices)
 
 
 def session_digest(agent: str, session: str) -> str:

@@ -359,3 +359,19 @@ def test_exporting_nothing_is_no_error(home: Path) -> None:
     """A range without calls exports the header alone, or an empty array."""
     assert ringlet(home, "usage", "--export", "json", "--since", "2025-01-01", "--until", "2025-01-02").out == "[]\n"
     assert ringlet(home, "usage", "--export", "csv", "--since", "2025-01-01", "--until", "2025-01-02").out.count("\r\n") == 1
+
+
+def test_lost_history_is_told_beside_totals_and_in_none(home: Path) -> None:
+    """What Claude Code's statistics remember of 2 May, and no transcript explains, is a note under totals and no number in them."""
+    stats = {"version": 2, "dailyModelTokens": [{"date": "2026-05-02", "tokensByModel": {"claude-sonnet-4-5-20250929": 5_000_000}}]}
+    (home / ".claude" / "stats-cache.json").write_text(json.dumps(stats))
+    before = summary(home, "--period", "week")
+    after = summary(home, "--period", "month")
+
+    assert (before["lost_history"], after["lost_history"]) == (None, {"tokens": 5_000_000, "from": "2026-05-02", "to": "2026-05-02"})
+    assert after["total_tokens"]["input_tokens"] < 5_000_000  # type: ignore[index]
+    for _ in range(2):
+        out = ringlet(home, "usage", "--period", "month").out
+        assert (
+            "! Claude Code remembers at least 5M more tokens (2026-05-02) whose logs are gone.\n  They are in none of these numbers" in out
+        )
