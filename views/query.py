@@ -270,7 +270,7 @@ class Answer:
         self.profiles = profiles
         """One per profile, whatever the grouping; sorted like the rows of the grouping `profile`."""
         self.last_day = last_day
-        """The last local day on which there is anything under the query's filters; None = nothing at all. Told at least for empty totals."""
+        """The last local day on which there is anything under the filters; None = nothing at all. Always told for empty totals."""
         self.unpriced_models = unpriced_models
         """Models of the unpriced calls, a to z."""
         self.as_of_us = as_of_us
