@@ -220,7 +220,7 @@ def _values(head: bytes, name: bytes) -> Iterator[bytes]:
     at = head.find(name)
     while at >= 0:
         at += len(name)
-        value = head[at : at + _LONGEST_VALUE].lstrip(b" :")
+        value = head[at : at + _LONGEST_VALUE].lstrip(b" \t\r:")
         if value.startswith(b'"') and value.count(b'"') > 1:
             yield value.split(b'"')[1]
         at = head.find(name, at)

@@ -71,6 +71,8 @@ class Thread(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """Response id, usage and time in microseconds of the last record, while no running total holds it."""
     turns: Vector = ZERO
     """Sum over the turns that `codex exec --json` reported."""
+    dated: bool = False
+    """The file says when its turns started, so that their ids need not tell."""
 
 
 def marked(thread: Thread, line: Line) -> Thread:
@@ -87,11 +89,15 @@ def marked(thread: Thread, line: Line) -> Thread:
             provider=decode.text(payload.model_provider) or thread.provider,
             unexplained=None,
         )
-        return _by_turn(thread, uuid_us(payload.turn_id))
+        # A fork may give the turns that it copies new ids, but it keeps when they started.
+        return thread if thread.dated else _by_turn(thread, uuid_us(payload.turn_id))
     if line.type == "event_msg":
         if payload.type == "task_started":
+            started_us = _moment_us(payload.started_at)
+            if started_us is not None and not thread.dated:
+                thread = msgspec.structs.replace(thread, dated=True)
             # An older turn is a copied one; its rows come after it.
-            return _by_turn(thread, _moment_us(payload.started_at) or uuid_us(payload.turn_id))
+            return _by_turn(thread, started_us or uuid_us(payload.turn_id))
         if payload.type == "thread_settings_applied" and isinstance(payload.thread_settings, dict):
             tier = decode.text(payload.thread_settings.get("service_tier"))
             return msgspec.structs.replace(thread, tier=None if tier in _PLAIN_TIERS else tier)

@@ -130,7 +130,7 @@ def test_the_session_begins_with_the_first_time_in_the_file() -> None:
     lines = (
         b'{"type":"mode"}',
         b'{"timestamp":"[none]"}',
-        b'{"snapshot":{"timestamp" : "2026-09-01T09:00:00Z"}}',
+        b'{"snapshot":{"timestamp" :\t"2026-09-01T09:00:00Z"}}',
         b'{"timestamp":"2026-09-01T10:00:00Z"}',
     )
     head = b"\n".join(lines)

@@ -215,6 +215,20 @@ def test_a_turn_in_the_second_of_the_fork_is_the_forks_own() -> None:
     assert [each.tokens.input for each in usage(ADAPTER, PATH, lines)] == [20]
 
 
+def test_a_new_id_of_an_old_turn_does_not_end_the_copy() -> None:
+    """When a turn started decides before what its id says: a fork that gives copied turns new ids has not asked for them again."""
+    new_id = "0199dc00-0000-7000-8000-000000000000"  # made on 2025-10-13
+    old_turn, own_turn = (
+        encoded({"timestamp": "2025-10-01T09:00:01Z", "type": "event_msg", "payload": {"type": "task_started", "started_at": at}})
+        for at in (1_700_000_000, 1_759_309_260)
+    )
+    context = encoded({"timestamp": "2025-10-01T09:00:01Z", "type": "turn_context", "payload": {"model": "m", "turn_id": new_id}})
+    begun = header(at="2025-10-01T09:00:00Z", forked_from_id="t-0")
+    lines = [begun, old_turn, context, total(500, 0, 50), own_turn, context, total(520, 0, 52)]
+
+    assert [each.tokens.input for each in usage(ADAPTER, PATH, lines)] == [20]
+
+
 def test_a_copied_message_does_not_end_the_copy() -> None:
     """A subagent's copy may hold the message that woke its parent; the older turn after it shows that the copy goes on."""
     woken = encoded({"timestamp": "2026-09-01T09:00:00Z", "type": "inter_agent_communication", "payload": {"trigger_turn": True}})
