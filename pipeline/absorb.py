@@ -3,10 +3,10 @@
 Decides what a fuller record of a known call adds. Reads the journal inside the caller's transaction and writes nothing: `pipeline.log`
 carries the changes out.
 
-A known call is kept as the record with the greatest rank, as a whole, owned by the record with the smallest owner rank; on a tie what is
-there stays. Rows only add: a better record with the same key, dimensions and UTC date is a difference, any other one retracts the old row and
-adds a new one. A sighting that changes nothing but brings an identity that the call was not known by is a difference of zero, so that the log
-alone can tell the same story again.
+A known call is kept as the record with the greatest rank, as a whole, owned by the record with the smallest owner rank; on a tie what
+is there stays. Rows only add: a better record with the same key, dimensions and UTC date is a difference, any other one retracts the
+old row and adds a new one. A sighting that changes nothing but brings an identity that the call was not known by is a difference of
+zero, so that the log alone can tell the same story again.
 """
 
 import sqlite3

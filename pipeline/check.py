@@ -1,6 +1,7 @@
 """Whether the store is what was written: the facts that `ringlet doctor` reports of journal and log.
 
-Decides what is damage, what is worth a warning, and how a damaged store is repaired. Accounting of sources, prices and views are not looked at here.
+Decides what is damage, what is worth a warning, and how a damaged store is repaired. Accounting of sources, prices and views are not
+looked at here.
 """
 
 import os
@@ -35,7 +36,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 def check(log: Log, *, deep: bool = False) -> list[Finding]:
-    """What is wrong with the store, damage first. `deep` reads every byte of every segment; else only names, sizes and sums are compared."""
+    """What is wrong with the store, damage first. `deep` reads every byte of every segment, else names, sizes and sums are compared."""
     connection = sqlite3.connect(os.path.join(log.home, "journal.db"), isolation_level=None)
     try:
         found = [*_journal(connection, log.home), *_sums(connection, log.home)]
@@ -51,8 +52,8 @@ def check(log: Log, *, deep: bool = False) -> list[Finding]:
 def repair(home: str) -> list[str]:
     """The store is whole again as far as its files allow: what was done, in sentences.
 
-    A journal that cannot be read and segments whose bytes have changed are set aside, the journal is made anew from the rest of the log, and all
-    sources will be read again.
+    A journal that cannot be read and segments whose bytes have changed are set aside, the journal is made anew from the rest of the log,
+    and all sources will be read again.
     """
     done = recover.lay_journal_aside(home)
     with Log.open(home) as log:

@@ -1,10 +1,10 @@
 """Compaction: the segments of one closed UTC date become one.
 
-Decides which dates are compacted and in which order it happens, so that a reader of `events/` sees each row once at every moment and every step
-can be done again. Where two folders cannot change places in one step, nothing is compacted.
+Decides which dates are compacted and in which order it happens, so that a reader of `events/` sees each row once at every moment and
+every step can be done again. Where two folders cannot change places in one step, nothing is compacted.
 
-Intent in the journal, new leaf complete in staging, sums compared, folders exchanged, parents fsynced, journal updated, old folder removed. A crash
-after the intent is settled by which of the two folders holds the new file.
+Intent in the journal, new leaf complete in staging, sums compared, folders exchanged, parents fsynced, journal updated, old folder
+removed. A crash after the intent is settled by which of the two folders holds the new file.
 """
 
 import os
@@ -44,7 +44,7 @@ def due(found: Sequence[SegmentInfo], today: int) -> list[list[SegmentInfo]]:
 
 
 def compact(home: str, path: str, connection: sqlite3.Connection, found: Sequence[SegmentInfo], machine: str) -> SegmentInfo | None:
-    """The segments `found`, all of one date and machine, are one; None where the system cannot exchange folders or another process was faster.
+    """The segments `found`, all of one date and machine, are one; None where folders cannot be exchanged or another process was faster.
 
     Raises Damaged, and changes nothing, if one of them is not what was written. Call it under the compaction lock.
     """

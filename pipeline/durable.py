@@ -1,6 +1,7 @@
 """Files that outlive a crash: the only place that creates, fsyncs, renames and locks files of the store.
 
-Decides how a file becomes durable and which modes the store's files have. What is written, and in which order, is its callers' business.
+Decides how a file becomes durable and which modes the store's files have. What is written, and in which order, is its callers'
+business.
 
 Two seams serve the fault tests, and nothing else: `fs`, through which every change of a file goes, so that a test can record the
 operations or let the n-th one fail; and `step`, which marks the points at which a crash can be seen from outside. With

@@ -1,10 +1,12 @@
-"""The journal: one SQLite database that knows every call, every source and every segment, and holds the rows that are not in a segment yet.
+"""The journal: one SQLite database that knows every call, every source and every segment, and holds the rows that are not in a segment
+yet.
 
-Decides the tables, how a connection is opened and what SQLite's errors mean. What a transaction holds is decided by `pipeline.log` and its siblings.
+Decides the tables, how a connection is opened and what SQLite's errors mean. What a transaction holds is decided by `pipeline.log` and
+its siblings.
 
-A call's row number is (UTC day number << 24) | n, so a day is one range. `identities` leads from an identity's handle and rest to 2 * call
-+ claimed; a call that became part of another, or went to another date, is found through `moved`. Calls keep their time as microseconds
-since midnight of their day.
+A call's row number is (UTC day number << 24) | n, so a day is one range. `identities` leads from an identity's handle and rest to 2 *
+call + claimed; a call that became part of another, or went to another date, is found through `moved`. Calls keep their time as
+microseconds since midnight of their day.
 """
 
 import os
@@ -39,8 +41,8 @@ CREATE TABLE segments(name TEXT PRIMARY KEY, day INTEGER NOT NULL, epoch TEXT NO
     rows INTEGER NOT NULL, size INTEGER NOT NULL, digest BLOB NOT NULL, sums BLOB NOT NULL, published INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX segments_unpublished ON segments(name) WHERE NOT published;
 CREATE TABLE compactions(leaf TEXT PRIMARY KEY, staged TEXT NOT NULL, name TEXT NOT NULL, plan BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE quarantine(source INTEGER NOT NULL, offset INTEGER NOT NULL, digest BLOB NOT NULL, length INTEGER NOT NULL, reason TEXT NOT NULL,
-    tokens INTEGER, at_us INTEGER NOT NULL, PRIMARY KEY(source, offset, digest)) WITHOUT ROWID;
+CREATE TABLE quarantine(source INTEGER NOT NULL, offset INTEGER NOT NULL, digest BLOB NOT NULL, length INTEGER NOT NULL,
+    reason TEXT NOT NULL, tokens INTEGER, at_us INTEGER NOT NULL, PRIMARY KEY(source, offset, digest)) WITHOUT ROWID;
 CREATE TABLE sessions(agent TEXT NOT NULL, session TEXT NOT NULL, title TEXT, parent TEXT, PRIMARY KEY(agent, session)) WITHOUT ROWID;
 """
 

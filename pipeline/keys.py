@@ -108,7 +108,10 @@ def _further(begun: blake2b, text: str) -> bytes:
 
 
 def implied(key: bytes, message_id: str | None, request_id: str | None, tokens: Tokens) -> tuple[bytes, ...]:
-    """The offers that follow from a whole reply's own columns, so that the log need not keep them; none where `anthropic` did not make `key`."""
+    """The offers that follow from a whole reply's own columns, so that the log need not keep them.
+
+    None where `anthropic` did not make `key`.
+    """
     made = anthropic(message_id, request_id, tokens, sidechain=False)
     return made[2] if made is not None and made[0] == key else ()
 

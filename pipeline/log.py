@@ -1,11 +1,11 @@
 """The log: events once, forever. The one way in and out of the journal and its segments.
 
-Decides what a commit, a seal and a question of the log are made of. What a sighting changes is decided by `pipeline.absorb`, how a file is written by
-`pipeline.segments`, what is mended on opening by `pipeline.recover`.
+Decides what a commit, a seal and a question of the log are made of. What a sighting changes is decided by `pipeline.absorb`, how a file
+is written by `pipeline.segments`, what is mended on opening by `pipeline.recover`.
 
-One commit protocol: segments complete and fsynced in staging, then the journal's COMMIT, then the rename into `events/`. Everything from the
-first staged byte to COMMIT happens under the journal's write lock, so whoever holds that lock knows that an unknown file in staging is
-left over from a crash. A few rows stay hot in the journal; many become segments at once.
+One commit protocol: segments complete and fsynced in staging, then the journal's COMMIT, then the rename into `events/`. Everything
+from the first staged byte to COMMIT happens under the journal's write lock, so whoever holds that lock knows that an unknown file in
+staging is left over from a crash. A few rows stay hot in the journal; many become segments at once.
 """
 
 import gc
@@ -228,7 +228,7 @@ class Log:
     def commit(self, batch: Batch, readings: Sequence[Reading], *, ingested_at_us: int) -> Commit:
         """Take the readings and the sightings that belong to them, durably and exactly once.
 
-        A reading is taken only if its source still stands where the reading began; others are named in `stale`, and their rows are left out.
+        A reading is taken only if its source still stands where the reading began; others are named in `stale`, their rows are left out.
         """
         done = Commit()
         staged: list[SegmentInfo] = []
@@ -280,7 +280,7 @@ class Log:
             self._finish_compactions(leaves)
 
     def rebuild(self) -> list[str]:
-        """The journal's calls are made anew from the log, under a new epoch; what happened, in sentences. All sources will be read again."""
+        """Make the journal's calls anew from the log, under a new epoch; what happened, in sentences. All sources will be read again."""
         with self._transaction(), _uncollected(BULK_ROWS):
             notes = recover.adopt(self.home, self._connection, self.machine)
         recover.write_head(self.home, self._connection)
@@ -614,7 +614,7 @@ class _ExactSum:
 
 @contextmanager
 def _uncollected(rows: int) -> Iterator[None]:
-    """Inside, no garbage is looked for if there are many rows: none of what they make can be in a cycle, and looking costs as much as making."""
+    """Inside, no garbage is looked for if there are many rows: nothing they make is in a cycle, and looking costs as much as making."""
     pause = rows >= BULK_ROWS and gc.isenabled()
     if pause:
         gc.disable()

@@ -1,7 +1,7 @@
 """Sightings of one call become one: which rows of a batch belong together and what they say as a whole.
 
-Decides how claims and offers close into calls and which sighting counts. What an identity is, and both ranks, are decided by `pipeline.keys` and the
-adapters; what the journal already knows is joined by `pipeline.log`. Pure functions of their arguments.
+Decides how claims and offers close into calls and which sighting counts. What an identity is, and both ranks, are decided by
+`pipeline.keys` and the adapters; what the journal already knows is joined by `pipeline.log`. Pure functions of their arguments.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """Where segments lie: their names, the staging folder, and the way from there into `events/`.
 
-Decides names and the publishing step of the commit protocol. What a segment holds is decided by `pipeline.segments`; this module reads none,
-so that whoever only counts or commits a few rows needs no Parquet.
+Decides names and the publishing step of the commit protocol. What a segment holds is decided by `pipeline.segments`; this module reads
+none, so that whoever only counts or commits a few rows needs no Parquet.
 """
 
 import os

@@ -1,6 +1,7 @@
 """The journal's calls from the log alone: what a rebuilt or restored journal must know.
 
-Decides how rows of segments fold back into the calls that wrote them. What triggers a rebuild and what happens to files is decided by `pipeline.recover`.
+Decides how rows of segments fold back into the calls that wrote them. What triggers a rebuild and what happens to files is decided by
+`pipeline.recover`.
 """
 
 import sqlite3
@@ -105,8 +106,8 @@ class Rebuild:
         self._take(known, kind, dim, row)
 
     def _take(self, known: _Known, kind: int, dim: int, row: Sequence[Any]) -> None:
-        key, aliases, _, rank, owner_rank, at_us, requests, *more = row
-        *sums, reasoning, duration_ms, cost, message_id, request_id = more
+        _, aliases, _, rank, owner_rank, at_us, requests, *more = row
+        *sums, reasoning, duration_ms, cost, message_id, _ = more
         known.requests += requests
         known.sums = [one + two for one, two in zip(known.sums, sums, strict=True)]
         known.reasoning += reasoning or 0

@@ -1,6 +1,7 @@
 """Rows of the log as columns of plain values: what a commit adds, wherever it is kept first.
 
-Decides which values a row has between the merge and its file, and how a hot row is packed in the journal. Types on disk are `pipeline.schema`'s.
+Decides which values a row has between the merge and its file, and how a hot row is packed in the journal. Types on disk are
+`pipeline.schema`'s.
 """
 
 from collections.abc import Iterable, Sequence
@@ -23,7 +24,7 @@ class Rows(msgspec.Struct, kw_only=True, gc=False):
     kind: list[int] = msgspec.field(default_factory=list)
     key: list[bytes] = msgspec.field(default_factory=list)
     aliases: list[list[bytes] | None] = msgspec.field(default_factory=list)
-    """As the log keeps them: 16 bytes = claimed, 17 bytes ending in zero = only offered; identities that follow from the row are left out."""
+    """As the log keeps them: 16 bytes = claimed, 17 bytes ending in zero = only offered; what follows from the row is left out."""
     rank: list[bytes] = msgspec.field(default_factory=list)
     owner_rank: list[int] = msgspec.field(default_factory=list)
     at_us: list[int] = msgspec.field(default_factory=list)

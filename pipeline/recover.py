@@ -1,9 +1,11 @@
 """What opening a log mends: segments that a crash left in staging, a journal that is lost, damaged or older than its log.
 
-Decides how the journal and the files are brought to agree. The log is the truth: a segment that the journal does not know is adopted, and
-then everything that the journal says of calls is made anew from the segments, under a new epoch. Cursors start again; what is read twice the keys absorb.
+Decides how the journal and the files are brought to agree. The log is the truth: a segment that the journal does not know is adopted,
+and then everything that the journal says of calls is made anew from the segments, under a new epoch. Cursors start again; what is read
+twice the keys absorb.
 
-`log.head` in the store says "machine epoch seq" of what was published last. It costs one small read to see that a journal is not older than its log.
+`log.head` in the store says "machine epoch seq" of what was published last. It costs one small read to see that a journal is not older
+than its log.
 """
 
 import os
@@ -111,9 +113,9 @@ def _machine(home: str, own: str, head: tuple[str, str, int] | None) -> str:
 
 
 def adopt(home: str, connection: sqlite3.Connection, machine: str) -> list[str]:
-    """The journal's calls, index and segments are those of the log, under a new epoch; damaged segments are set aside. What happened, in sentences.
+    """The journal's calls, index and segments are those of the log, under a new epoch; damaged segments are set aside.
 
-    Call it inside a transaction.
+    What happened, in sentences. Call it inside a transaction.
     """
     # Parquet costs far more to load than opening a log takes.
     from pipeline import rebuild, segments

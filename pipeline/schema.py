@@ -1,6 +1,7 @@
 """The one schema of the log: names, types and order of the columns of every segment.
 
-Decides how rows become an Arrow table. The meaning of each column is in `docs/parquet.md`; a version is never changed, only followed by another.
+Decides how rows become an Arrow table. The meaning of each column is in `docs/parquet.md`; a version is never changed, only followed by
+another.
 """
 
 from array import array

@@ -1,10 +1,10 @@
 """Segments: the immutable Parquet files of the log, one per UTC date and commit.
 
-Decides how a segment is named, written, proved and read. When it is written is decided by `pipeline.log` and `pipeline.compact`; how a file
-becomes durable by `pipeline.durable`.
+Decides how a segment is named, written, proved and read. When it is written is decided by `pipeline.log` and `pipeline.compact`; how a
+file becomes durable by `pipeline.durable`.
 
-A segment's name is `date=YYYY-MM-DD/machine=<id>/<epoch>-<lo>-<hi>.parquet`: it holds rows that were given the sequence numbers lo to hi in
-that epoch of the journal. A name is never used twice. In staging the slashes are commas, so that one folder holds all of them.
+A segment's name is `date=YYYY-MM-DD/machine=<id>/<epoch>-<lo>-<hi>.parquet`: it holds rows that were given the sequence numbers lo to
+hi in that epoch of the journal. A name is never used twice. In staging the slashes are commas, so that one folder holds all of them.
 """
 
 import json
@@ -147,7 +147,7 @@ def sums_of(part: pa.Table) -> dict[str, int]:
 
 
 def described(home: str, name: str) -> SegmentInfo:
-    """What the published segment `name` says of itself, its digest taken from its bytes. Raises Damaged for a file that is no whole segment."""
+    """What the published segment `name` says of itself, its digest taken from its bytes. Raises Damaged where it is no whole segment."""
     path = os.path.join(home, "events", name)
     with open(path, "rb") as file:
         content = file.read()

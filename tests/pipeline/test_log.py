@@ -236,9 +236,8 @@ def test_plain_reader_finds_the_same_sums(log: Log) -> None:
     feed.commit(Sighting(key="a", rank=2, output=50))
     log.seal()
 
-    rows = duckdb.sql(
-        f"select model, date::varchar, sum(requests), sum(output) from read_parquet('{log.home}/events/**/*.parquet') group by all order by 1"
-    ).fetchall()
+    files = f"read_parquet('{log.home}/events/**/*.parquet')"
+    rows = duckdb.sql(f"select model, date::varchar, sum(requests), sum(output) from {files} group by all order by 1").fetchall()
     assert rows == [("m", "2024-10-04", 1, 50), ("n", "2024-10-05", 1, 5)]
 
 
