@@ -159,8 +159,8 @@ def _cost(store: Store, agent: str, profiles: Sequence[str], *, dry_run: bool) -
         if totals.cost is not None and totals.requests:
             cost = (cost or 0) + totals.cost
         unpriced += totals.unpriced_requests
-        first = _least(first, totals.first_at_us)
-        last = -(_least(None if last is None else -last, None if totals.last_at_us is None else -totals.last_at_us) or 0) or last
+        first = min((at for at in (first, totals.first_at_us) if at is not None), default=None)
+        last = max((at for at in (last, totals.last_at_us) if at is not None), default=None)
     head = "Cost would be" if dry_run else "✓ Cost reconstructed:"
     if first is None or last is None:
         return f"{head} - (no calls)"
@@ -168,10 +168,6 @@ def _cost(store: Store, agent: str, profiles: Sequence[str], *, dry_run: bool) -
     if cost is None and not unpriced:
         note = "; these calls are not billed per token"
     return f"{head} {figures.usd(cost)} ({_day(first, store.zone)} → {_day(last, store.zone)}{note})"
-
-
-def _least(one: int | None, other: int | None) -> int | None:
-    return other if one is None else one if other is None else min(one, other)
 
 
 def _skipped(adapter: Adapter[Any], share: Share, summary: Summary) -> list[str]:

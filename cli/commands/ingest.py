@@ -1,0 +1,213 @@
+"""`ringlet ingest`: bring the log up to what all agents have written, once or for as long as it runs."""
+
+import os
+import subprocess
+import sys
+import time
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from cli import figures
+from cli.app import clock
+from cli.outcomes import DONE, PARTLY_DONE
+from cli.paths import Paths, paths
+from cli.progress import bar
+from cli.refresh import Store, opened
+from cli.stopping import Stopping
+from ingest.reader import Manner
+from ingest.run import Summary, ingest
+from pipeline import durable
+from pipeline.errors import Held, RingletError
+
+app = typer.Typer(pretty_exceptions_enable=False)
+
+LOCK = "watch.lock"
+"""In the data home: held by whoever watches."""
+_START_S = 5.0
+_SNAPSHOT_S = 0.5
+"""The snapshot is written at most so often while lines arrive: each answer proves its freshness anyway."""
+
+
+@app.callback(invoke_without_command=True)
+def main(
+    context: typer.Context,
+    watch: Annotated[bool, typer.Option("--watch", help="Go on: follow the logs and print what arrives.")] = False,
+    detach: Annotated[bool, typer.Option("--detach", help="With --watch: in the background.")] = False,
+    no_prefilter: Annotated[bool, typer.Option("--no-prefilter", help="Give every line to the agent's reader; slower, same result.")] = False,
+) -> None:
+    """Read what all agents have written since the last time."""
+    if context.invoked_subcommand is not None:
+        return
+    where = paths()
+    if detach:
+        raise typer.Exit(_detach(where))
+    raise typer.Exit(_watch(where) if watch else _once(where, prefilter=not no_prefilter))
+
+
+@app.command()
+def install() -> None:
+    """Write a service file (systemd user unit, or launchd agent) that keeps the watcher running."""
+    home = os.path.expanduser("~")
+    if sys.platform == "darwin":
+        path = f"{home}/Library/LaunchAgents/ringlet.ingest.plist"
+        text, start = _plist(), f"launchctl load -w {path}"
+    elif sys.platform == "win32":
+        raise RingletError("there is no service file for Windows", mend="run ringlet ingest --watch from the task scheduler")
+    else:
+        config = os.environ.get("XDG_CONFIG_HOME") or f"{home}/.config"
+        path = f"{config}/systemd/user/ringlet-ingest.service"
+        text, start = _unit(), "systemctl --user daemon-reload && systemctl --user enable --now ringlet-ingest"
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    durable.write_over(path, text.encode())
+    typer.echo(f"✓ Wrote {path}")
+    typer.echo(f"Start it now and at every login:  {start}")
+
+
+def _once(where: Paths, *, prefilter: bool) -> int:
+    with opened(where, os.environ, clock()) as store, Stopping() as stop:
+        manner = Manner(now_ns=store.now_us * 1000, prefilter=prefilter, titles=store.config.session_titles, stop=stop)
+        with bar() as progress:
+            summary = ingest(store.log, store.adapters, store.look, manner, progress=progress)
+        if not stop():
+            store.refreshed()
+        for line in _told(store, summary):
+            typer.echo(line)
+        for trouble in summary.troubles:
+            typer.echo(f"ringlet: not read: {ascii(trouble.path)[1:-1]}: {trouble.reason}", err=True)
+        if stop.code:
+            typer.echo("Stopped: what was read is kept, and the next run goes on from there.", err=True)
+        store.tidy()
+        return stop.code or (PARTLY_DONE if summary.troubles else DONE)
+
+
+def _told(store: Store, summary: Summary) -> list[str]:
+    if not summary.found:
+        from cli.advice import nothing_recorded  # only who has nothing needs it
+
+        return [nothing_recorded(store).rstrip()]
+    if not summary.shares:
+        return [f"✓ Nothing new in {summary.found:,} {'file' if summary.found == 1 else 'files'}"]
+    titles = {adapter.agent: adapter.title for adapter in store.adapters}
+    lines = []
+    for agent, share in sorted(summary.shares.items()):
+        skipped = [f"{share.ignored:,} without a call"] if share.ignored else []
+        skipped += [f"{share.quarantined:,} quarantined (ringlet doctor)"] if share.quarantined else []
+        files = f"{share.sources:,} {'file' if share.sources == 1 else 'files'}"
+        also = f"; {', '.join(skipped)}" if skipped else ""
+        lines.append(f"✓ {titles[agent]}: {share.events:,} records from {files}, {_size(share.bytes)}{also}")
+    lines.append(f"✓ {summary.new:,} new calls, {summary.updated:,} updated, {summary.duplicate:,} records of known calls")
+    return lines
+
+
+def _watch(where: Paths) -> int:
+    durable.prepare_home(where.data, create=True)
+    with durable.lock(os.path.join(where.data, LOCK)), opened(where, os.environ, clock()) as store, Stopping() as stop:
+        from ingest.watch import Arrived, Settings, Watcher  # 30 ms that only a watcher should pay
+
+        written = 0.0
+
+        def show(arrived: Arrived) -> None:
+            at = datetime.fromtimestamp(clock() / 1_000_000).astimezone()
+            calls = " + ".join(
+                f"{number:,} {word}" for number, word in ((arrived.commit.new, "new"), (arrived.commit.updated, "updated")) if number
+            )
+            tokens = f"{figures.count(arrived.prompt, 'short')} / {figures.count(arrived.output, 'short')}"
+            typer.echo(f"{at:%H:%M:%S}  {arrived.agent}  {calls}  {', '.join(arrived.models)}  {tokens}")
+
+        def catch_up() -> None:
+            nonlocal written
+            if time.monotonic() - written >= _SNAPSHOT_S:
+                store.now_us = clock()
+                store.refreshed(sync=False)
+                written = time.monotonic()
+
+        watcher = Watcher(
+            store.log,
+            Settings(
+                adapters=store.adapters,
+                environ=store.environ,
+                home=store.home,
+                further=store.config.homes,
+                titles=store.config.session_titles,
+                stop=stop,
+                warn=lambda text: typer.echo(f"ringlet: {text}", err=True),
+                on_arrival=show,
+                on_quiet=catch_up,
+            ),
+        )
+        typer.echo(f"Watching {len(store.look.found):,} files; stop with Ctrl-C")
+        watcher.run()
+        return stop.code
+
+
+def _detach(where: Paths) -> int:
+    """Start a watcher that outlives this terminal, and wait until it holds the lock. Raises Held if one runs already."""
+    durable.prepare_home(where.data, create=True)
+    lock = os.path.join(where.data, LOCK)
+    durable.lock(lock).release()
+    null = subprocess.DEVNULL
+    child = subprocess.Popen(
+        [sys.executable, "-m", "ringlet", "ingest", "--watch"], stdin=null, stdout=null, stderr=null, start_new_session=True
+    )
+    end = time.monotonic() + _START_S
+    while child.poll() is None and time.monotonic() < end:
+        try:
+            durable.lock(lock).release()
+        except Held as held:
+            if held.pid == child.pid:
+                typer.echo(f"✓ Watching in the background (pid {child.pid}); stop it with: kill {child.pid}")
+                return DONE
+        time.sleep(0.05)
+    raise RingletError("the watcher did not start", mend="ringlet ingest --watch shows why")
+
+
+def _size(count: int) -> str:
+    for unit, size in (("GB", 10**9), ("MB", 10**6), ("KB", 10**3)):
+        if count >= size:
+            return f"{count / size:.1f} {unit}"
+    return f"{count} bytes"
+
+
+def _command() -> list[str]:
+    return [sys.executable, "-m", "ringlet", "ingest", "--watch"]
+
+
+def _unit() -> str:
+    quoted = " ".join('"' + part.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%") + '"' for part in _command())
+    kept = "".join(f'Environment="{name}={os.environ[name]}"\n' for name in _KEPT if os.environ.get(name))
+    return f"""[Unit]
+Description=ringlet: follow the logs of AI coding agents
+
+[Service]
+ExecStart={quoted}
+{kept}Restart=on-failure
+SuccessExitStatus=130 143
+Nice=10
+
+[Install]
+WantedBy=default.target
+"""
+
+
+_KEPT = ("RINGLET_HOME", "CLAUDE_CONFIG_DIR", "CODEX_HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME")
+"""Variables of this shell that decide where things lie; a service does not inherit them."""
+
+
+def _plist() -> str:
+    def escaped(text: str) -> str:
+        return text.replace("&", "&amp;").replace("<", "&lt;")
+
+    parts = "".join(f"<string>{escaped(part)}</string>" for part in _command())
+    kept = "".join(f"<key>{name}</key><string>{escaped(os.environ[name])}</string>" for name in _KEPT if os.environ.get(name))
+    return f"""<?xml version="1.0" encoding="UTF-8"?>
+<!DOCTYPE plist PUBLIC "-//Apple//DTD PLIST 1.0//EN" "http://www.apple.com/DTDs/PropertyList-1.0.dtd">
+<plist version="1.0"><dict>
+<key>Label</key><string>ringlet.ingest</string>
+<key>ProgramArguments</key><array>{parts}</array>
+<key>EnvironmentVariables</key><dict>{kept}</dict>
+<key>RunAtLoad</key><true/>
+<key>KeepAlive</key><dict><key>SuccessfulExit</key><false/></dict>
+</dict></plist>
+"""
