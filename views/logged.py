@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import date, timedelta
+from hashlib import blake2b
 from typing import NamedTuple
 
 import polars as pl
@@ -42,14 +43,12 @@ class Content(NamedTuple):
     """Rows that no segment holds yet."""
     changed: frozenset[int] | None
     """UTC days with rows later than a known position; None where nothing is known of that."""
+    foreign: str
+    """Differs with every file that another machine's log adds; empty where there is none."""
 
     def days(self) -> set[int]:
         """UTC days with rows."""
         return {file.day for file in self.files} | set(self.hot["at"].dt.date().unique().to_physical())
-
-    def machines(self) -> set[str]:
-        """The machines whose rows there are."""
-        return {file.machine for file in self.files} | set(self.hot["machine"].unique().cast(pl.String))
 
 
 def look(log: Log, since: Position | None = None) -> Content:
@@ -58,11 +57,13 @@ def look(log: Log, since: Position | None = None) -> Content:
         position, table = log.position(), log.hot_rows()
         own = [File(segment.path, segment.day, log.machine, segment.rows) for segment in log.segments()]
         changed = None if since is None else log.changed_days(since)
-    names = (name for name in placement.published_names(log.home) if f"/machine={log.machine}/" not in name)
+    names = sorted(name for name in placement.published_names(log.home) if f"/machine={log.machine}/" not in name)
+    foreign = blake2b("\n".join(names).encode(), digest_size=16).hexdigest() if names else ""
     hot = pl.DataFrame(schema={"at": INSTANT, "machine": NAME})
     if table is not None:
         hot = _typed(pl.DataFrame(table).lazy().select(LOG), log.machine).collect()
-    return Content(position, (*own, *(_foreign(log.home, name) for name in names)), hot, None if changed is None else frozenset(changed))
+    files = (*own, *(_foreign(log.home, name) for name in names))
+    return Content(position, files, hot, None if changed is None else frozenset(changed), foreign)
 
 
 def rows(content: Content, days: set[int], columns: Sequence[str] = LOG) -> pl.DataFrame:
@@ -83,7 +84,7 @@ def rows(content: Content, days: set[int], columns: Sequence[str] = LOG) -> pl.D
 
 def lost(content: Content) -> pl.DataFrame | None:
     """The records that lose to another machine's, as `calls.folded` takes them; None where there is but one machine."""
-    if len(content.machines()) < 2:
+    if not content.foreign:
         return None
     return lost_elsewhere(rows(content, content.days(), ("key", "kind", "rank", "owner_rank", "at", "requests")))
 

@@ -6,6 +6,7 @@ keeps the files.
 
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import date
 from typing import NamedTuple, TypeVar
 
 import polars as pl
@@ -13,7 +14,7 @@ import polars as pl
 from pipeline.errors import Held
 from pipeline.log import Log
 from views import logged, shelf
-from views.calls import costed, folded, listed, owned, rated
+from views.calls import costed, folded, listed, owned, rated, recosted
 from views.catalog import VIEWS, Frames
 from views.cube import cube, measured
 from views.logged import Content, date_of
@@ -44,24 +45,14 @@ def refresh(views: str, log: Log, terms: Terms, *, full: bool = False, progress:
     """
     with shelf.locked(views):
         known = None if full else shelf.mark(views)
-        content, stale, keep = _look(views, log, terms, known)
-        mark = shelf.Mark(content.position, terms.stamp, terms.zone)
-        if keep and not stale and known == mark:
+        due = _due(views, log, terms, known)
+        if due.keep and known == due.mark and not due.days and not due.lacking:
             return Made(0, 0, whole=False)
-        with shelf.Writer(views, mark) as writer:
-            calls = _make(views, writer, content, stale, terms, keep=keep, progress=progress)
-            standing = {_month(day) for day in content.days()} if keep else set()
-            tables = []
-            for view in (_SESSIONS, _CUBE):
-                months = {name: path for name, path in shelf.partitions(views, view).items() if name in standing} | writer.staged(view)
-                tables.append(shelf.scan([path for _, folder in sorted(months.items()) for path in shelf.in_folder(folder)], view))
-            frames = Frames(shelf.scan([], _CALLS), *tables)
-            rolled = [view for view in VIEWS if view.roll_up is not None]
-            rows = pl.collect_all([view.roll_up(frames, terms.zone) for view in rolled if view.roll_up], engine="streaming")
-            for view, found in zip(rolled, rows, strict=True):
-                writer.write(view, None, found)
-            writer.publish(whole=not keep)
-    return Made(len(stale), calls, whole=not keep)
+        with shelf.Writer(views, due.mark) as writer:
+            calls = _make(views, writer, due, terms, progress)
+            _roll_up(views, writer, due, terms)
+            writer.publish(whole=not due.keep)
+    return Made(len(due.days), calls, whole=not due.keep)
 
 
 def asked(views: str, log: Log, terms: Terms, question: Callable[[Frames], T]) -> T:
@@ -84,16 +75,17 @@ def current(views: str, log: Log, terms: Terms) -> Frames:
 
 def read(views: str, log: Log, terms: Terms) -> Frames:
     """The three views as of the log's position, without writing: dates that are out of date are made in memory."""
-    content, stale, _ = _look(views, log, terms, shelf.mark(views))
-    if not stale:
+    due = _due(views, log, terms, shelf.mark(views))
+    again = due.days | {day for day in due.content.days() if _month(day) in due.lacking}
+    if not again:
         return _standing(views)
-    good = [date_of(day) for day in sorted(content.days() - stale)]
+    good = [date_of(day) for day in sorted(due.content.days() - again)]
     folders = shelf.partitions(views, _CALLS)
     calls = [shelf.scan([path for day in good for path in shelf.in_folder(folders[f"date={day}"])], _CALLS)]
     wanted = pl.col("slot").dt.date().is_in(good)
     tables, cubes = ([shelf.scan(shelf.files(views, view), view).filter(wanted)] for view in (_SESSIONS, _CUBE))
-    lost = logged.lost(content)
-    for _, rows in logged.ahead(content, stale):
+    lost = logged.lost(due.content)
+    for _, rows in logged.ahead(due.content, again):
         made = _calls(rows, terms, lost)
         calls.append(listed(made).lazy())
         tables.append(sessions(measured(made.lazy())).collect().lazy())
@@ -105,30 +97,44 @@ def _standing(views: str) -> Frames:
     return Frames(*(shelf.scan(shelf.files(views, view), view) for view in (_CALLS, _SESSIONS, _CUBE)))
 
 
-def _look(views: str, log: Log, terms: Terms, known: shelf.Mark | None) -> tuple[Content, set[int], bool]:
-    """The log, the UTC days whose views are out of date, and whether the views of all other days still hold."""
+class _Due(NamedTuple):
+    """What must be made."""
+
+    content: Content
+    mark: shelf.Mark
+    """What the views say of themselves afterwards."""
+    days: set[int]
+    """UTC days whose calls are out of date."""
+    lacking: set[str]
+    """Months without their part of the session table or the cube."""
+    keep: bool
+    """Whether the views of all other days still hold."""
+
+
+def _due(views: str, log: Log, terms: Terms, known: shelf.Mark | None) -> _Due:
     content = logged.look(log, None if known is None else known.position)
+    mark = shelf.Mark(content.position, terms.stamp + content.foreign, terms.zone)
+    days = content.days()
+    everything = _Due(content, mark, days, set(), keep=False)
+    if known is None or content.changed is None or known.stamp != mark.stamp:
+        return everything
+    dates, *tables = (shelf.partitions(views, view) for view in (_CALLS, _SESSIONS, _CUBE))
+    due = set(content.changed) | {day for day in days if f"date={date_of(day)}" not in dates}
     # Calls of several machines hang together across dates, so one more row may change any date.
-    if known is None or content.changed is None or known.stamp != terms.stamp or len(content.machines()) > 1:
-        return content, content.days(), False
-    dates, *months = (shelf.partitions(views, view) for view in (_CALLS, _SESSIONS, _CUBE))
-    missing = {day for day in content.days() if f"date={date_of(day)}" not in dates or any(_month(day) not in there for there in months)}
-    return content, set(content.changed) | missing, True
+    if due and content.foreign:
+        return everything
+    lacking = {_month(day) for day in days if any(_month(day) not in table for table in tables)}
+    return _Due(content, mark, due, lacking, keep=True)
 
 
-def _make(
-    views: str, writer: shelf.Writer, content: Content, stale: set[int], terms: Terms, *, keep: bool, progress: Callable[[int], None] | None
-) -> int:
-    """Write the stale dates of the three views, month by month so that memory stays bounded; how many calls they hold."""
-    lost = logged.lost(content)
-    standing = shelf.partitions(views, _SESSIONS) if keep else {}
-    months: dict[str, set[int]] = {}
-    for day in sorted(stale):
-        months.setdefault(_month(day), set()).add(day)
+def _make(views: str, writer: shelf.Writer, due: _Due, terms: Terms, progress: Callable[[int], None] | None) -> int:
+    """Write what is due of the three views, month by month so that memory stays bounded; how many calls the days hold."""
+    lost = logged.lost(due.content)
     done = counted = 0
-    for month, days in months.items():
+    for month in sorted({_month(day) for day in due.days} | due.lacking):
+        days = {day for day in due.days if _month(day) == month}
         tables = []
-        for batch, rows in logged.ahead(content, days):
+        for batch, rows in logged.ahead(due.content, days):
             calls = _calls(rows, terms, lost)
             tables.append(sessions(measured(calls.lazy())).collect(engine="streaming"))
             by_time = listed(calls)
@@ -139,13 +145,36 @@ def _make(
             counted, done = counted + by_time.height, done + rows.height
             if progress is not None:
                 progress(done)
-        if month in standing:
-            kept = ~pl.col("slot").dt.date().is_in([date_of(day) for day in sorted(days)])
-            tables.append(shelf.scan(shelf.in_folder(standing[month]), _SESSIONS).filter(kept).collect())
+        if due.keep:
+            tables.append(_kept(views, month, [date_of(day) for day in due.content.days() - days if _month(day) == month]))
         table = pl.concat(tables).sort("slot")
         writer.write(_SESSIONS, month, table)
         writer.write(_CUBE, month, cube(table.lazy()).collect(engine="streaming"))
     return counted
+
+
+def _kept(views: str, month: str, dates: list[date]) -> pl.DataFrame:
+    """The session table of some dates of one month as it stands, or, where that is gone, from their calls."""
+    folder = shelf.partitions(views, _SESSIONS).get(month)
+    if folder is not None:
+        return shelf.scan(shelf.in_folder(folder), _SESSIONS).filter(pl.col("slot").dt.date().is_in(dates)).collect()
+    folders = shelf.partitions(views, _CALLS)
+    calls = shelf.scan([path for day in sorted(dates) for path in shelf.in_folder(folders[f"date={day}"])], _CALLS)
+    return sessions(measured(recosted(calls, "auto"))).collect(engine="streaming")
+
+
+def _roll_up(views: str, writer: shelf.Writer, due: _Due, terms: Terms) -> None:
+    """Write the views that follow from the session table and the cube, which are staged or, for months that are not due, stand."""
+    wanted = {_month(day) for day in due.content.days()}
+    tables = []
+    for view in (_SESSIONS, _CUBE):
+        months = {**shelf.partitions(views, view), **writer.staged(view)}
+        tables.append(shelf.scan([path for month in sorted(wanted) for path in shelf.in_folder(months[month])], view))
+    frames = Frames(shelf.scan([], _CALLS), *tables)
+    roll_ups = [(view, view.roll_up(frames, terms.zone)) for view in VIEWS if view.roll_up is not None]
+    # Collected together they read the two tables once.
+    for (view, _), rows in zip(roll_ups, pl.collect_all([made for _, made in roll_ups], engine="streaming"), strict=True):
+        writer.write(view, None, rows)
 
 
 def _calls(rows: pl.DataFrame, terms: Terms, lost: pl.DataFrame | None) -> pl.DataFrame:

@@ -111,9 +111,10 @@ def test_deleted_views_come_back(log: Log, gone: str) -> None:
     refresh(views_of(log), log, terms())
     before = everything(views_of(log))
     shutil.rmtree(os.path.join(views_of(log), gone))
-    refresh(views_of(log), log, terms())
+    made = refresh(views_of(log), log, terms())
 
     assert same(everything(views_of(log)), before)
+    assert made.dates == {"calls/date=2026-05-01": 1, "calls": 2, "sessions": 0, "cube": 0}.get(gone, 2)
 
 
 def test_files_say_what_they_were_made_from(log: Log) -> None:
@@ -187,6 +188,7 @@ def test_copied_machine_counts_once(log: Log, tmp_path: Path) -> None:
     refresh(views_of(log), log, terms())
 
     assert rows(views_of(log), "by_model").select("requests", "input").rows() == [(3, 7)]
+    assert refresh(views_of(log), log, terms()) == Made(0, 0, whole=False)
 
 
 SIGHTING = st.builds(
