@@ -14,7 +14,7 @@ from typing import Literal
 
 import msgspec
 
-from cli.lost import lost_days, lost_models, sum_of
+from cli.lost import lost_days, lost_models, lost_threads, sum_of
 from cli.paths import Paths
 from cli.refresh import Store
 from pipeline import check
@@ -269,26 +269,24 @@ def _answers(store: Store, report: Report, answer: Answer) -> Iterator[Finding]:
 def _lost(store: Store, report: Report) -> Iterator[Finding]:
     days = lost_days(store)
     if days:
-        first, last = days[0].day, days[-1].day
-        report.lost_tokens = sum(gap.tokens for gap in days)
-        yield Finding(
-            level="warning",
-            area="lost history",
-            what=f"Claude Code's own statistics know {report.lost_tokens:,} more tokens on {len({gap.day for gap in days})} days "
-            f"({first} to {last}) than any log holds; they are not in any total",
-            where="stats-cache.json",
-        )
-        return
-    models = lost_models(store)
-    if models:
-        report.lost_tokens = sum(sum_of(lack) for _, lack in models)
-        yield Finding(
-            level="warning",
-            area="lost history",
-            what=f"Claude Code's own statistics know {report.lost_tokens:,} more tokens of {', '.join(model for model, _ in models)} "
-            "than any log holds; they are not in any total",
-            where="stats-cache.json",
-        )
+        tokens = sum(gap.tokens for gap in days)
+        what = f"{tokens:,} more tokens on {len({gap.day for gap in days})} days ({days[0].day} to {days[-1].day})"
+    else:
+        models = lost_models(store)
+        tokens = sum(sum_of(lack) for _, lack in models)
+        what = f"{tokens:,} more tokens of {', '.join(model for model, _ in models)}"
+    if tokens:
+        yield _gone(f"Claude Code's own statistics know {what}", "stats-cache.json")
+    threads = lost_threads(store)
+    more = sum(thread.tokens for thread in threads)
+    if threads:
+        what = f"{more:,} more tokens in {len(threads)} threads, not divided into classes"
+        yield _gone(f"Codex's own database knows {what}", "state_*.sqlite")
+    report.lost_tokens = tokens + more
+
+
+def _gone(known: str, where: str) -> Finding:
+    return Finding(level="warning", area="lost history", what=f"{known}, that no log holds any more; they are in no total", where=where)
 
 
 def _shown(path: str) -> str:

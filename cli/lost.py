@@ -8,17 +8,21 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 
 from cli.refresh import Store
-from ingest.adapters import claude_stats
+from ingest.adapters import claude_stats, codex_threads
 from ingest.adapters.claude_stats import Lost, ModelSums
+from ingest.adapters.codex_threads import ThreadTotal
 from ingest.decode import BadRecord
 from ingest.discover import homes
 from pipeline import durable
+from pipeline.batch import Dims
 from pipeline.log import Position, Total
+from pipeline.rows import RowsUnavailable, read_rows
 from views import lost as gaps
 from views.recount import runs, touched
 from views.snapshot import stamp
 
-_AGENT = "claude"
+_CLAUDE = "claude"
+_CODEX = "codex"
 _EPOCH = date(1970, 1, 1)
 _NOTHING = Lost(model="", day=None, tokens=0)
 
@@ -46,8 +50,8 @@ def lost_days(store: Store) -> list[Lost]:
     known: dict[tuple[date, str], int] = {}
     largest: dict[tuple[date | None, str], Lost] = {}
     stats = list(_statistics(store))
-    for model, total in _known(store) if stats else ():
-        at = (_EPOCH + timedelta(days=total.day), model)
+    for dims, total in _known(store, _CLAUDE) if stats else ():
+        at = (_EPOCH + timedelta(days=total.day), dims.model or "")
         known[at] = known.get(at, 0) + total.input + total.output + total.cache_read + total.cache_write_5m + total.cache_write_1h
     for each in stats:
         for gap in claude_stats.lost_by_day(each, known):
@@ -62,7 +66,8 @@ def lost_models(store: Store) -> list[tuple[str, ModelSums]]:
     known: dict[str, ModelSums] = {}
     largest: dict[str, ModelSums] = {}
     stats = list(_statistics(store))
-    for model, total in _known(store) if stats else ():
+    for dims, total in _known(store, _CLAUDE) if stats else ():
+        model = dims.model or ""
         before = known.get(model, ModelSums())
         known[model] = ModelSums(
             input=before.input + total.input,
@@ -75,6 +80,27 @@ def lost_models(store: Store) -> list[tuple[str, ModelSums]]:
             if sum_of(lack) > sum_of(largest.get(model, ModelSums())):
                 largest[model] = lack
     return sorted(largest.items())
+
+
+def lost_threads(store: Store) -> list[ThreadTotal]:
+    """Threads that Codex's own database counted and of which no call is known: their rollouts are gone."""
+    found: dict[str, ThreadTotal] = {}
+    known: set[str] | None = None
+    for each in store.look.found:
+        if each.source.agent != _CODEX or each.source.kind != "rows":
+            continue
+        if known is None:
+            known = {dims.session for dims, _ in _known(store, _CODEX) if dims.session is not None}
+        try:
+            records = [record for _, record in read_rows(each.source.path, codex_threads.THREADS)]
+        except RowsUnavailable:
+            # What another program holds now is unknown, not lost.
+            continue
+        for thread in codex_threads.lost(records, known):
+            # Each version of the database repeats its predecessor's threads.
+            if thread.session not in found or found[thread.session].tokens < thread.tokens:
+                found[thread.session] = thread
+    return sorted(found.values(), key=lambda thread: (thread.at, thread.session))
 
 
 def sum_of(sums: ModelSums) -> int:
@@ -98,17 +124,14 @@ def _stamp(store: Store) -> str:
 
 
 def _files(store: Store) -> list[str]:
-    found = (adapter for adapter in store.adapters if adapter.agent == _AGENT)
-    places = (home for adapter in found for home in homes(adapter, store.environ, store.home, store.config.homes.get(_AGENT, ())))
+    found = (adapter for adapter in store.adapters if adapter.agent == _CLAUDE)
+    places = (home for adapter in found for home in homes(adapter, store.environ, store.home, store.config.homes.get(_CLAUDE, ())))
     return [os.path.join(home.path, claude_stats.NAME) for home in places]
 
 
-def _known(store: Store) -> Iterator[tuple[str, Total]]:
-    """Model and sums of Claude Code's calls, by local day."""
+def _known(store: Store, agent: str) -> Iterator[tuple[Dims, Total]]:
+    """Dimensions and sums of the agent's calls, by local day."""
     for _, _, from_us, to_us, offset_us in runs(store.zone, touched(store.zone, store.log.days())):
         totals = list(store.log.totals(from_us, to_us, offset_us=offset_us, steps=()))
         dims = store.log.dims({total.dim for total in totals})
-        for total in totals:
-            about = dims[total.dim]
-            if about.agent == _AGENT and about.model is not None:
-                yield about.model, total
+        yield from ((dims[total.dim], total) for total in totals if dims[total.dim].agent == agent)

@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -172,3 +174,15 @@ def test_old_prices_are_told(home: Path) -> None:
         outcome = ringlet(home, "doctor", now="2031-01-01T00:00:00+00:00")
 
     assert "ringlet registry sync" in outcome.out
+
+
+def test_threads_that_only_codex_remembers_are_told(home: Path) -> None:
+    """A thread of 700 tokens whose rollout is gone is lost history: told with its sum, in no total."""
+    folder = home / ".codex"
+    folder.mkdir()
+    with closing(sqlite3.connect(folder / "state_5.sqlite")) as database:
+        database.execute("CREATE TABLE threads(id TEXT PRIMARY KEY, created_at INTEGER, updated_at INTEGER, tokens_used INTEGER)")
+        database.execute("INSERT INTO threads VALUES('0199-gone', 1778000000, 1778000001, 700)")
+        database.commit()
+
+    assert report(home)[1]["lost_tokens"] == 700
