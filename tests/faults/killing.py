@@ -4,6 +4,7 @@ import os
 import random
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -47,14 +48,14 @@ class Scene:
             % (self.rng.randrange(1, 4), message.encode(), message.encode(), output)
         )
 
-    def ingester(self, fault: str | None = None) -> "subprocess.Popen[bytes]":
-        """A further ingester; with `fault` ("step:n") it dies there."""
+    def ingester(self, fault: str | None = None, *, preexec: Callable[[], None] | None = None) -> "subprocess.Popen[bytes]":
+        """A further ingester; with `fault` ("step:n") it dies there; `preexec` runs in its process before it begins."""
         env = {**os.environ, "PYTHONPATH": str(ROOT)}
         env.pop("RINGLET_FAULT", None)
         if fault:
             env["RINGLET_FAULT"] = fault
         argv = [sys.executable, str(INGESTER), str(self.home), str(self.root), str(self.acknowledged), str(self.rng.randrange(10**6))]
-        return subprocess.Popen(argv, env=env, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        return subprocess.Popen(argv, env=env, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=preexec)
 
     def judge(self, *, complete: bool = False) -> None:
         """Nothing acknowledged is lost, nothing counts twice; with `complete` everything written is there, and no more."""

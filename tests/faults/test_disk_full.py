@@ -1,0 +1,33 @@
+"""No file may grow any further: the ingester says so and stops; with room again it ends where it would have ended."""
+
+import resource
+import subprocess
+from pathlib import Path
+
+from tests.faults.killing import Scene
+
+LIMITS = [*range(8_192, 131_072, 16_384), *range(131_072, 1_500_000, 131_072)]
+
+
+def limited(scene: Scene, limit: int) -> "subprocess.Popen[bytes]":
+    """An ingester none of whose files may grow beyond `limit` bytes: a full disk for whoever writes, at another moment for each limit."""
+    return scene.ingester(preexec=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
+
+
+def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
+    """Whatever was being written when the disk was full, what is acknowledged stays, and the rest comes when there is room again."""
+    full = 0
+    for limit in LIMITS:
+        scene = Scene(tmp_path / str(limit), seed=limit)
+        scene.write(files=12, lines=40)
+        racer = limited(scene, limit)
+        _, error = racer.communicate()
+        full += racer.returncode == 1
+        assert racer.returncode in (0, 1)
+        assert racer.returncode == 0 or any(word in error for word in (b"full", b"too large", b"disk I/O")), error.decode()
+        if (scene.home / "journal.db").exists():
+            scene.judge()
+        assert scene.ingester().wait() == 0
+        scene.judge(complete=True)
+
+    assert 3 < full < len(LIMITS)
