@@ -16,7 +16,7 @@ def nothing_recorded(store: Store) -> str:
     if not found:
         lines = ["No usage is recorded, and no logs of an agent were found. Looked for:"]
         for adapter in store.adapters:
-            places = homes(adapter, store.environ, store.home, store.config.homes.get(adapter.agent, ()))
+            places = homes(adapter, store.environ, store.home, store.homes.get(adapter.agent, ()))
             lines += [f"  {adapter.title}: {_short(place.path, store.home)}" for place in places]
         lines.append("Logs elsewhere:  ringlet import claude --from PATH")
         lines.append("No agent here:   ringlet demo")

@@ -125,7 +125,7 @@ def _stamp(store: Store) -> str:
 
 def _files(store: Store) -> list[str]:
     found = (adapter for adapter in store.adapters if adapter.agent == _CLAUDE)
-    places = (home for adapter in found for home in homes(adapter, store.environ, store.home, store.config.homes.get(_CLAUDE, ())))
+    places = (home for adapter in found for home in homes(adapter, store.environ, store.home, store.homes.get(_CLAUDE, ())))
     return [os.path.join(home.path, claude_stats.NAME) for home in places]
 
 

@@ -64,9 +64,18 @@ class Store:
         return books.open_book(self.paths.prices, self.config.price_table())
 
     @cached_property
+    def homes(self) -> dict[str, list[str]]:
+        """Agent homes beyond the agents' usual ones, by agent: those that the configuration names and those that are a profile's alone."""
+        found = {agent: list(paths) for agent, paths in self.config.homes.items()}
+        for profile in self.rules.profiles:
+            if profile.agent is not None and profile.home is not None:
+                found.setdefault(profile.agent, []).append(profile.home)
+        return found
+
+    @cached_property
     def look(self) -> Look:
         """What lies in the agents' homes."""
-        return discover(self.adapters, self.environ, self.home, self.config.homes)
+        return discover(self.adapters, self.environ, self.home, self.homes)
 
     def names(self, field: str) -> list[str]:
         """Profiles, providers or agents that exist, whether or not there is a call of theirs."""
@@ -84,7 +93,7 @@ class Store:
 
     def refreshed(self, *, sync: bool = True) -> snapshot.Snapshot:
         """A snapshot of the log as it is, after reading what the agents have written if `sync`."""
-        places = looked(self.adapters, self.environ, self.home, self.config.homes)
+        places = looked(self.adapters, self.environ, self.home, self.homes)
         proof = snapshot.proof_of(sweep(places.walks)) if sync else ""
         if sync:
             summary = self._read()
