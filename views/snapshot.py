@@ -12,7 +12,7 @@ from os import fstat, stat
 
 from views import calendar
 from views.query import Answer, Query, Row, Totals, arrange
-from views.tally import FIELDS, Sums, row_from, row_of, sum_up
+from views.tally import FIELDS, Sums, names_of, row_from, row_of, sum_up
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -269,9 +269,12 @@ class Base:
     def day_rows(self) -> "Iterator[Row]":
         """One unfiltered row for each closed day."""
         self._file.seek(self._start)
+        names: dict[str, tuple[tuple[str, ...], ...]] = {}
         for line in self._read(self._sizes[1]).split("\n")[:-1]:
             number, sessions, runtime, members, *rest = line.split("\t")
-            row = row_from(calendar.iso_day(int(number)), list(map(int, rest)), [self.combos[int(member)] for member in members.split(",")])
+            if members not in names:
+                names[members] = names_of([self.combos[int(member)] for member in members.split(",")])
+            row = row_from(calendar.iso_day(int(number)), list(map(int, rest)), names[members])
             row.sessions, row.runtime_us = int(sessions), int(runtime)
             yield row
 

@@ -174,16 +174,23 @@ def row_of(key: "str | None", groups: "list[Group]") -> Row:
     """One row for some groups."""
     row = Row(key)
     sum_up(row, groups)
-    _set_names(row, [group.combo for group in groups])
+    row.profiles, row.agents, row.providers, row.models = names_of([group.combo for group in groups])
     return row
 
 
-def row_from(key: str, numbers: "list[int]", combos: "list[Combo]") -> Row:
-    """One row for the numbers of one cell, without sessions."""
+def row_from(key: str, numbers: "list[int]", names: "tuple[tuple[str, ...], ...]") -> Row:
+    """One row for the numbers of one cell, without sessions; `names` as `names_of` gives them."""
     row = Row(key)
     _set(row, numbers)
-    _set_names(row, combos)
+    row.profiles, row.agents, row.providers, row.models = names
     return row
+
+
+def names_of(combos: "list[Combo]") -> "tuple[tuple[str, ...], ...]":
+    """The profiles, agents, providers and models of some combinations, each a to z."""
+    columns = list(zip(*combos, strict=True))
+    profiles, agents, providers, models = (tuple(sorted({name for name in names if name is not None})) for names in columns[:4])
+    return profiles, agents, providers, models
 
 
 def _set(totals: Totals, numbers: "list[int]") -> None:
@@ -191,9 +198,3 @@ def _set(totals: Totals, numbers: "list[int]") -> None:
         setattr(totals, name, number)
     if totals.requests:
         totals.first_at_us, totals.last_at_us = numbers[_SUMS], numbers[_SUMS + 1]
-
-
-def _set_names(row: Row, combos: "Iterable[Combo]") -> None:
-    profiles, agents, providers, models, _ = ({name for name in names if name is not None} for names in zip(*combos, strict=True))
-    row.profiles, row.agents = tuple(sorted(profiles)), tuple(sorted(agents))
-    row.providers, row.models = tuple(sorted(providers)), tuple(sorted(models))
