@@ -21,7 +21,7 @@ app = typer.Typer(help="Show ringlet on sample logs; reads and changes nothing o
 
 _SAMPLES = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "demo")
 _STEPS = (
-    ("A month of Claude Code becomes the profile `work`:", ("import", "claude", "--to", "work")),
+    ("Claude Code's logs become the profile `work`:", ("import", "claude", "--to", "work")),
     ("Everything else that is found belongs to `default`:", ("ingest",)),
     ("What was used, and what it cost at the prices of those days:", ("usage", "--period", "all")),
     ("By model:", ("usage", "models", "--period", "all")),
