@@ -24,12 +24,9 @@ from ingest.reader import Tally
 from ingest.reader import fold as step_by_step
 from pipeline import keys
 from pipeline.batch import dims_of
-from pipeline.events import Tokens
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY_US = 86_400_000_000
-
-_NAMELESS: tuple[bytes, tuple[bytes, ...], tuple[bytes, ...]] = (b"", (), ())
 
 _Kept = tuple[Line, Message, Usage, datetime, bool, File, int, int]
 """The record of a call that counts so far in its file: what it says, its time, whether it was copied, the state then, offset, length."""
@@ -156,53 +153,48 @@ def _columns(kept: Iterable[_Kept], tally: Tally) -> None:
     add_reasoning, add_searches, add_duration = batch.reasoning.append, batch.web_searches.append, batch.duration_ms.append
     add_cost, add_message, add_request = batch.logged_cost.append, batch.message_id.append, batch.request_id.append
     add_source, add_offset, add_length = batch.source.append, batch.offset.append, batch.length.append
+    message_of, rank_of = keys.anthropic_message, keys.rank
+    last: tuple[object, ...] = ()
+    dim = owner_rank = 0
+    sidechain = False
     for line, message, usage, at, copied, state, offset, length in kept:
         split = split_of(usage)
+        read, short, long = split.cache_read, split.cache_write_5m, split.cache_write_1h
         since = at - _EPOCH
         at_us = since.days * _DAY_US + since.seconds * 1_000_000 + since.microseconds
-        message_id, request_id = message.id or "", line.requestId or None
+        message_id, request_id, model = message.id or "", line.requestId or None, message.model or None
+        complete = message.stop_reason is not None
         what = (
-            message.model, line.version, line.sessionId, line.cwd, line.gitBranch, usage.service_tier, usage.speed, usage.inference_geo,
-            split.ttl_known, message.stop_reason is None, line.isSidechain, line.agentId, line.entrypoint, line.attributionAgent,
-            line.isCompactSummary, line.costUSD is None, copied, line.forkedFrom is not None and line.forkedFrom.sessionId,
+            line.sessionId, line.cwd, line.gitBranch, line.version, model, complete, split.ttl_known, usage.service_tier, usage.speed,
+            usage.inference_geo, line.isSidechain, line.agentId, line.entrypoint, line.attributionAgent, line.isCompactSummary,
+            line.costUSD is None, copied, line.forkedFrom is not None and line.forkedFrom.sessionId,
             message_id[4:9] if message_id[8:9] == "_" else None, at_us if state.start_us is None else None,
         )  # fmt: skip
-        same = known.get(what)
-        if same is None:
-            call = Call(state, line, message, usage, at, at_us, "ok", copied)
-            event = call.event(message.model or None, split)
-            batch.dims.append(dims_of(event, root=root))
-            same = known[what] = len(batch.dims) - 1, event.owner_rank, call.sidechain
-        dim, owner_rank, sidechain = same
-        tokens = Tokens(
-            input=split.input,
-            output=split.output,
-            cache_read=split.cache_read,
-            cache_write_5m=split.cache_write_5m,
-            cache_write_1h=split.cache_write_1h,
-        )
+        if what != last:
+            last = what
+            same = known.get(what)
+            if same is None:
+                call = Call(state, line, message, usage, at, at_us, "ok", copied)
+                event = call.event(model, split)
+                batch.dims.append(dims_of(event, root=root))
+                same = known[what] = len(batch.dims) - 1, event.owner_rank, call.sidechain
+            dim, owner_rank, sidechain = same
         cost = None if line.costUSD is None else decode.usd(line.costUSD)
-        key, aliases, offers = keys.anthropic(message_id, request_id, tokens, sidechain=sidechain) or _NAMELESS
+        key, aliases, offers = message_of(message_id, request_id, split.input, read, short, long, sidechain)
         if aliases:
-            batch.aliases[len(batch)] = aliases
+            batch.aliases[len(batch.key)] = aliases
         add_key(key)
         add_offers(offers)
         add_dim(dim)
         add_owner(owner_rank)
-        add_rank(
-            keys.rank(
-                complete=message.stop_reason is not None,
-                output=split.output,
-                at_us=at_us,
-                facts=facts(line, message, usage, message.model or None, split, cost, "ok"),
-            )
-        )
+        said = facts(line, message, usage, model, split, cost, "ok")
+        add_rank(rank_of(complete=complete, output=split.output, at_us=at_us, facts=said))
         add_at(at_us)
         add_input(split.input)
         add_output(split.output)
-        add_read(split.cache_read)
-        add_5m(split.cache_write_5m)
-        add_1h(split.cache_write_1h)
+        add_read(read)
+        add_5m(short)
+        add_1h(long)
         details, tools, duration = usage.output_tokens_details, usage.server_tool_use, line.durationMs
         add_reasoning(None if details is None else details.thinking_tokens)
         add_searches(0 if tools is None else tools.web_search_requests or 0)

@@ -83,21 +83,42 @@ def anthropic(
     `part` names a further billed call inside one reply (an advisor or compaction iteration). A sidechain record also claims the pair
     (message id, prompt-side counts): a replay of the parent's reply under a new request id is the parent's call, if the prompt agrees.
     """
-    if not message_id and not request_id:
-        return None
     if not message_id:
+        if not request_id:
+            return None
         return _further(_REQUEST, f"{request_id}\x1f{part}")[:8] + (_PART if part else _WHOLE), (), ()
+    counts = tokens.input, tokens.cache_read, tokens.cache_write_5m, tokens.cache_write_1h
+    return anthropic_message(message_id, request_id, *counts, sidechain, part)
+
+
+def anthropic_message(
+    message_id: str,
+    request_id: str | None,
+    input: int,
+    cache_read: int,
+    cache_write_5m: int,
+    cache_write_1h: int,
+    sidechain: bool,
+    part: str = "",
+) -> tuple[bytes, tuple[bytes, ...], tuple[bytes, ...]]:
+    """As `anthropic`, of a reply whose message id is known; what a large import spends most on, so the digests are written out."""
     bare = _PART if part else _WHOLE
-    handle = _further(_MESSAGE, f"{message_id}\x1f{part}")[:8]
-    message = handle + bare
-    counts = f"{tokens.input}\x1f{tokens.cache_read}\x1f{tokens.cache_write_5m}\x1f{tokens.cache_write_1h}"
-    prompt = handle + _further(_PROMPT, f"{message_id}\x1f{part}\x1f{counts}")[:8]
-    claimed, offered = ((prompt,), ()) if sidechain else ((), (prompt,))
+    digest = _MESSAGE.copy()
+    digest.update(f"{message_id}\x1f{part}".encode("utf-8", "surrogatepass"))
+    handle = digest.digest()[:8]
+    digest = _PROMPT.copy()
+    prompt_of = f"{message_id}\x1f{part}\x1f{input}\x1f{cache_read}\x1f{cache_write_5m}\x1f{cache_write_1h}"
+    digest.update(prompt_of.encode("utf-8", "surrogatepass"))
+    prompt = handle + digest.digest()[:8]
     if not request_id:
-        return message, claimed, offered
-    request = _further(_REQUEST, f"{request_id}\x1f{part}")[:8] + bare
-    call = handle + _further(_CALL, f"{message_id}\x1f{request_id}\x1f{part}")[:7] + bare[7:]
-    return call, claimed, (message, request, *offered)
+        return (handle + bare, (prompt,), ()) if sidechain else (handle + bare, (), (prompt,))
+    digest = _REQUEST.copy()
+    digest.update(f"{request_id}\x1f{part}".encode("utf-8", "surrogatepass"))
+    request = digest.digest()[:8] + bare
+    digest = _CALL.copy()
+    digest.update(f"{message_id}\x1f{request_id}\x1f{part}".encode("utf-8", "surrogatepass"))
+    call = handle + digest.digest()[:7] + bare[7:]
+    return (call, (prompt,), (handle + bare, request)) if sidechain else (call, (), (handle + bare, request, prompt))
 
 
 def _further(begun: blake2b, text: str) -> bytes:

@@ -85,7 +85,17 @@ def _told(part: bytes) -> list[bytes]:
 
     Thousands of files are looked at in one import: lines with titles are short, so that the long ones need not be searched.
     """
-    found = [line for line in part.split(b"\n") if len(line) < _LONGEST_LINE and any(needle in line for needle in _NEEDLES)]
+    found = []
+    begin, length = 0, len(part)
+    while begin < length:
+        end = part.find(b"\n", begin)
+        if end < 0:
+            end = length
+        if end - begin < _LONGEST_LINE:
+            line = part[begin:end]
+            if any(needle in line for needle in _NEEDLES):
+                found.append(line)
+        begin = end + 1
     at = part.find(_FORKED)
     if at >= 0:
         end = part.find(b"\n", at)
