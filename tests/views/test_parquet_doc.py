@@ -93,7 +93,7 @@ def test_every_column_of_every_view_is_documented() -> None:
         assert set(known.columns) == names | extra | dict(measures).keys() | (dict(spans).keys() - {"sessions"})
 
 
-def test_examples_in_sql_run(store: Path) -> None:  # noqa: ARG001
+def test_examples_in_sql_run(store: Path) -> None:
     """Each DuckDB example gives what the events say."""
     tokens, projects, days = (asked(block) for block in blocks("sql"))
 
@@ -102,7 +102,7 @@ def test_examples_in_sql_run(store: Path) -> None:  # noqa: ARG001
     assert [(cost, unpriced) for _, cost, unpriced in days] == [(Decimal("0.003480000000000000"), 0), (None, 1)]
 
 
-def test_examples_in_python_run(store: Path) -> None:  # noqa: ARG001
+def test_examples_in_python_run(store: Path) -> None:
     """Each Polars and pandas example runs and gives what the events say."""
     answers = []
     for block in blocks("python"):
@@ -119,7 +119,7 @@ def test_examples_in_python_run(store: Path) -> None:  # noqa: ARG001
     assert list(remainders) == [Decimal(0)] * 2  # type: ignore[call-overload]
 
 
-def test_plain_readers_agree_with_the_views(store: Path) -> None:  # noqa: ARG001
+def test_plain_readers_agree_with_the_views(store: Path) -> None:
     """Sums of the log, of the calls and of every roll-up are the same in DuckDB."""
     log = asked("SELECT sum(requests), sum(input), sum(output) FROM read_parquet('events/**/*.parquet')")
 
