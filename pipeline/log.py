@@ -460,7 +460,9 @@ class Log:
         """
         at = f"((c.id >> {journal.DAY_BITS}) * {DAY_US} + c.at)"
         prompt = "(c.input + c.cache_read + c.cache_write_5m + c.cache_write_1h)"
-        step = " + ".join(f"({prompt} > {int(one)})" for one in steps) or "0"
+        # Most prompts exceed no threshold: they are done with the first comparison.
+        exceeded = "".join(f" WHEN {prompt} <= {int(one)} THEN {count}" for count, one in enumerate(steps))
+        step = f"CASE{exceeded} ELSE {len(steps)} END" if steps else "0"
         # Division truncates toward zero; a shift of ten million days keeps times before 1970 on their day.
         day = f"({at} + {int(offset_us)} + {10_000_000 * DAY_US}) / {DAY_US} - 10000000"
         hour = f"({at} + {10_000_000 * DAY_US}) / 3600000000 - 240000000" if hours else "NULL"
