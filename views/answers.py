@@ -14,7 +14,8 @@ from views.calls import recosted
 from views.catalog import Frames
 from views.columns import COSTS, TOKENS, attodollars
 from views.cube import measured
-from views.query import FILTERS, Answer, Query, Row, Totals, arrange, model_matches, project_matches, session_matches
+from views.matching import model_matches, project_matches, session_matches
+from views.query import Answer, Query, Row, Totals, arrange
 from views.sessions import presence
 
 _MATCHES = {"model": model_matches, "project": project_matches, "session": session_matches}
@@ -45,13 +46,6 @@ def answer(query: Query, views: Frames, *, titles: Mapping[tuple[str, str], str]
         unpriced_models=unpriced.to_series().to_list(),
         as_of_us=as_of_us,
     )
-
-
-def names(views: Frames) -> dict[str, list[str]]:
-    """The profiles, models, providers, agents and projects that there are calls of, a to z."""
-    columns = [name for name in FILTERS if name != "session"]
-    found = pl.collect_all([views.cube.select(pl.col(name).cast(pl.String).unique().drop_nulls().sort()) for name in columns])
-    return {name: frame.to_series().to_list() for name, frame in zip(columns, found, strict=True)}
 
 
 def calls_of(query: Query, views: Frames) -> pl.LazyFrame:
@@ -94,7 +88,7 @@ def _instant(at_us: int) -> pl.Expr:
     return pl.lit(at_us).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
 
 
-def group_key(query: Query, by: str) -> pl.Expr:
+def _group_key(query: Query, by: str) -> pl.Expr:
     """The key of a row's group, as `query.Row` defines it."""
     if by not in ("day", "hour", "week", "month"):
         return pl.col(by).cast(pl.String)
@@ -111,7 +105,7 @@ def group_key(query: Query, by: str) -> pl.Expr:
 
 def _grouped(query: Query, by: str | None, sums: pl.LazyFrame, spans: pl.LazyFrame) -> list[pl.LazyFrame]:
     """Sums per group, and sessions and runtime per group; one row for `by` None."""
-    key = (pl.lit("") if by is None else group_key(query, by)).alias("_key")
+    key = (pl.lit("") if by is None else _group_key(query, by)).alias("_key")
     numbers = [
         *(pl.col(name).sum() for name in _COUNTS),
         *(attodollars(pl.col(part)).sum().alias(name) for part, name in _COSTS.items()),

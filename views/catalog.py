@@ -105,8 +105,3 @@ VIEWS = (
     View("by_session", "usage per session", _BY_SESSION, None, _by_session),
 )
 """All views, in the order in which they are made."""
-
-
-def view(name: str) -> View | None:
-    """The view of that name."""
-    return next((known for known in VIEWS if known.name == name), None)

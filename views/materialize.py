@@ -44,14 +44,21 @@ def refresh(views: str, log: Log, terms: Terms, *, full: bool = False, progress:
     rows done. Raises Held while another process makes the views.
     """
     with shelf.locked(views):
-        known = None if full else shelf.mark(views)
-        due = _due(views, log, terms, known)
-        if due.keep and known == due.mark and not due.days and not due.lacking:
-            return Made(0, 0, whole=False)
-        with shelf.Writer(views, due.mark) as writer:
-            calls = _make(views, writer, due, terms, progress)
-            _roll_up(views, writer, due, terms)
-            writer.publish(whole=not due.keep)
+        for _ in range(3):
+            # A compaction may put another file in the place of some while they are being read; then the log is looked at again.
+            with suppress(FileNotFoundError):
+                return _refreshed(views, log, terms, None if full else shelf.mark(views), progress)
+        return _refreshed(views, log, terms, None, progress)
+
+
+def _refreshed(views: str, log: Log, terms: Terms, known: shelf.Mark | None, progress: Callable[[int], None] | None) -> Made:
+    due = _due(views, log, terms, known)
+    if due.keep and known == due.mark and not due.days and not due.lacking:
+        return Made(0, 0, whole=False)
+    with shelf.Writer(views, due.mark) as writer:
+        calls = _make(views, writer, due, terms, progress)
+        _roll_up(views, writer, due, terms)
+        writer.publish(whole=not due.keep)
     return Made(len(due.days), calls, whole=not due.keep)
 
 

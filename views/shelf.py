@@ -125,6 +125,7 @@ class Writer:
                     self._swap(os.path.join(view.name, partition))
 
     def __enter__(self) -> "Writer":
+        durable.remove_tree(self._staging)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -159,13 +160,11 @@ class Writer:
 def locked(views: str) -> Iterator[None]:
     """Nobody else writes the views meanwhile; what was staged and not published is gone afterwards. Raises Held."""
     durable.make_dirs(views)
-    staging = os.path.join(views, STAGING)
     with durable.lock(os.path.join(views, LOCK)):
-        durable.remove_tree(staging)
         try:
             yield
         finally:
-            durable.remove_tree(staging)
+            durable.remove_tree(os.path.join(views, STAGING))
 
 
 def sizes(views: str) -> Mapping[str, tuple[int, int]]:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.views.frames import row, views
 from views import calendar
-from views.answers import answer, names
+from views.answers import answer
 from views.calls import recosted
 from views.catalog import Frames
 from views.cube import measured
@@ -168,11 +168,6 @@ def test_limit_leaves_totals_whole() -> None:
     found = answer(query(by="model", limit=1), made)
 
     assert (keys(found), found.totals.input, [line.key for line in found.profiles]) == (["y"], 12, ["q", "p"])
-
-
-def test_names_that_can_be_asked_for() -> None:
-    """The names of each filter are those that calls have."""
-    assert names(views(row(profile="work")))["profile"] == ["work"]
 
 
 CALL = st.fixed_dictionaries(
