@@ -14,7 +14,8 @@ from cli.paths import paths
 from ingest.sweep import sweep
 from pipeline.errors import UnknownName
 from views import lost
-from views.query import Answer, Query, model_matches
+from views.matching import model_matches
+from views.query import Answer, Query
 from views.snapshot import Snapshot, Stale, load, proof_of, stamp
 
 TYPE_CHECKING = False

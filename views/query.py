@@ -1,6 +1,7 @@
 """A question about usage and its answer: the structures that every way of asking and every way of answering share.
 
-Decides what can be asked (groupings, filters, order), when a name matches a filter, which rows a range has, and in which order they stand.
+Decides what can be asked (groupings, filters, order), which rows a range has, and in which order they stand. When a name matches a filter
+is decided by `views.matching`.
 Where the numbers come from is the business of `views.snapshot` (short questions) and `views.answers` (all of them); both fill the same
 structures, so that the same question has one answer. Plain classes and no import beyond `views.calendar`: this is on the hot path.
 
@@ -114,13 +115,13 @@ class Query:
         """0 = Monday … 6 = Sunday."""
         self.profile = profile
         self.model = model
-        """Compare with `model_matches`."""
+        """Compare with `matching.model_matches`."""
         self.provider = provider
         self.agent = agent
         self.project = project
-        """Compare with `project_matches`."""
+        """Compare with `matching.project_matches`."""
         self.session = session
-        """Compare with `session_matches`."""
+        """Compare with `matching.session_matches`."""
         self.sort = sort
         """`KEY`, `KEY:asc` or `KEY:desc` with a key of `SORTS`; None = the grouping's own order."""
         self.limit = limit
@@ -290,83 +291,6 @@ def range_of(
     if since is None:
         return f"until {calendar.iso_day(until or 0)}", None, until, None
     return f"{calendar.iso_day(since)} to {calendar.iso_day(today if until is None else until)}", since, until, None
-
-
-def model_matches(pattern: str, model: "str | None") -> bool:
-    """Whether a model id is meant: the id itself, the id with a date or `-latest` after it, or what a pattern (`*`, `?`, `[…]`) covers."""
-    if model is None:
-        return False
-    if _is_pattern(pattern):
-        return wildcard(pattern, model)
-    if not model.startswith(pattern):
-        return False
-    suffix = model[len(pattern) :]
-    if suffix in ("", "-latest"):
-        return True
-    digits = suffix[1:].replace("-", "") if len(suffix) in (9, 11) else ""
-    return suffix[0] in "-@" and len(digits) == 8 and digits.isascii() and digits.isdigit()
-
-
-def project_matches(pattern: str, project: "str | None") -> bool:
-    """Whether a project path is meant: the path, its last folder, or a pattern with wildcards over the path."""
-    if project is None:
-        return False
-    if _is_pattern(pattern):
-        return wildcard(pattern, project)
-    return pattern.rstrip("/") in (project, project.replace("\\", "/").rsplit("/", 1)[-1])
-
-
-def session_matches(pattern: str, session: "str | None") -> bool:
-    """Whether a session is meant: its id, or the first eight or more characters of it."""
-    return session is not None and (session == pattern or (len(pattern) >= 8 and session.startswith(pattern)))
-
-
-def wildcard(pattern: str, text: str) -> bool:
-    """Shell matching of the whole text: `*` any run, `?` one character, `[abc]`, `[a-z]`, `[!abc]` one of a set."""
-    at = place = 0
-    star = resume = -1
-    while at < len(text):
-        width = _one(pattern, place, text[at])
-        if width:
-            place, at = place + width, at + 1
-        elif place < len(pattern) and pattern[place] == "*":
-            star, resume, place = place, at, place + 1
-        elif star >= 0:
-            resume += 1
-            place, at = star + 1, resume
-        else:
-            return False
-    return not pattern[place:].strip("*")
-
-
-def _is_pattern(text: str) -> bool:
-    return any(mark in text for mark in "*?[")
-
-
-def _one(pattern: str, place: int, character: str) -> int:
-    """How much of the pattern at `place` matches this one character; 0 = it does not."""
-    if place >= len(pattern) or pattern[place] == "*":
-        return 0
-    if pattern[place] == "[":
-        end = pattern.find("]", place + 2)
-        if end > 0:
-            inside = pattern[place + 1 : end]
-            negated = inside[0] in "!^"
-            return end + 1 - place if _in_set(inside[negated:], character) != negated else 0
-    return int(pattern[place] == "?" or pattern[place] == character)
-
-
-def _in_set(inside: str, character: str) -> bool:
-    while inside:
-        if len(inside) > 2 and inside[1] == "-":
-            if inside[0] <= character <= inside[2]:
-                return True
-            inside = inside[3:]
-        elif inside[0] == character:
-            return True
-        else:
-            inside = inside[1:]
-    return False
 
 
 def fill(query: Query, rows: "Iterable[Row]") -> "list[Row]":

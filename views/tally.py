@@ -4,7 +4,8 @@ Decides which cells a question is about and how they become totals and rows. A c
 combination of (profile, agent, provider, model, initiator), or the first and last call of a session in it. Imports no library: hot path.
 """
 
-from views.query import Query, Row, Totals, model_matches, time_key
+from views.matching import model_matches
+from views.query import Query, Row, Totals, time_key
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

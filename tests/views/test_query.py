@@ -7,19 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from views import calendar
-from views.query import (
-    Query,
-    Row,
-    Totals,
-    arrange,
-    fill,
-    model_matches,
-    project_matches,
-    range_of,
-    session_matches,
-    sort_is_known,
-    wildcard,
-)
+from views.matching import model_matches, project_matches, session_matches, wildcard
+from views.query import Query, Row, Totals, arrange, fill, range_of, sort_is_known
 
 TODAY = calendar.day_of(2026, 5, 13)
 

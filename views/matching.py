@@ -1,0 +1,81 @@
+"""Which names a filter means.
+
+Decides how a model, a project or a session is named by someone who does not type all of it. Imports nothing: hot path.
+"""
+
+
+def model_matches(pattern: str, model: "str | None") -> bool:
+    """Whether a model id is meant: the id itself, the id with a date or `-latest` after it, or what a pattern (`*`, `?`, `[…]`) covers."""
+    if model is None:
+        return False
+    if _is_pattern(pattern):
+        return wildcard(pattern, model)
+    if not model.startswith(pattern):
+        return False
+    suffix = model[len(pattern) :]
+    if suffix in ("", "-latest"):
+        return True
+    digits = suffix[1:].replace("-", "") if len(suffix) in (9, 11) else ""
+    return suffix[0] in "-@" and len(digits) == 8 and digits.isascii() and digits.isdigit()
+
+
+def project_matches(pattern: str, project: "str | None") -> bool:
+    """Whether a project path is meant: the path, its last folder, or a pattern with wildcards over the path."""
+    if project is None:
+        return False
+    if _is_pattern(pattern):
+        return wildcard(pattern, project)
+    return pattern.rstrip("/") in (project, project.replace("\\", "/").rsplit("/", 1)[-1])
+
+
+def session_matches(pattern: str, session: "str | None") -> bool:
+    """Whether a session is meant: its id, or the first eight or more characters of it."""
+    return session is not None and (session == pattern or (len(pattern) >= 8 and session.startswith(pattern)))
+
+
+def wildcard(pattern: str, text: str) -> bool:
+    """Shell matching of the whole text: `*` any run, `?` one character, `[abc]`, `[a-z]`, `[!abc]` one of a set."""
+    at = place = 0
+    star = resume = -1
+    while at < len(text):
+        width = _one(pattern, place, text[at])
+        if width:
+            place, at = place + width, at + 1
+        elif place < len(pattern) and pattern[place] == "*":
+            star, resume, place = place, at, place + 1
+        elif star >= 0:
+            resume += 1
+            place, at = star + 1, resume
+        else:
+            return False
+    return not pattern[place:].strip("*")
+
+
+def _is_pattern(text: str) -> bool:
+    return any(mark in text for mark in "*?[")
+
+
+def _one(pattern: str, place: int, character: str) -> int:
+    """How much of the pattern at `place` matches this one character; 0 = it does not."""
+    if place >= len(pattern) or pattern[place] == "*":
+        return 0
+    if pattern[place] == "[":
+        end = pattern.find("]", place + 2)
+        if end > 0:
+            inside = pattern[place + 1 : end]
+            negated = inside[0] in "!^"
+            return end + 1 - place if _in_set(inside[negated:], character) != negated else 0
+    return int(pattern[place] == "?" or pattern[place] == character)
+
+
+def _in_set(inside: str, character: str) -> bool:
+    while inside:
+        if len(inside) > 2 and inside[1] == "-":
+            if inside[0] <= character <= inside[2]:
+                return True
+            inside = inside[3:]
+        elif inside[0] == character:
+            return True
+        else:
+            inside = inside[1:]
+    return False
