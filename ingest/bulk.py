@@ -12,7 +12,6 @@ from typing import Any
 import msgspec
 
 from ingest.adapter import Adapter
-from ingest.crew import Crew, Queue
 from ingest.discover import Trouble
 from ingest.reader import Fold, Manner, Work, fold, read
 from pipeline.batch import Batch
@@ -55,7 +54,7 @@ def read_all(
     ordered = sorted(work, key=due, reverse=True)
     workers = min(os.cpu_count() or 1, MAX_WORKERS) if workers is None else workers
     total = sum(map(due, ordered))
-    if not Crew.possible() or total < PARALLEL_BYTES:
+    if total < PARALLEL_BYTES or not _may_have_children():
         workers = 1
     folds = _columnar() if total >= COLUMNS_BYTES else {}
     before = 0
@@ -75,6 +74,12 @@ def read_all(
     finally:
         if collecting:
             gc.enable()
+
+
+def _may_have_children() -> bool:
+    from ingest.crew import Crew  # what it imports is too much for a few new lines
+
+    return Crew.possible()
 
 
 def _columnar() -> dict[str, Fold]:
@@ -144,11 +149,13 @@ def _shared(
     progress: Progress | None,
 ) -> Iterator[Harvest]:
     """One round, with `children` further processes."""
+    from ingest.crew import Crew, Queue  # as above
+
     queue = Queue(len(work))
     crew = Crew()
     try:
 
-        def gather(taken: Queue, write: Callable[[bytes], None]) -> None:
+        def gather(taken: Iterable[int], write: Callable[[bytes], None]) -> None:
             encode = msgspec.msgpack.Encoder().encode
             for harvest in reap((work[number] for number in taken), adapters, manner, folds=folds):
                 write(encode(harvest))
@@ -163,18 +170,26 @@ def _shared(
         for harvest in reap((work[number] for number in queue), adapters, manner, told, folds):
             _found(harvest, missing)
             yield harvest
+            # Tens of megabytes, which the next one needs.
+            del harvest
         stopped = manner.stop is not None and manner.stop()
         if stopped:
             queue.end()
         decode = msgspec.msgpack.Decoder(Harvest).decode
         for written in crew.left():
             harvest = decode(written)
+            del written
             _found(harvest, missing)
             yield harvest
+            del harvest
+        if told is not None:
+            told(0)
         if missing and not stopped:
             # A child died: what it had not left behind is read again.
             yield from reap((each for each in work if each.source_id in missing), adapters, manner)
     finally:
+        # Children of a run that failed here stop at their next source.
+        queue.end()
         queue.close()
         crew.close()
 

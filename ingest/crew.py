@@ -77,7 +77,7 @@ class Crew:
             # Nothing of the parent's may run here: no exit handlers, no second flush of its output.
             os._exit(code)
 
-    def left(self) -> Iterator[bytes]:
+    def left(self) -> Iterator[bytearray]:
         """What each child left, piece by piece, once it is done; what one that died was writing is dropped."""
         for child, left in self._children:
             os.waitpid(child, 0)
@@ -86,6 +86,7 @@ class Crew:
                 content = _exactly(left, _LENGTH.unpack(length)[0])
                 if content is not None:
                     yield content
+                    del content
             os.ftruncate(left, 0)
 
     def close(self) -> None:
@@ -108,7 +109,7 @@ def _append(fd: int, content: bytes) -> None:
             view = view[os.write(fd, view) :]
 
 
-def _exactly(fd: int, length: int) -> bytes | None:
+def _exactly(fd: int, length: int) -> bytearray | None:
     content = bytearray(length)
     view = memoryview(content)
     while view:
@@ -117,4 +118,5 @@ def _exactly(fd: int, length: int) -> bytes | None:
             return None
         view[: len(part)] = part
         view = view[len(part) :]
-    return bytes(content)
+    view.release()
+    return content

@@ -120,6 +120,8 @@ class _Run:
         for _ in range(ATTEMPTS):
             for harvest in read_all(work, self._adapters, self._manner, workers=workers, progress=_of(work, progress)):
                 self._commit(harvest, by_id)
+                # Tens of megabytes, which the next one needs.
+                del harvest
             self._summary.stopped = self._manner.stop is not None and self._manner.stop()
             if not self._stale or self._summary.stopped:
                 return

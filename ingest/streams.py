@@ -7,7 +7,6 @@ never by their name.
 import codecs
 import io
 import os
-import zlib
 from stat import S_ISREG
 
 from ingest.lines import Readable
@@ -54,7 +53,7 @@ def text_of(fd: int, first: bytes) -> Readable:
     if first.startswith(_ZSTD):
         return _Unfolded(raw, *_zstd(raw))
     if first.startswith(_GZIP):
-        return _Unfolded(raw, _Gzip(raw), zlib.error)
+        return _Unfolded(raw, _Gzip(raw), _gzip_damage())
     if first.startswith(_UTF16):
         return _Utf16(raw)
     return raw
@@ -66,6 +65,12 @@ def _zstd(raw: io.FileIO) -> tuple[Readable, type[Exception]]:
 
     reader: Readable = zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_reader(raw, read_across_frames=True, closefd=False)
     return reader, zstandard.ZstdError
+
+
+def _gzip_damage() -> type[Exception]:
+    import zlib  # likewise
+
+    return zlib.error
 
 
 class _Unfolded:
@@ -113,7 +118,10 @@ class _Gzip(_Pending):
         super().__init__()
         self._raw = raw
         self._stored = b""
-        self._member = zlib.decompressobj(31)
+        import zlib  # likewise
+
+        self._begin = zlib.decompressobj
+        self._member = self._begin(31)
 
     def _part(self) -> bytes:
         while True:
@@ -125,7 +133,7 @@ class _Gzip(_Pending):
                 if not self._stored.strip(b"\x00"):
                     self._stored = b""
                     continue
-                self._member = zlib.decompressobj(31)
+                self._member = self._begin(31)
             text = self._member.decompress(self._stored, _PART)
             self._stored = self._member.unused_data if self._member.eof else self._member.unconsumed_tail
             if text:
