@@ -60,7 +60,7 @@ class Lines:
         self._max_line_bytes = max_line_bytes
 
     def __iter__(self) -> Iterator[tuple[int, int, bytes]]:
-        """(offset, length, line) of each line handed on; `line` is without newline, byte-order mark and leading NULs, `length` with them."""
+        """(offset, length, line) of each line handed on; `line` is without newline, byte-order mark and leading NULs, `length` with."""
         needle = self._needle
         buffer = self._buffer
         room = len(buffer)

@@ -175,7 +175,9 @@ def stand(fd: int, size: int, cursor: Cursor | None) -> Standing:
     return standing
 
 
-def reached(fd: int, status: os.stat_result, standing: Standing, lines: Lines, before: Cursor | None, state: bytes, *, again: bool) -> Cursor:
+def reached(
+    fd: int, status: os.stat_result, standing: Standing, lines: Lines, before: Cursor | None, state: bytes, *, again: bool
+) -> Cursor:
     """The cursor after a pass over `lines`; with `again` the next look goes on at once, whatever it sees."""
     head, head_length = identity.head(fd, status.st_size)
     if standing.plain:

@@ -83,8 +83,8 @@ def ingest(
 ) -> Summary:
     """Bring the log up to what the sources in `look` hold.
 
-    `progress` is told (bytes dealt with, bytes in all); `on_commit` what each commit did. Sources that cannot be read are told in the summary
-    and tried again by the next run. With `manner.take_tail`, unfinished last lines are looked at even where nothing changed.
+    `progress` is told (bytes dealt with, bytes in all); `on_commit` what each commit did. Sources that cannot be read are told in the
+    summary and tried again by the next run. With `manner.take_tail`, unfinished last lines are looked at even where nothing changed.
     """
     by_agent = {adapter.agent: adapter for adapter in adapters}
     stored = {known.source.path: known for known in log.sources()}

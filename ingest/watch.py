@@ -236,7 +236,9 @@ class Watcher:
                 agent=", ".join(sorted({each.agent for each in dims})),
                 commit=commit,
                 models=tuple(sorted({each.model or "unknown" for each in dims})),
-                prompt=sum(batch.input[row] + batch.cache_read[row] + batch.cache_write_5m[row] + batch.cache_write_1h[row] for row in rows),
+                prompt=sum(
+                    batch.input[row] + batch.cache_read[row] + batch.cache_write_5m[row] + batch.cache_write_1h[row] for row in rows
+                ),
                 output=sum(batch.output[row] for row in rows),
             )
         )

@@ -76,7 +76,7 @@ def _found(store: Store) -> list[Found]:
     known = {each.source.path: each for each in store.log.sources()}
     rows = []
     for adapter in store.adapters:
-        for place in homes(adapter, store.environ, store.home, store.config.homes.get(adapter.agent, ())):
+        for place in homes(adapter, store.environ, store.home, store.homes.get(adapter.agent, ())):
             files = [found for found in store.look.found if found.source.agent == adapter.agent and found.source.root == place.path]
             stored = [each for each in known.values() if each.source.agent == adapter.agent and each.source.root == place.path]
             cursors = {each.source.path: each.cursor for each in stored if each.cursor is not None}

@@ -32,8 +32,12 @@ app = typer.Typer(pretty_exceptions_enable=False)
 @app.command()
 def import_(
     agent: Annotated[str, typer.Argument(help="Agent whose logs are read: claude, codex, opencode …")],
-    to: Annotated[str | None, typer.Option("--to", metavar="PROFILE", help="Profile that this usage belongs to; made where it is missing.")] = None,
-    path: Annotated[str | None, typer.Option("--from", metavar="PATH", help="Read this folder or file instead of the agent's own homes.")] = None,
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="PROFILE", help="Profile that this usage belongs to; made where it is missing.")
+    ] = None,
+    path: Annotated[
+        str | None, typer.Option("--from", metavar="PATH", help="Read this folder or file instead of the agent's own homes.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be read; nothing is kept.")] = False,
 ) -> None:
     """Read everything an agent has logged. What is known already is never counted twice."""
@@ -87,10 +91,12 @@ def _look(store: Store, adapter: Adapter[Any], path: str | None) -> Look:
             raise NothingFound("there is no such file or folder", where=asked, mend=f"check the path, then {again}")
         look = _within(adapter, asked)
         if not look.found:
-            raise NothingFound(f"holds no logs of {adapter.title} ({_patterns(adapter)})", where=asked, mend=f"name the agent's home: {again}")
+            raise NothingFound(
+                f"holds no logs of {adapter.title} ({_patterns(adapter)})", where=asked, mend=f"name the agent's home: {again}"
+            )
         return look
     look = Look()
-    places = homes(adapter, store.environ, store.home, store.config.homes.get(adapter.agent, ()))
+    places = homes(adapter, store.environ, store.home, store.homes.get(adapter.agent, ()))
     for each in places:
         look.looked_at.append((adapter.agent, each.path))
         look.found.extend(under(adapter, each.path, look.troubles))
@@ -101,7 +107,8 @@ def _look(store: Store, adapter: Adapter[Any], path: str | None) -> Look:
                 f"{', '.join(there)}: no logs of {adapter.title} there ({_patterns(adapter)})", mend=f"if they lie elsewhere: {again}"
             )
         raise NothingFound(
-            f"{adapter.title} has no folder here; looked for {', '.join(each.path for each in places)}", mend=f"if it lies elsewhere: {again}"
+            f"{adapter.title} has no folder here; looked for {', '.join(each.path for each in places)}",
+            mend=f"if it lies elsewhere: {again}",
         )
     return look
 
@@ -112,12 +119,18 @@ def _within(adapter: Adapter[Any], asked: str) -> Look:
     for _ in range(8):
         look = Look()
         look.found = [
-            found for found in under(adapter, home, look.troubles) if found.source.path == asked or (found.source.path + "/").startswith(asked + "/")
+            found
+            for found in under(adapter, home, look.troubles)
+            if found.source.path == asked or (found.source.path + "/").startswith(asked + "/")
         ]
         if look.found or home == os.path.dirname(home):
             return look
         home = os.path.dirname(home)
     return look
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _patterns(adapter: Adapter[Any]) -> str:
@@ -133,16 +146,18 @@ def _told(
     first_seen = sum(count.new for count in counts)
     known = "" if dry_run else f"; {summary.new:,} new" if summary.new else "; nothing new"
     place = _short(path, store.home) if path is not None else ", ".join(_short(root, store.home) for root in _places(look))
-    files = f"{len(look.found):,} {'file' if len(look.found) == 1 else 'files'}"
-    lines = [f"{'Would read' if dry_run else '✓ Read'} {first_seen:,} events from {place} ({files}, {sum(c.events for c in counts):,} records{known})"]
+    within = f"{_number(len(look.found), 'file')}, {_number(sum(count.events for count in counts), 'record')}{known}"
+    lines = [f"{'Would read' if dry_run else '✓ Read'} {_number(first_seen, 'event')} from {place} ({within})"]
     whose = "profile " + ", ".join(f"'{profile}'" for profile in profiles)
     lines.append(f"{'Would attribute them' if dry_run else '✓ Attributed'} to {whose}")
     lines.append(_cost(store, adapter.agent, profiles, dry_run=dry_run))
-    lines += _skipped(adapter, share, summary)
+    lines += _skipped(share, summary)
     if adapter.agent == "claude" and path is None:
         forgotten = sum(sum_of(sums) for _, sums in lost_models(store))
         if forgotten:
-            lines.append(f"  {forgotten:,} further tokens stand in Claude Code's stats-cache.json alone, their transcripts are gone: ringlet doctor")
+            lines.append(
+                f"  {forgotten:,} further tokens stand in Claude Code's stats-cache.json alone, their transcripts are gone: ringlet doctor"
+            )
     return lines
 
 
@@ -170,7 +185,7 @@ def _cost(store: Store, agent: str, profiles: Sequence[str], *, dry_run: bool) -
     return f"{head} {figures.usd(cost)} ({_day(first, store.zone)} → {_day(last, store.zone)}{note})"
 
 
-def _skipped(adapter: Adapter[Any], share: Share, summary: Summary) -> list[str]:
+def _skipped(share: Share, summary: Summary) -> list[str]:
     """What was not counted, and why."""
     lines = []
     if share.ignored:

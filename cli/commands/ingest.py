@@ -35,7 +35,9 @@ def main(
     context: typer.Context,
     watch: Annotated[bool, typer.Option("--watch", help="Go on: follow the logs and print what arrives.")] = False,
     detach: Annotated[bool, typer.Option("--detach", help="With --watch: in the background.")] = False,
-    no_prefilter: Annotated[bool, typer.Option("--no-prefilter", help="Give every line to the agent's reader; slower, same result.")] = False,
+    no_prefilter: Annotated[
+        bool, typer.Option("--no-prefilter", help="Give every line to the agent's reader; slower, same result.")
+    ] = False,
 ) -> None:
     """Read what all agents have written since the last time."""
     if context.invoked_subcommand is not None:
@@ -129,7 +131,7 @@ def _watch(where: Paths) -> int:
                 adapters=store.adapters,
                 environ=store.environ,
                 home=store.home,
-                further=store.config.homes,
+                further=store.homes,
                 titles=store.config.session_titles,
                 stop=stop,
                 warn=lambda text: typer.echo(f"ringlet: {text}", err=True),

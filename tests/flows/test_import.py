@@ -82,7 +82,7 @@ def test_twice_is_once(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_file_or_folder_inside_a_home_can_be_imported(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`--from` takes a home, a folder in it, or one transcript; nothing else is read."""
     run(["import", "claude", "--from", str(home / ".claude/projects/-w-app/s-2.jsonl")])
-    assert "Read 1 events from ~/.claude/projects/-w-app/s-2.jsonl (1 file, 1 records; 1 new)" in capsys.readouterr().out
+    assert "Read 1 event from ~/.claude/projects/-w-app/s-2.jsonl (1 file, 1 record; 1 new)" in capsys.readouterr().out
 
     run(["import", "claude", "--from", "~/.claude/projects"])
     assert calls(home) == 3

@@ -33,7 +33,11 @@ def read(work: list[Work], adapter: toy.Toy = toy.ADAPTER, **options: Any) -> li
 
 
 def taken(harvests: list[Harvest]) -> list[tuple[bytes, int, int]]:
-    return sorted((key, source, output) for each in harvests for key, source, output in zip(each.batch.key, each.batch.source, each.batch.output, strict=True))
+    return sorted(
+        (key, source, output)
+        for each in harvests
+        for key, source, output in zip(each.batch.key, each.batch.source, each.batch.output, strict=True)
+    )
 
 
 def readings(harvests: list[Harvest]) -> list[Any]:

@@ -34,7 +34,9 @@ def usage(draw: st.DrawFn) -> dict[str, Any]:
         block["output_tokens_details"] = {"thinking_tokens": draw(few([0, 3]))}
     if draw(few([False, False, True])):
         hop = {name: block.get(name) for name in ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation")}
-        block["iterations"] = [{"type": draw(few(["message", "advisor_message", "compaction", "fallback_message"])), "model": "other", **hop}]
+        block["iterations"] = [
+            {"type": draw(few(["message", "advisor_message", "compaction", "fallback_message"])), "model": "other", **hop}
+        ]
     return block
 
 
@@ -43,7 +45,9 @@ def lines(draw: st.DrawFn) -> str:
     second = draw(st.integers(0, 3))
     line: dict[str, Any] = {
         "type": draw(few(["assistant"] * 6 + ["user", None, "progress"])),
-        "timestamp": draw(few([f"2026-09-01T10:00:0{second}.000Z"] * 6 + ["2026-09-01T12:00:00+02:00", "2026-09-01T10:00:00", "soon", 1788253200, None])),
+        "timestamp": draw(
+            few([f"2026-09-01T10:00:0{second}.000Z"] * 6 + ["2026-09-01T12:00:00+02:00", "2026-09-01T10:00:00", "soon", 1788253200, None])
+        ),
         "sessionId": draw(few(["s-1", "s-1", "s-2"])),
         "cwd": draw(few(["/w/app", "/w/app", "/w/lib", ""])),
         "version": draw(few(["2.1.40", "2.1.240"])),
@@ -63,7 +67,10 @@ def lines(draw: st.DrawFn) -> str:
     }.items():
         if draw(few([False, False, False, True])):
             line[name] = draw(few(values))
-    message: dict[str, Any] = {"id": draw(few(["m1", "m1", "m2", "msg_bdrk_1", "", None])), "model": draw(few(["claude-opus-5", "claude-haiku-4-5", "<synthetic>"]))}
+    message: dict[str, Any] = {
+        "id": draw(few(["m1", "m1", "m2", "msg_bdrk_1", "", None])),
+        "model": draw(few(["claude-opus-5", "claude-haiku-4-5", "<synthetic>"])),
+    }
     message["stop_reason"] = draw(few([None, "end_turn"]))
     if draw(few([True, True, True, False])):
         message["usage"] = usage(draw)
@@ -87,8 +94,20 @@ def taken(home: Path, store: Path, fold: reader.Fold) -> tuple[Reading, list[tup
         calls = list(log.calls(0, 2**23))
         dims = log.dims({call.dim for call in calls})
     rows = [
-        (call.key, call.at_us, dims[call.dim], call.input, call.output, call.cache_read, call.cache_write_5m, call.cache_write_1h)
-        + (call.web_searches, call.logged_cost, call.rank, call.owner_rank)
+        (
+            call.key,
+            call.at_us,
+            dims[call.dim],
+            call.input,
+            call.output,
+            call.cache_read,
+            call.cache_write_5m,
+            call.cache_write_1h,
+            call.web_searches,
+            call.logged_cost,
+            call.rank,
+            call.owner_rank,
+        )  # fmt: skip
         for call in calls
     ]
     return reading, [(done.new, done.duplicate + done.updated), *sorted(rows, key=lambda row: row[0])]

@@ -11,7 +11,9 @@ from ingest.lines import Lines
 NEEDLE = b'"out"'
 
 
-def cut(content: bytes, *, needle: bytes | None = None, chunk: int = 8, longest: int = 1 << 20, start: int = 0) -> tuple[list[bytes], Lines]:
+def cut(
+    content: bytes, *, needle: bytes | None = None, chunk: int = 8, longest: int = 1 << 20, start: int = 0
+) -> tuple[list[bytes], Lines]:
     lines = Lines(io.BytesIO(content), needle, start=start, buffer=bytearray(chunk), max_line_bytes=longest)
     return [line for _, _, line in lines], lines
 

@@ -143,7 +143,14 @@ def test_commits_are_told(tmp_path: Path) -> None:
     write(home, "a.jsonl", toy.line("a", 1, at=86_400))
     told = []
     with Log.open(store) as log:
-        refresh(log, [toy.ADAPTER], {"TOY_HOME": str(home)}, "/nowhere", Manner(now_ns=NOW_NS), on_commit=lambda commit: told.append(commit.days))
+        refresh(
+            log,
+            [toy.ADAPTER],
+            {"TOY_HOME": str(home)},
+            "/nowhere",
+            Manner(now_ns=NOW_NS),
+            on_commit=lambda commit: told.append(commit.days),
+        )
 
     assert told == [{1}]
 
