@@ -9,6 +9,7 @@ call + claimed; a call that became part of another, or went to another date, is 
 microseconds since midnight of their day.
 """
 
+import errno
 import os
 import sqlite3
 import sys
@@ -45,6 +46,10 @@ CREATE TABLE quarantine(source INTEGER NOT NULL, offset INTEGER NOT NULL, digest
     reason TEXT NOT NULL, tokens INTEGER, at_us INTEGER NOT NULL, PRIMARY KEY(source, offset, digest)) WITHOUT ROWID;
 CREATE TABLE sessions(agent TEXT NOT NULL, session TEXT NOT NULL, title TEXT, parent TEXT, PRIMARY KEY(agent, session)) WITHOUT ROWID;
 """
+
+_SPACE = "free some space and run the command again; nothing is lost"
+_OURS = "make the folder writable for you or set RINGLET_HOME"
+_REPAIR = "ringlet doctor --repair rebuilds it from the log, safely"
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_dims = msgspec.msgpack.Decoder(Dims).decode
@@ -112,20 +117,31 @@ def transaction(connection: sqlite3.Connection, path: str) -> Iterator[None]:
 
 @contextmanager
 def translated(path: str) -> Iterator[None]:
-    """SQLite's errors as errors that a person can act on."""
+    """The errors of SQLite, and of a disk that is full or not ours to write to, as errors that a person can act on."""
     try:
         yield
+    except OSError as error:
+        place = error.filename or path
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+            raise PartlyDone(_text(error), where=place, mend=_SPACE) from error
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise RingletError(_text(error), where=place, mend=_OURS) from error
+        raise
     except sqlite3.OperationalError as error:
         text = str(error)
         if "locked" in text or "busy" in text:
             raise Held("another process has been writing for 30 s", where=path, mend="wait for it or end it") from error
         if "full" in text or "disk I/O" in text:
-            raise PartlyDone(text, where=path, mend="free some space and run the command again; nothing is lost") from error
+            raise PartlyDone(text, where=path, mend=_SPACE) from error
         if "readonly" in text or "unable to open" in text:
-            raise RingletError(text, where=path, mend="make the folder writable for you or set RINGLET_HOME") from error
-        raise Damaged(text, where=path, mend="ringlet doctor --repair rebuilds it from the log, safely") from error
+            raise RingletError(text, where=path, mend=_OURS) from error
+        raise Damaged(text, where=path, mend=_REPAIR) from error
     except sqlite3.DatabaseError as error:
-        raise Damaged(str(error), where=path, mend="ringlet doctor --repair rebuilds it from the log, safely") from error
+        raise Damaged(str(error), where=path, mend=_REPAIR) from error
+
+
+def _text(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
 
 
 class Dimensions:

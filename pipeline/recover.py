@@ -15,7 +15,7 @@ from collections.abc import Iterable
 import msgspec
 
 from pipeline import durable, journal, placement
-from pipeline.errors import Damaged, RingletError
+from pipeline.errors import Damaged
 from pipeline.placement import SegmentInfo, published_names, published_path, staged_names, staged_path
 
 HEAD = "log.head"
@@ -61,7 +61,8 @@ def unpublished(connection: sqlite3.Connection) -> list[str]:
 def publish_committed(home: str, path: str, connection: sqlite3.Connection, names: Iterable[str]) -> None:
     """Segments that a commit named lie in the log, and the journal knows it. A missing file is left for `pipeline.check` to report."""
     names = list(names)
-    publish_files(home, names)
+    with journal.translated(path):
+        publish_files(home, names)
     with journal.transaction(connection, path):
         connection.executemany("UPDATE segments SET published = 1 WHERE name = ?", [(name,) for name in names])
     write_head(home, connection)
@@ -208,5 +209,5 @@ def _readable(path: str) -> bool:
                 return bool(connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",))
             finally:
                 connection.close()
-    except RingletError:
+    except Damaged:
         return False

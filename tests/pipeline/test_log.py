@@ -1,5 +1,6 @@
 """The log: what commits, seals and questions promise."""
 
+import errno
 import os
 from collections import Counter
 from decimal import Decimal
@@ -11,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline import segments
+from pipeline import durable, segments
+from pipeline.errors import PartlyDone
 from pipeline.log import Log
 from pipeline.record import DAY_US
 from pipeline.sources import Counts, Cursor, Quarantined, Reading, SessionInfo
@@ -358,3 +360,24 @@ def test_order_and_cuts_decide_nothing(tmp_path_factory: pytest.TempPathFactory,
         check_story(log, made)
         done = feed.commit(*made)
         assert (done.new, done.updated) == (0, 0)
+
+
+class Full(durable.Fs):
+    """A disk without space for new files."""
+
+    def create(self, path: str) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+
+
+def test_full_disk_leaves_everything_as_it_was(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A seal or a large commit that finds no space says so, changes nothing, and succeeds once there is some."""
+    feed = Feed(log)
+    feed.commit(Sighting(key="a"))
+    with monkeypatch.context() as patch:
+        patch.setattr(durable, "fs", Full())
+        with pytest.raises(PartlyDone, match="no space"):
+            log.seal()
+    assert log.hot_count() == 1
+
+    assert len(log.seal()) == 1
+    assert sums(every_row(log)) == {("requests",): 1, ("input",): 10, ("output",): 5}

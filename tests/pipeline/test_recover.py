@@ -2,11 +2,14 @@
 
 import os
 import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 
+from pipeline.check import repair
+from pipeline.errors import Held
 from pipeline.log import Log
 from pipeline.record import DAY_US
 from tests.pipeline.sightings import NOON, Feed, Sighting, known
@@ -148,3 +151,24 @@ def test_log_alone_tells_the_same_calls(tmp_path_factory: pytest.TempPathFactory
         assert known(log) == before
         done = Feed(log).commit(*made)
         assert (done.new, done.updated) == (0, 0)
+
+
+def test_a_busy_journal_is_not_laid_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That another process holds the journal is no damage."""
+    store = tmp_path / "store"
+    with Log.open(store) as log:
+        Feed(log).commit(Sighting(key="a"))
+    real = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda *args, **options: real(*args, **{**options, "timeout": 0.1}))
+    other = real(store / "journal.db", isolation_level=None)
+    other.execute("PRAGMA locking_mode=EXCLUSIVE")
+    other.execute("BEGIN EXCLUSIVE")
+    other.execute("UPDATE meta SET value = value")
+
+    with pytest.raises(Held):
+        repair(str(store))
+
+    other.execute("ROLLBACK")
+    other.close()
+    with Log.open(store) as log:
+        assert len(known(log)) == 1
