@@ -33,6 +33,8 @@ _GROUP_ROWS = 65_536
 _FEW = 8
 _DICTIONARY = ["model", "session", "project", "git_branch", "agent_version"]
 """Columns in which a dictionary saves space or the reader's time; elsewhere compression finds the same."""
+_REPEATING = [field.name for field in SCHEMA if field.type == pa.string() and field.name not in ("message_id", "request_id")]
+"""Columns whose texts repeat from row to row."""
 _OPTIONS: dict[str, Any] = {
     "compression": "zstd",
     "use_dictionary": _DICTIONARY,
@@ -190,3 +192,22 @@ def read(path: str, columns: Sequence[str] | None = None) -> pa.Table:
         ) from error
     wanted = SCHEMA if columns is None else pa.schema([SCHEMA.field(name) for name in columns])
     return found.cast(wanted)
+
+
+def read_interned(paths: Sequence[str], columns: Sequence[str]) -> pa.Table:
+    """Some columns of some segments, text that repeats as a number a row; page checksums are verified.
+
+    Raises Damaged, and FileNotFoundError for a segment that a compaction has replaced.
+    """
+    tables = []
+    for path in paths:
+        try:
+            with pq.ParquetFile(path, read_dictionary=_REPEATING, page_checksum_verification=True) as file:
+                tables.append(file.read(columns=list(columns)))
+        except FileNotFoundError:
+            raise
+        except (pa.ArrowException, OSError) as error:
+            raise Damaged(
+                f"cannot be read ({error})", where=path, mend="ringlet doctor --repair moves it aside and reads its sources again"
+            ) from error
+    return pa.concat_tables(tables)

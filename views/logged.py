@@ -14,6 +14,7 @@ import polars as pl
 
 from pipeline import placement
 from pipeline.log import Log, Position
+from pipeline.segments import read_interned
 from views.calls import lost_elsewhere
 from views.columns import INSTANT, LOG, MONEY, NAME
 
@@ -61,7 +62,7 @@ def look(log: Log, since: Position | None = None) -> Content:
     foreign = blake2b("\n".join(names).encode(), digest_size=16).hexdigest() if names else ""
     hot = pl.DataFrame(schema={"at": INSTANT, "machine": NAME})
     if table is not None:
-        hot = _typed(pl.DataFrame(table).lazy().select(LOG), log.machine).collect()
+        hot = _typed(pl.DataFrame(table).select(LOG), log.machine)
     files = (*own, *(_foreign(log.home, name) for name in names))
     return Content(position, files, hot, None if changed is None else frozenset(changed), foreign)
 
@@ -72,10 +73,7 @@ def rows(content: Content, days: set[int], columns: Sequence[str] = LOG) -> pl.D
     for file in content.files:
         if file.day in days:
             by_machine.setdefault(file.machine, []).append(file.path)
-    parts = [
-        _typed(pl.scan_parquet(paths, hive_partitioning=False).select(columns), machine).collect(engine="streaming")
-        for machine, paths in by_machine.items()
-    ]
+    parts = [_typed(pl.DataFrame(read_interned(paths, columns)), machine) for machine, paths in by_machine.items()]
     if content.hot.height:
         wanted = pl.col("at").dt.date().is_in([date_of(day) for day in days])
         parts.append(content.hot.filter(wanted).select(*columns, "machine"))
@@ -123,9 +121,9 @@ def date_of(day: int) -> date:
     return _EPOCH + timedelta(days=day)
 
 
-def _typed(found: pl.LazyFrame, machine: str) -> pl.LazyFrame:
+def _typed(found: pl.DataFrame, machine: str) -> pl.DataFrame:
     kinds = {"at": INSTANT, "logged_cost_usd": MONEY}
-    casts = [pl.col(name).cast(kind) for name, kind in kinds.items() if name in found.collect_schema()]
+    casts = [pl.col(name).cast(kind) for name, kind in kinds.items() if name in found.columns]
     return found.with_columns(pl.selectors.string().cast(NAME), *casts, pl.lit(machine, NAME).alias("machine"))
 
 

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline import durable
+from pipeline.errors import Damaged
 from pipeline.log import Log
 from pipeline.placement import SegmentInfo
 from tests.views.stores import START, TWICE, WORK, commit, days_later, event, terms
@@ -193,6 +194,19 @@ def test_compaction_meanwhile_is_looked_at_again(log: Log) -> None:
 
     assert refresh(views_of(log), cast(Log, compacted), terms()).calls == 2
     assert (compacted.looks, rows(views_of(log), "by_day")["input"].to_list()) == (2, [1, 2])
+
+
+def test_damaged_segment_is_named(log: Log) -> None:
+    """A flipped bit in a segment is an error that names the file and the repair, never a wrong sum."""
+    commit(log, *(event(str(number), input=number) for number in range(50)))
+    (segment,) = log.seal()
+    content = bytearray(Path(segment.path).read_bytes())
+    content[200] ^= 1
+    Path(segment.path).chmod(0o600)
+    Path(segment.path).write_bytes(content)
+
+    with pytest.raises(Damaged, match="doctor --repair"):
+        refresh(views_of(log), log, terms())
 
 
 def test_call_that_moves_to_another_date_leaves_the_old_one(log: Log) -> None:
