@@ -1,6 +1,7 @@
 """Compaction: fewer files, the same rows, at every moment."""
 
 import os
+import shutil
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -116,3 +117,26 @@ def test_nothing_is_compacted_without_exchange(store: Path, monkeypatch: pytest.
         before = [one.name for one in log.segments()]
         assert log.compact(TOMORROW) == []
         assert [one.name for one in log.segments()] == before
+
+
+def test_a_journal_from_before_a_compaction_counts_nothing_twice(tmp_path: Path) -> None:
+    """An older journal still holds rows as hot that were sealed and compacted since; the compacted file says which rows it holds."""
+    store = tmp_path / "store"
+    with Log.open(store) as log:
+        feed = Feed(log)
+        feed.commit(Sighting(key="a"), Sighting(key="b"))
+    shutil.copy(store / "journal.db", tmp_path / "copy")
+    with Log.open(store) as log:
+        feed = Feed(log)
+        log.seal()
+        feed.commit(Sighting(key="c"))
+        log.seal()
+        log.compact(TOMORROW)
+        before = known(log)
+    lose_journal(store)
+    shutil.copy(tmp_path / "copy", store / "journal.db")
+
+    with Log.open(store) as log:
+        assert known(log) == before
+        assert log.hot_count() == 0
+        assert sums(every_row(log)) == {("requests",): 3, ("input",): 30, ("output",): 15}
