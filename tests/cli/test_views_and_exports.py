@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from cli import gate
+from pipeline import durable
 from tests.cli.homes import at_home, mixed, ringlet
 
 
@@ -96,3 +97,14 @@ def test_seal_moves_rows_into_files(home: Path) -> None:
     assert pl.read_parquet(events / "**" / "*.parquet", hive_partitioning=True)["requests"].sum() == 11
     assert ringlet(home, "seal").out == "✓ Nothing to seal: the log is in its files\n"
     assert os.path.isdir(home / "rl" / "views" / "by_day")
+
+
+def test_seal_needs_no_views(home: Path) -> None:
+    """While another process makes the views, `seal` still seals and says so; `views rebuild` ends with 4 and names the process."""
+    ringlet(home, "usage")
+    with durable.lock(str(home / "rl" / "views" / ".lock")):
+        outcome = ringlet(home, "seal")
+        refused = ringlet(home, "views", "rebuild")
+
+    assert (outcome.code, outcome.out.split("\n")[1]) == (0, "✓ The views are being made by another process")
+    assert (refused.code, str(os.getpid()) in refused.err) == (4, True)
