@@ -91,21 +91,35 @@ class Store:
             null = subprocess.DEVNULL
             subprocess.Popen([sys.executable, "-m", "ringlet", "seal"], stdin=null, stdout=null, stderr=null, start_new_session=True)
 
-    def refreshed(self, *, sync: bool = True) -> snapshot.Snapshot:
-        """A snapshot of the log as it is, after reading what the agents have written if `sync`."""
+    def refreshed(self, *, sync: bool = True, prove: bool = False) -> snapshot.Snapshot:
+        """A snapshot of the log as it is, after reading what the agents have written if `sync`.
+
+        Without `sync` the snapshot is as fresh as it was; with `prove` it is fresh if all that lies there has been read by now.
+        """
         places = looked(self.adapters, self.environ, self.home, self.homes)
-        proof = snapshot.proof_of(sweep(places.walks)) if sync else ""
+        known = snapshot.load(self.paths.views)
+        proof = known.header.proof if known is not None else ""
         if sync:
+            # Looked at before it is read: what is written meanwhile makes the next answer look again.
+            proof = snapshot.proof_of(sweep(places.walks))
             summary = self._read()
             if summary.stopped or len(summary.troubles) > len(self.look.troubles):
-                proof = ""  # something is still unread: the next question looks again
-        known = snapshot.load(self.paths.views)
-        if not sync and known is not None:
-            proof = known.header.proof
+                proof = ""
+        elif prove:
+            proof = self._proof_of_cursors(sweep(places.walks))
         with self.log.snapshot():
             header = self._header(places.walks, dict(places.environ), proof)
             self.snapshot = self._written(header, known)
         return self.snapshot
+
+    def _proof_of_cursors(self, looks: list[tuple[str, int, int, int]]) -> str:
+        """The proof of a look at all log files, if every one of them stands as it did when it was read to its end."""
+        cursors = {known.source.path: known.cursor for known in self.log.sources()}
+        for path, inode, size, mtime_ns in looks:
+            cursor = cursors.get(path)
+            if cursor is None or (cursor.inode, cursor.size, cursor.mtime_ns) != (inode, size, mtime_ns):
+                return ""
+        return snapshot.proof_of(looks)
 
     def _read(self) -> Summary:
         unread = sum(found.size for found in self.look.found)

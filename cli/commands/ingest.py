@@ -122,7 +122,7 @@ def _watch(where: Paths) -> int:
             nonlocal written
             if time.monotonic() - written >= _SNAPSHOT_S:
                 store.now_us = clock()
-                store.refreshed(sync=False)
+                store.refreshed(sync=False, prove=True)
                 written = time.monotonic()
 
         watcher = Watcher(

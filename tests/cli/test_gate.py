@@ -9,7 +9,12 @@ from hypothesis import strategies as st
 
 from cli import app, gate
 from cli.main import run as full
-from tests.cli.homes import Outcome, at_home, mixed, ringlet, run
+from cli.paths import paths
+from cli.refresh import opened
+from ingest.discover import discover
+from ingest.reader import Manner
+from ingest.run import ingest
+from tests.cli.homes import Outcome, at_home, mixed, reply, ringlet, run
 
 
 @pytest.fixture(scope="module")
@@ -160,3 +165,17 @@ def test_no_sync_skips_only_the_look_at_logs(store: Path) -> None:
     assert hot(store, "--no-sync")
     (store / "rl" / "profiles.json").unlink()
     assert not hot(store, "--no-sync")
+
+
+def test_whoever_read_the_logs_can_prove_a_snapshot_fresh(store: Path) -> None:
+    """A watcher that has read everything leaves a snapshot that answers alone; while a line is unread, it proves nothing."""
+    logs = store / ".claude" / "projects" / "-src"
+    with at_home(store), opened(paths(), os.environ, app.clock()) as inside:
+        (logs / "nine.jsonl").write_text(reply(70, "2026-05-13T11:00:00Z"))
+        inside.refreshed(sync=False, prove=True)
+        assert not app.proved(inside.snapshot)
+        manner = Manner(now_ns=app.clock() * 1000)
+        ingest(inside.log, inside.adapters, discover(inside.adapters, os.environ, str(store)), manner)
+        inside.refreshed(sync=False, prove=True)
+
+    assert hot(store)
