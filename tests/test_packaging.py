@@ -24,13 +24,27 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_holds_all_modules_and_data(wheel: Path) -> None:
     """Every file of the rooms is in the wheel, below `ringlet/rooms`, and nothing else is but the package and its metadata."""
-    names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    everything = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    scripts = {name for name in everything if ".data/scripts/" in name}
+    names = everything - scripts
     tracked = subprocess.run(["git", "ls-files", *ROOMS], cwd=ROOT, capture_output=True, text=True, check=False).stdout.split("\n")
     rooms = {f"ringlet/rooms/{name}" for name in tracked if name and (ROOT / name).exists()}
 
     assert rooms <= names
     assert {name for name in names if not name.startswith("ringlet/rooms/")} == {"ringlet/__init__.py", "ringlet/__main__.py"}
     assert not [name for name in names if name.endswith(".pyc")]
+    assert {name.rpartition("/")[2] for name in scripts} == {"ringlet", "clown"}
+
+
+def test_the_scripts_load_nothing_but_ringlet() -> None:
+    """Both scripts start the program and import nothing else: every further import would be paid by every answer."""
+    for name in ("ringlet", "clown"):
+        script = ROOT / "scripts" / name
+        lines = [line for line in script.read_text().splitlines() if line and not line.startswith("#")]
+
+        assert script.read_text().startswith("#!python\n")
+        assert os.access(script, os.X_OK)
+        assert lines == ["import sys", "from ringlet.__main__ import main", "sys.exit(main())"]
 
 
 @pytest.mark.slow
