@@ -8,6 +8,7 @@ import errno
 import logging
 import os
 import time
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -40,6 +41,9 @@ _CANNOT = {
     errno.EMFILE: "no inotify instances are left: sudo sysctl fs.inotify.max_user_instances=512 gives more",
 }
 _OVERFLOW = ""
+
+# A folder that appears while its parent's watch is being set up is met twice; watchdog says so to standard error, for nobody.
+warnings.filterwarnings("ignore", category=RuntimeWarning, module="watchdog")
 
 
 class Arrived(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -107,7 +107,7 @@ def taken(home: Path, store: Path, fold: reader.Fold) -> tuple[Reading, list[tup
             call.logged_cost,
             call.rank,
             call.owner_rank,
-        )  # fmt: skip
+        )
         for call in calls
     ]
     return reading, [(done.new, done.duplicate + done.updated), *sorted(rows, key=lambda row: row[0])]

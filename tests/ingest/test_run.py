@@ -1,7 +1,10 @@
 """What a run leaves in the log, and what it tells."""
 
+import os
+import threading
 from pathlib import Path
 
+import pytest
 import toy
 
 from ingest.discover import discover
@@ -158,3 +161,77 @@ def test_commits_are_told(tmp_path: Path) -> None:
 def test_a_named_home_that_is_missing_is_told(tmp_path: Path) -> None:
     """A home that the user named and that is not there is part of the summary."""
     assert [home.path for home in run(tmp_path / "store", tmp_path / "nowhere").missing] == [str(tmp_path / "nowhere")]
+
+
+def test_an_inode_that_another_file_got_is_another_source(tmp_path: Path) -> None:
+    """A file that was deleted and made anew is read from its start, though the file system gave it the old inode."""
+    home, store = tmp_path / "home", tmp_path / "store"
+    expected = set()
+    inodes = set()
+    for number in range(20):
+        file = write(home, "a.jsonl", toy.line(f"call-{number}", number + 1) * 3)
+        inodes.add(file.stat().st_ino)
+        run(store, home)
+        expected.add(number + 1)
+        file.unlink()
+
+    assert set(calls(store)) == expected
+    if len(inodes) == 20:
+        pytest.skip("this file system gives no inode again")
+
+
+def test_odd_names_are_read_and_kept(tmp_path: Path) -> None:
+    """Names with a newline, an escape, 255 bytes, or bytes that are no text are read once and known again."""
+    home, store = tmp_path / "home", tmp_path / "store"
+    (home / "logs").mkdir(parents=True)
+    folder = os.fsencode(home) + b"/logs/"
+    for number, name in enumerate((b"new\nline", b"\x1b[31mred", b"\xff\xfe", b"n" * 249)):
+        with open(folder + name + b".jsonl", "wb") as file:
+            file.write(toy.line(f"call-{number}", number + 1))
+
+    first, again = run(store, home), run(store, home)
+
+    assert (first.new, first.troubles) == (4, [])
+    assert again.shares == {}
+    assert calls(store) == {1: 1, 2: 1, 3: 1, 4: 1}
+
+
+def test_a_home_that_is_no_text_is_read(tmp_path: Path) -> None:
+    """Bytes of a home's name that are no text stand in the log as U+FFFD, and lose no call."""
+    home = Path(os.fsdecode(os.fsencode(tmp_path) + b"/h\xff"))
+    write(home, "a.jsonl", toy.line("a", 1))
+
+    assert run(tmp_path / "store", home).new == 1
+    assert run(tmp_path / "store", home).shares == {}
+    with Log.open(tmp_path / "store") as log:
+        (dim,) = {call.dim for call in log.calls(0, 2**23)}
+        assert log.dims([dim])[dim].root == f"{tmp_path}/h\ufffd"
+
+
+def test_files_that_come_and_go_while_they_are_read_are_no_failure(tmp_path: Path) -> None:
+    """Files and folders vanishing between the look and the reading are passed over; what stays is read."""
+    home, store = tmp_path / "home", tmp_path / "store"
+    stay = write(home, "stay/a.jsonl", toy.line("a", 1))
+    end = threading.Event()
+
+    def come_and_go() -> None:
+        number = 0
+        while not end.is_set():
+            number += 1
+            file = write(home, f"go-{number % 7}/b.jsonl", toy.line("b", 2))
+            file.unlink()
+            file.parent.rmdir()
+
+    nemesis = threading.Thread(target=come_and_go)
+    nemesis.start()
+    try:
+        troubles = []
+        for number in range(60):
+            stay.write_bytes(b"".join(toy.line(f"a-{nth}", 1) for nth in range(number)))
+            troubles += run(store, home).troubles
+    finally:
+        end.set()
+        nemesis.join()
+
+    assert troubles == []
+    assert calls(store)[1] == 59

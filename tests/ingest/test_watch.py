@@ -10,6 +10,8 @@ import pytest
 import toy
 
 from ingest import watch
+from ingest.reader import Manner
+from ingest.run import refresh
 from ingest.watch import Arrived, Settings, Watcher
 from pipeline.log import Log
 
@@ -179,3 +181,25 @@ def test_stopping_seals(tmp_path: Path) -> None:
     with Log.open(tmp_path / "store") as opened:
         assert opened.hot_count() == 0
         assert sum(segment.rows for segment in opened.segments()) == 2
+
+
+def test_a_network_file_system_is_polled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where writes from elsewhere give no event, folders are looked at every few seconds instead, and one warning says so."""
+    monkeypatch.setattr(watch, "file_system", lambda _path: "nfs4")
+    monkeypatch.setattr(watch, "POLL_S", 0.2)
+    with following(tmp_path) as (watcher, log):
+        append(log, toy.line("b", 2))
+        watcher.until(lambda: outputs(tmp_path) == [1, 2])
+    assert [warning for warning in watcher.warnings if "nfs4" in warning]
+
+
+def test_a_watcher_and_another_run_take_each_call_once(tmp_path: Path) -> None:
+    """While a watcher follows, other commands import the same lines: every call is in the log once, and neither fails."""
+    with following(tmp_path) as (watcher, log):
+        for number in range(40):
+            append(log, toy.line(f"call-{number}", 7))
+            with Log.open(tmp_path / "store") as other:
+                refresh(other, [toy.ADAPTER], {"TOY_HOME": str(tmp_path / "home")}, "/nowhere", Manner(now_ns=time.time_ns()))
+        watcher.until(lambda: len(outputs(tmp_path)) == 41)
+        append(log, toy.line("last", 9))
+        watcher.until(lambda: outputs(tmp_path)[-1] == 9)
