@@ -28,15 +28,17 @@ if TYPE_CHECKING:
 
 def answer(request: Request) -> int:
     """Answer a question that the gate understood, with the least that it takes, and return the exit code."""
+    return guarded(lambda: _answered(request))
+
+
+def _answered(request: Request) -> int:
     code = hot(request)
-    return guarded(lambda: _first(request)) if code is None else code
-
-
-def _first(request: Request) -> int:
+    if code is not None:
+        return code
     from cli.former import take_over_once  # nobody's first question is answered from a snapshot
 
     take_over_once()
-    return usage(request)
+    return _at_length(request, clock())
 
 
 def hot(request: Request, *, now_us: "int | None" = None) -> "int | None":
@@ -69,8 +71,10 @@ def usage(request: Request, *, now_us: "int | None" = None) -> int:
     """Answer any question, bringing the store up to date first, and return the exit code. Raises RingletError."""
     now = clock() if now_us is None else now_us
     code = hot(request, now_us=now) if request.export is None else None
-    if code is not None:
-        return code
+    return _at_length(request, now) if code is None else code
+
+
+def _at_length(request: Request, now: int) -> int:
     from cli.lost import remembered  # both load the log and the adapters: 60 ms
     from cli.refresh import opened
 
@@ -176,6 +180,8 @@ def show(request: Request, answer: Answer) -> None:
     except UnicodeEncodeError:
         encoding = sys.stdout.encoding
         sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
+    # Here, and not at the interpreter's end, where a reader that has gone would be an error nobody can catch.
+    sys.stdout.flush()
 
 
 def look(request: Request) -> "Look":

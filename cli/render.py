@@ -63,14 +63,19 @@ def nothing_in_range(answer: Answer, what: str) -> str:
     filters = "".join(f" --{name} {_quoted(value)}" for name, value in query.filters().items())
     where = " for these filters" if filters else ""
     if answer.last_day is None:
-        return f"No usage{where} is recorded; ringlet usage --period all shows what there is.\n" if filters else "No usage is recorded.\n"
+        return f"No usage is recorded{where}.\n"
     day = calendar.iso_day(answer.last_day)
     command = " ".join(part for part in ("ringlet usage", what, f"--since {day} --until {day}") if part) + filters
-    return f"No usage{where}: {_range_words(query)}. The last day with data is {day}: {command}\n"
+    return f"No usage {_range_words(query)}{where}. The last day with data is {day}: {command}\n"
 
 
 def _range_words(query: Query) -> str:
-    return query.label[:1].lower() + query.label[1:] if query.period else query.label
+    """The range as it ends a sentence: `today`, `in the last 7 days`, `from 2026-05-01 to 2026-05-12`."""
+    if query.period is None:
+        return query.label if query.first_day is None else f"from {query.label}"
+    words = query.label[:1].lower() + query.label[1:]
+    counted = words.startswith("last ") and query.period not in ("last-week", "last-month")
+    return f"in the {words}" if counted else f"in {words}" if query.period == "all" else words
 
 
 def _heading(query: Query) -> str:
@@ -153,7 +158,7 @@ _COLUMNS = {
     "day": (_name("DATE"), _TOKENS, _COST),
     "week": (_name("WEEK OF"), _TOKENS, _COST),
     "month": (_name("MONTH"), _TOKENS, _COST),
-    "hour": (_name("HOUR"), _TOKENS, _COST),
+    "hour": (_Column("HOUR", lambda row: (row.key or "")[:16].replace("T", " "), right=False), _TOKENS, _COST),
 }
 _FURTHER = (_REQUESTS, *_CLASSES, _SESSIONS, _RUNTIME, _LAST_USED)
 """Columns that a wide terminal adds, in this order, as far as they fit."""

@@ -11,10 +11,11 @@ import typer
 
 from cli.app import usage as answer
 from cli.ask import EXPORT_FORMATS, Request, WrongUsage, unknown
+from cli.outcomes import guarded
 from views.calendar import PERIODS, WEEKDAYS
 from views.query import COST_MODES, GROUPING_NAMES, GROUPINGS, SORTS
 
-app = typer.Typer(pretty_exceptions_enable=False)
+app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
 
 WORDS = (*GROUPING_NAMES, "export", "import-claude")
 
@@ -122,7 +123,8 @@ def usage(
     request.sort, request.limit, request.classes, request.json = sort, limit, classes, json
     request.tz, request.week_start, request.cost_mode = tz, week_start, cost_mode
     request.sync, request.color = not no_sync, not no_color
-    raise typer.Exit(answer(request))
+    # Guarded here already: the command-line library would make a failure of its own of a reader that has gone.
+    raise typer.Exit(guarded(lambda: answer(request)))
 
 
 def _export_format(what: str | None, export: str | None, format: str | None) -> str | None:

@@ -92,3 +92,12 @@ def test_new_lines_are_answered_without_heavy_libraries(home: Path) -> None:
     transcript(home, "new", reply(90, "2026-05-13T11:00:00Z"))
 
     assert loaded(home, "usage", "models", "--period", "all") & HEAVY == set()
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(home: Path) -> None:
+    """`ringlet usage daily | head -1` ends quietly, whichever way the answer came."""
+    env = {"PATH": os.environ["PATH"], "HOME": str(home), "RINGLET_HOME": str(home / "rl"), "TZ": "UTC", "PYTHONPATH": str(ROOT)}
+    for options in ("", "--cost-mode calculate"):
+        line = f"{sys.executable} -m ringlet usage daily {options} | true; echo ${{PIPESTATUS[0]}}"
+        done = subprocess.run(["bash", "-c", line], env=env, capture_output=True, text=True, check=True, cwd=ROOT)
+        assert (done.stdout, done.stderr) == ("0\n", "")

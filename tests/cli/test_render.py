@@ -1,6 +1,7 @@
 """How answers look: numbers, tables, notes."""
 
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -199,7 +200,7 @@ def test_empty_range_names_a_command_that_can_be_pasted() -> None:
     shown.last_day = TODAY - 3
 
     assert nothing_in_range(shown, "models") == (
-        "No usage for these filters: today. The last day with data is 2026-05-10: "
+        "No usage today for these filters. The last day with data is 2026-05-10: "
         "ringlet usage models --since 2026-05-10 --until 2026-05-10 --profile 'it'\\''s mine' --model 'claude-*'\n"
     )
 
@@ -211,3 +212,24 @@ def test_json_is_json_whatever_the_names(name: str) -> None:
 
     assert json.loads(as_json(shown))["rows"][0]["model"] == name
     assert as_json(shown).isascii()
+
+
+@pytest.mark.parametrize(
+    ("period", "words"),
+    [("today", "today"), ("week", "this week"), ("last-month", "last month"), ("7d", "in the last 7 days")],
+)
+def test_empty_periods_are_said_in_words(period: str, words: str) -> None:
+    """The range ends the sentence as a person would say it."""
+    shown = answer("model")
+    shown.query.period, shown.query.label, shown.last_day = period, calendar.label(period) or "", TODAY
+
+    assert nothing_in_range(shown, "").startswith(f"No usage {words}. The last day")
+
+
+def test_every_field_of_the_json_is_documented() -> None:
+    """The page about usage names every field of the object and of a row."""
+    page = (Path(__file__).parents[2] / "docs" / "usage.md").read_text()
+    found = json.loads(as_json(answer("session", Row("s", requests=1), totals=Row("s", requests=1))))
+    fields = [*found, *found["rows"][0], *found["total_tokens"], *found["total_cost"]]
+
+    assert [field for field in fields if f"`{field}`" not in page and f"`aggregates.{field}" not in page and field != "aggregates"] == []

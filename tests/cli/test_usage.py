@@ -141,7 +141,7 @@ def test_known_profile_without_usage_is_no_error(home: Path) -> None:
 
     assert outcome == (
         0,
-        "No usage for these filters: today. The last day with data is 2026-05-11: "
+        "No usage today for these filters. The last day with data is 2026-05-11: "
         "ringlet usage --since 2026-05-11 --until 2026-05-11 --profile acme\n",
         "",
     )
@@ -152,7 +152,7 @@ def test_empty_day_names_the_last_day_with_data(home: Path) -> None:
     outcome = ringlet(home, "usage", "models", now="2026-06-01T08:00:00+00:00")
 
     assert outcome.out == (
-        "No usage: today. The last day with data is 2026-05-13: ringlet usage models --since 2026-05-13 --until 2026-05-13\n"
+        "No usage today. The last day with data is 2026-05-13: ringlet usage models --since 2026-05-13 --until 2026-05-13\n"
     )
 
 
