@@ -36,5 +36,5 @@ def take_over_once() -> None:
     if due(where, os.environ):
         from cli import takeover  # only whoever used the former name
 
-        for line in takeover.take_over(where, os.environ):
+        for line in takeover.take_over(where, former(os.environ), os.environ):
             print(f"ringlet: {line}", file=sys.stderr)

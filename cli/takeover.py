@@ -10,7 +10,6 @@ from typing import Any
 
 import msgspec
 
-from cli.former import former
 from cli.paths import Paths
 from pipeline import durable
 from pipeline.errors import RingletError
@@ -30,9 +29,8 @@ class _Old(msgspec.Struct):
     metadata: dict[str, Any] = {}
 
 
-def take_over(where: Paths, environ: Mapping[str, str]) -> list[str]:
-    """Take profiles and prices over; one line for people on each thing that was taken or could not be."""
-    folder = former(environ)
+def take_over(where: Paths, folder: str, environ: Mapping[str, str]) -> list[str]:
+    """Take profiles and prices over from `folder`; one line for people on each thing that was taken or could not be."""
     told = []
     rules = Rules()
     names = []

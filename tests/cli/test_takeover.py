@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.former import due
+from cli.former import due, former
 from cli.main import run
 from cli.paths import paths
 from cli.takeover import take_over
@@ -27,7 +27,7 @@ def user(tmp_path: Path) -> dict[str, str]:
 def test_former_profile_keeps_its_name_provider_and_home(user: dict[str, str]) -> None:
     """A profile becomes one of ours, with a rule for the agent home that lies in its own home."""
     where = paths(user)
-    take_over(where, user)
+    take_over(where, former(user), user)
 
     rules = Rules.load(where.profiles)
     assert rules.find("work").provider == "anthropic"
@@ -36,7 +36,7 @@ def test_former_profile_keeps_its_name_provider_and_home(user: dict[str, str]) -
 
 def test_what_could_not_be_taken_is_named(user: dict[str, str]) -> None:
     """A damaged profile stops nothing and is told with its path."""
-    told = take_over(paths(user), user)
+    told = take_over(paths(user), former(user), user)
 
     assert any("torn.json" in line for line in told)
     assert any("work" in line and line.startswith("✓") for line in told)
@@ -46,7 +46,7 @@ def test_it_happens_once(user: dict[str, str]) -> None:
     """After the first time the former folder is not looked at again."""
     where = paths(user)
     assert due(where, user)
-    take_over(where, user)
+    take_over(where, former(user), user)
 
     assert not due(where, user)
 
