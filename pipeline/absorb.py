@@ -18,7 +18,7 @@ import msgspec
 
 from pipeline.batch import Batch
 from pipeline.journal import DAY_BITS, Dimensions, listed
-from pipeline.keys import implies
+from pipeline.keys import claims_request, implies
 from pipeline.merge import HEAD, Folded, Union, entries, folded, handle, owned
 from pipeline.record import CALL, DAY_US, DIFFERENCE, RETRACTION, Rows, alias_column, cost_difference, negated_cost
 
@@ -66,8 +66,17 @@ class Changes(msgspec.Struct, kw_only=True, gc=False):
     updated: dict[int, int] = msgspec.field(default_factory=dict)
 
 
-def absorb(connection: sqlite3.Connection, dimensions: Dimensions, batch: Batch, rows: Sequence[int], *, ingested_at_us: int) -> Changes:
-    """What `rows` of the batch change."""
+def names_requests(batch: Batch, rows: Sequence[int]) -> bool:
+    """Whether some of `rows` know a reply by its request alone, so that the index must hold requests."""
+    return any(
+        claims_request(batch.key[row], batch.message_id[row], batch.request_id[row]) for row in rows if batch.message_id[row] is None
+    )
+
+
+def absorb(
+    connection: sqlite3.Connection, dimensions: Dimensions, batch: Batch, rows: Sequence[int], *, requests: bool, ingested_at_us: int
+) -> Changes:
+    """What `rows` of the batch change; `requests` says whether the index holds the requests of whole replies."""
     changes = Changes(rows=Rows(), inserted=[], identities=[])
     if not rows:
         return changes
@@ -76,7 +85,7 @@ def absorb(connection: sqlite3.Connection, dimensions: Dimensions, batch: Batch,
         rows = _unknown(connection, batch, rows)
     calls = folded(batch, rows)
     numbers = [dimensions.number(dims) for dims in batch.dims]
-    desk = _Desk(connection, dimensions, batch, calls, numbers, ingested_at_us, changes)
+    desk = _Desk(connection, dimensions, batch, calls, numbers, requests, ingested_at_us, changes)
     fresh = range(len(calls.winner)) if empty else desk.match()
     desk.insert(fresh)
     return changes
@@ -145,6 +154,7 @@ class _Desk:
         batch: Batch,
         calls: Folded,
         numbers: list[int],
+        requests: bool,
         ingested_at_us: int,
         changes: Changes,
     ) -> None:
@@ -153,6 +163,7 @@ class _Desk:
         self._batch = batch
         self._calls = calls
         self._numbers = numbers
+        self._requests = requests
         self._ingested_at_us = ingested_at_us
         self._changes = changes
         self._composed: dict[tuple[int, int], int] = {}
@@ -217,6 +228,7 @@ class _Desk:
         batch, members = self._batch, self._calls.members
         out = self._changes.identities
         add = out.append
+        requests = self._requests
         several: Sequence[int] | None
         named, all_offers, unpack = batch.aliases, batch.offers, HEAD.unpack_from
         for at, (row, key, number) in enumerate(zip(winner, rows.key, ids, strict=True)):
@@ -225,7 +237,8 @@ class _Desk:
             call = number << 1
             if len(offers) == 3 and several is None and row not in named and implies(key, offers) == 3:
                 # What `entries` gives for a whole reply, in a quarter of the time: most calls are such.
-                add((unpack(offers[1])[0], call, 0))
+                if requests:
+                    add((unpack(offers[1])[0], call, 0))
                 head, rest = unpack(offers[2])
                 if rest > 1:
                     add((head, call, rest >> 1))
@@ -233,9 +246,10 @@ class _Desk:
                     add((head, call, handle(offers[2])[1]))
                 continue
             claimed, offered = self._names(several or (row,))
-            for head, rest, claim in entries(key, claimed, offered):
-                add((head, call | claim, rest))
             follow = offers[: implies(key, offers)]
+            indexed = offered if requests else [identity for identity in offered if identity not in follow[1:2]]
+            for head, rest, claim in entries(key, claimed, indexed):
+                add((head, call | claim, rest))
             rows.aliases[at] = alias_column(
                 (identity for identity in claimed if identity != key), (identity for identity in offered if identity not in follow)
             )
@@ -426,9 +440,15 @@ class _Desk:
         claimed: dict[bytes, None] = {}
         offered: dict[bytes, None] = {}
         for position in positions:
+            # Message and request of a reply follow from its key.
+            follow: set[bytes] = set()
+            for row in self._calls.members.get(position) or (self._calls.winner[position],):
+                key, offers = self._batch.key[row], self._batch.offers[row]
+                if key in keys and implies(key, offers) > 1:
+                    follow.update(offers[:2])
             for claim, side in ((True, names[position][0]), (False, names[position][1])):
                 for identity in side:
-                    if identity in keys:
+                    if identity in keys or (not claim and identity in follow):
                         continue
                     head, rest = handle(identity)
                     has = [(call & 1, other) for call, other in found.get(head, ()) if places[call >> 1] in known]

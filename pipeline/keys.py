@@ -128,6 +128,11 @@ def _further(begun: blake2b, text: str) -> bytes:
     return digest.digest()
 
 
+def claims_request(key: bytes, message_id: str | None, request_id: str | None) -> bool:
+    """Whether a record knows its reply by nothing but the request, which no agent is known to do to this day."""
+    return message_id is None and request_id is not None and key[8:15] == _BARE
+
+
 def implied(key: bytes, message_id: str | None, request_id: str | None, tokens: Tokens) -> tuple[bytes, ...]:
     """The offers that follow from a whole reply's own columns, so that the log need not keep them.
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pipeline import durable, journal, placement, recover
-from pipeline.absorb import Changes, absorb
+from pipeline.absorb import Changes, absorb, names_requests
 from pipeline.batch import Batch, Dims
 from pipeline.errors import Damaged, Held
 from pipeline.placement import SegmentInfo
@@ -238,8 +238,11 @@ class Log:
             rows: Sequence[int] = range(len(batch))
             if refused:
                 rows = [row for row, source in enumerate(batch.source) if source not in refused]
+            requests = self._indexes_requests(batch, rows)
+            if requests is None:
+                taken, done.stale, rows = [], [reading.source_id for reading in readings], ()
             dimensions = journal.Dimensions(self._connection)
-            changes = absorb(self._connection, dimensions, batch, rows, ingested_at_us=ingested_at_us)
+            changes = absorb(self._connection, dimensions, batch, rows, requests=bool(requests), ingested_at_us=ingested_at_us)
             dimensions.store(changes.rows.dim)
             done.seq = self._number(len(changes.rows))
             seqs = range(done.seq - len(changes.rows) + 1, done.seq + 1)
@@ -251,6 +254,8 @@ class Log:
                 self._keep(changes)
                 self._heat(changes.rows, seqs)
             self._account(taken, batch, rows, changes, done, ingested_at_us)
+        if requests is None:
+            recover.write_head(self.home, self._connection)
         self._publish(staged)
         done.days = {at_us // DAY_US for at_us in changes.rows.at_us}
         return done
@@ -332,6 +337,17 @@ class Log:
             else:
                 stale.append(reading.source_id)
         return taken, stale
+
+    def _indexes_requests(self, batch: Batch, rows: Sequence[int]) -> bool | None:
+        """Whether the index holds the requests of replies; None where it does only from now on: all sources must be read again."""
+        (indexed,) = self._connection.execute("SELECT value FROM meta WHERE name = 'requests'").fetchone()
+        if indexed or not names_requests(batch, rows):
+            return bool(indexed)
+        self._connection.execute("UPDATE meta SET value = 1 WHERE name = 'requests'")
+        if self._connection.execute("SELECT 1 FROM calls LIMIT 1").fetchone() is None:
+            return True
+        self.mended += recover.adopt(self.home, self._connection, self.machine)
+        return None
 
     def _keep(self, changes: Changes) -> None:
         connection = self._connection

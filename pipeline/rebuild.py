@@ -64,8 +64,9 @@ class _Known:
 class Rebuild:
     """Takes rows, gives calls."""
 
-    def __init__(self, dimensions: Dimensions) -> None:
+    def __init__(self, dimensions: Dimensions, *, requests: bool) -> None:
         self._dimensions = dimensions
+        self._requests = requests
         self._plain: dict[bytes, tuple[int, Sequence[Any]]] = {}
         """Keys with a single row that is a call: its dimensions and itself. Most are such."""
         self._known: dict[bytes, _Known] = {}
@@ -140,7 +141,8 @@ class Rebuild:
             _, _, _, rank, owner_rank, at_us, _, *more, cost, _, _ = row
             number, since = place(at_us)
             rows.append((number, key, rank, owner_rank, dim, since, *more, None if cost is None else _text(cost)))
-            index.extend((head, number << 1 | claim, rest) for head, rest, claim in entries(key, (), offers[key]))
+            offered = offers[key] if self._requests else [*offers[key][:1], *offers[key][2:]]
+            index.extend((head, number << 1 | claim, rest) for head, rest, claim in entries(key, (), offered))
         for key, known in self._calls():
             assert known.best is not None
             number, since = place(known.at_us)

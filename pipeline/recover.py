@@ -124,11 +124,14 @@ def adopt(home: str, connection: sqlite3.Connection, machine: str) -> list[str]:
 
     durable.step("adopting")
     notes: list[str] = []
-    (epoch,) = connection.execute("SELECT value FROM meta WHERE name = 'epoch'").fetchone()
+    about = journal.meta(connection)
+    epoch = about["epoch"]
+    # What is committed is part of the log, wherever its file is.
+    publish_files(home, unpublished(connection))
     for table in ("calls", "identities", "moved", "segments", "compactions"):
         connection.execute(f"DELETE FROM {table}")
     dimensions = journal.Dimensions(connection)
-    calls = rebuild.Rebuild(dimensions)
+    calls = rebuild.Rebuild(dimensions, requests=bool(about["requests"]))
     held: dict[int, list[tuple[int, int]]] = {}
     for name in list(published_names(home, machine)):
         try:

@@ -96,8 +96,11 @@ class Reader:
 
     def commit(self, lines: Iterable[Line]) -> tuple[int, int]:
         """(new, updated)"""
+        lines = list(lines)
         after = Cursor(offset=(self._cursor.offset if self._cursor else 0) + 1)
         done = self._log.commit(batch(lines), [Reading(source_id=1, before=self._cursor, after=after)], ingested_at_us=NOON)
+        if done.stale:
+            done = self._log.commit(batch(lines), [Reading(source_id=1, before=None, after=after)], ingested_at_us=NOON)
         self._cursor = after
         return done.new, done.updated
 
@@ -138,4 +141,25 @@ def test_a_whole_reply_keeps_no_aliases_in_the_log(tmp_path_factory: pytest.Temp
     """What follows from a reply's own columns is not stored: incompressible bytes would double a row."""
     with Log.open(tmp_path_factory.mktemp("log") / "store") as log:
         Reader(log).commit([Line("m1", "r1", 1, 1, False), Line("m2", None, 1, 1, False)])
+        assert [row["aliases"] for row in log.hot_rows().to_pylist()] == [None, None]
+
+
+def test_a_reply_known_by_its_request_alone_is_found_late(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The first record that knows nothing but a request finds the reply that was recorded long before; until then no request is indexed."""
+    with Log.open(tmp_path_factory.mktemp("log") / "store") as log:
+        reader = Reader(log)
+        reader.commit([Line("m1", "r1", 1, 4, False), Line("m2", "r2", 2, 3, False)])
+        log.seal()
+
+        assert reader.commit([Line(None, "r1", 1, 1, False)]) == (0, 1)
+        assert found(log) == [(1, 4), (2, 3)]
+        assert reader.commit([Line(None, "r2", 2, 3, False), Line(None, "r3", 3, 3, False)])[0] == 1
+
+
+def test_a_better_record_of_a_reply_brings_no_alias(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The lines of one reply have the same names: the difference between them needs none."""
+    with Log.open(tmp_path_factory.mktemp("log") / "store") as log:
+        reader = Reader(log)
+        reader.commit([Line("m1", "r1", 1, 1, False)])
+        assert reader.commit([Line("m1", "r1", 1, 4, False)]) == (0, 1)
         assert [row["aliases"] for row in log.hot_rows().to_pylist()] == [None, None]
