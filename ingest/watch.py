@@ -19,9 +19,10 @@ from watchdog.observers import Observer
 
 from ingest.adapter import Adapter
 from ingest.bulk import Harvest, reap
-from ingest.discover import Found, Look, Trouble, discover
+from ingest.discover import Found, Look, Trouble, discover, looked
 from ingest.reader import QUIET_NS, Manner, Work, unchanged
 from ingest.run import ingest
+from ingest.sweep import sweep
 from pipeline.durable import file_system
 from pipeline.log import BULK_ROWS, Commit, Log
 from pipeline.sources import Cursor
@@ -31,6 +32,9 @@ POLL_S = 2.0
 """Between two sweeps where a folder cannot be watched."""
 SEAL_S = 60.0
 """After so long the oldest hot row is sealed."""
+PAUSE_S = 0.5
+"""So long nothing must have arrived before whoever follows the log is told, and that at most every `REST_S`."""
+REST_S = 3.0
 WAKE_S = 0.5
 """How soon a request to stop is noticed."""
 REMOTE = ("nfs", "cifs", "smb", "9p", "sshfs", "fuse.sshfs", "drvfs", "vboxsf", "afs", "ncp")
@@ -69,7 +73,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     warn: Callable[[str], None]
     on_arrival: Callable[[Arrived], None]
     on_quiet: Callable[[], None]
-    """Called when everything written so far is in the log and something was new."""
+    """Called in a pause after something new: the time to bring up to date what follows the log."""
     clock: Callable[[], int] = time.time_ns
 
 
@@ -88,7 +92,10 @@ class Watcher:
         self._tails: set[tuple[str, int]] = set()
         self._warned: set[str] = set()
         self._hot_since: float | None = None
-        self._news = False
+        self._news_at: float | None = None
+        self._told_at = -REST_S
+        self._walks = looked(settings.adapters, settings.environ, settings.home, settings.further).walks
+        self._last_look: list[tuple[str, int, int, int]] | None = None
 
     def run(self) -> None:
         """Catch up, then follow until asked to stop."""
@@ -109,9 +116,7 @@ class Watcher:
                     swept = time.monotonic()
                 elif hints:
                     self._follow(hints, observer)
-                if self._news and self._hints.empty():
-                    self._news = False
-                    self._settings.on_quiet()
+                self._tell_when_due()
                 self._seal_when_due()
         finally:
             observer.stop()
@@ -160,6 +165,11 @@ class Watcher:
 
     def _sweep(self, observer: Any, *, first: bool = False) -> None:
         settings = self._settings
+        # Every few seconds for months: while nothing moves, no more than the plain look.
+        plain = sweep(self._walks)
+        if plain == self._last_look:
+            return
+        self._last_look = plain
         look = discover(settings.adapters, settings.environ, settings.home, settings.further)
         for trouble in look.troubles:
             self._warn_once(trouble)
@@ -177,16 +187,23 @@ class Watcher:
             known = self._known[found.source.path]
             if not unchanged(found, known.cursor):
                 changed[found.source.path] = msgspec.structs.replace(known, found=found)
-            elif self._has_quiet_tail(found, known.cursor):
-                tails[found.source.path] = msgspec.structs.replace(known, found=found)
+            elif self._has_tail(found, known.cursor):
+                # Until it has been quiet for long enough, the next sweep must come here again.
+                self._last_look = None
+                if self._is_quiet(found):
+                    tails[found.source.path] = msgspec.structs.replace(known, found=found)
         self._read(changed, self._manner)
         self._read(tails, msgspec.structs.replace(self._manner, take_tail=True))
 
-    def _has_quiet_tail(self, found: Found, cursor: Cursor | None) -> bool:
-        """Whether an unfinished last line has been left alone for long enough to be taken for what it is; told once for each."""
+    def _has_tail(self, found: Found, cursor: Cursor | None) -> bool:
+        """Whether the file ends in an unfinished line that has not been looked at for itself yet."""
         if cursor is None or found.source.kind != "lines" or cursor.offset >= found.size:
             return False
-        if self._settings.clock() - found.mtime_ns < QUIET_NS or (found.source.path, found.size) in self._tails:
+        return (found.source.path, found.size) not in self._tails
+
+    def _is_quiet(self, found: Found) -> bool:
+        """Whether the file has been left alone for long enough to take an unfinished line for what it is; true once for each."""
+        if self._settings.clock() - found.mtime_ns < QUIET_NS:
             return False
         self._tails.add((found.source.path, found.size))
         return True
@@ -224,7 +241,7 @@ class Watcher:
 
     def _note(self, commit: Commit) -> None:
         if commit.new or commit.updated:
-            self._news = True
+            self._news_at = time.monotonic()
             if self._hot_since is None:
                 self._hot_since = time.monotonic()
 
@@ -246,6 +263,13 @@ class Watcher:
                 output=sum(batch.output[row] for row in rows),
             )
         )
+
+    def _tell_when_due(self) -> None:
+        now = time.monotonic()
+        if self._news_at is not None and now - self._news_at >= PAUSE_S and now - self._told_at >= REST_S:
+            self._news_at = None
+            self._told_at = now
+            self._settings.on_quiet()
 
     def _seal_when_due(self) -> None:
         if self._hot_since is None:

@@ -13,6 +13,7 @@ import fcntl
 import os
 import stat
 import sys
+from _thread import get_ident
 from collections.abc import Iterable
 
 from pipeline.errors import Held, RingletError
@@ -131,7 +132,8 @@ def write_new(path: str, content: bytes | memoryview) -> None:
 
 def write_over(path: str, content: bytes) -> None:
     """`path` holds either its old content or all of the new one, whatever happens."""
-    temporary = f"{path}.{os.getpid()}.new"
+    # Two threads of one process may write the same file at once, as two processes may.
+    temporary = f"{path}.{os.getpid()}.{get_ident()}.new"
     if os.path.lexists(temporary):
         fs.unlink(temporary)
     write_new(temporary, content)

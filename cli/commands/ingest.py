@@ -26,8 +26,6 @@ app = typer.Typer(pretty_exceptions_enable=False)
 LOCK = "watch.lock"
 """In the data home: held by whoever watches."""
 _START_S = 5.0
-_SNAPSHOT_S = 0.5
-"""The snapshot is written at most so often while lines arrive: each answer proves its freshness anyway."""
 
 
 @app.callback(invoke_without_command=True)
@@ -108,8 +106,6 @@ def _watch(where: Paths) -> int:
     with durable.lock(os.path.join(where.data, LOCK)), opened(where, os.environ, clock()) as store, Stopping() as stop:
         from ingest.watch import Arrived, Settings, Watcher  # 30 ms that only a watcher should pay
 
-        written = 0.0
-
         def show(arrived: Arrived) -> None:
             at = datetime.fromtimestamp(clock() / 1_000_000).astimezone()
             calls = " + ".join(
@@ -119,11 +115,8 @@ def _watch(where: Paths) -> int:
             typer.echo(f"{at:%H:%M:%S}  {arrived.agent}  {calls}  {', '.join(arrived.models)}  {tokens}")
 
         def catch_up() -> None:
-            nonlocal written
-            if time.monotonic() - written >= _SNAPSHOT_S:
-                store.now_us = clock()
-                store.refreshed(sync=False, prove=True)
-                written = time.monotonic()
+            store.now_us = clock()
+            store.refreshed(sync=False, prove=True)
 
         watcher = Watcher(
             store.log,
