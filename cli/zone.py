@@ -23,7 +23,7 @@ def machine_zone(environ: Mapping[str, str]) -> str:
                 calendar.zone(name)
             except ValueError:
                 continue
-            return name
+            return "UTC" if name == "Etc/UTC" else name
     return "UTC"
 
 

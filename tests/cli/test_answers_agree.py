@@ -1,8 +1,9 @@
 """The snapshot's answers are the views' answers: two ways of counting, one number."""
 
 import json
+import sqlite3
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from tests.cli.homes import at_home, mixed, reply, ringlet, transcript
 from views import calendar
 from views.query import Answer, Query, Row, Totals
 
+FIXTURES = Path(__file__).parents[2] / "data-fixtures"
 ZONE = "America/St_Johns"
 """Half an hour off the hour, and with clock changes: no day is a UTC day."""
 
@@ -109,3 +111,33 @@ def test_cost_modes_agree_with_the_configuration(tmp_path: Path, mode: str) -> N
     (tmp_path / "rl" / "config.toml").write_text(f'[usage]\ncost_mode = "{mode}"\n')
 
     assert json.loads(ringlet(tmp_path, "usage", "models", "--period", "all", "--json").out) == json.loads(asked)
+
+
+@pytest.fixture(scope="module")
+def fixtures(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """The logs of every fixture of every adapter, in one home."""
+    home = tmp_path_factory.mktemp("home")
+    for agent, folder in (("claude", ".claude"), ("codex", ".codex"), ("opencode", ".local/share/opencode")):
+        for case in sorted((FIXTURES / agent).iterdir()):
+            for path in sorted((case / "home").rglob("*.json*")):
+                target = home / folder / path.relative_to(case / "home")
+                target = target.with_name(f"{case.name}-{path.name}")
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(path.read_bytes())
+            for script in sorted(case.glob("*.sql")):
+                (home / folder).mkdir(parents=True, exist_ok=True)
+                with closing(sqlite3.connect(home / folder / f"{case.name}-{script.stem}")) as database:
+                    database.executescript(script.read_text())
+    ringlet(home, "usage")
+    with at_home(home), opened(paths(), {"HOME": str(home), "RINGLET_HOME": str(home / "rl"), "TZ": "UTC"}, clock()) as store:
+        store.refreshed(sync=False)
+        yield store
+
+
+@pytest.mark.parametrize("by", ["profile", "model", "provider", "agent", "day", "week", "month"])
+def test_both_say_the_same_of_every_fixture(fixtures: Store, by: str) -> None:
+    """Odd times, foreign models, logged costs, forks and retractions of three agents: the two ways of counting agree."""
+    query = Query(now_us=fixtures.now_us, today=TODAY, tz="UTC", by=by)
+
+    assert told(fixtures.snapshot.answer(query)) == told(answer_from_views(query, fixtures))
+    assert fixtures.snapshot.answer(query).totals.requests > 100
