@@ -24,6 +24,7 @@ from ingest.reader import QUIET_NS, Manner, Work, unchanged
 from ingest.run import ingest
 from ingest.sweep import sweep
 from pipeline.durable import file_system
+from pipeline.errors import Held, PartlyDone
 from pipeline.log import BULK_ROWS, Commit, Log
 from pipeline.sources import Cursor
 
@@ -110,14 +111,18 @@ class Watcher:
             while not stop():
                 hints = self._gathered()
                 now = time.monotonic()
-                overflow = (_OVERFLOW, "") in hints
-                if overflow or now - swept >= (POLL_S if self._polled else SWEEP_S):
-                    self._sweep(observer)
-                    swept = time.monotonic()
-                elif hints:
-                    self._follow(hints, observer)
-                self._tell_when_due()
-                self._seal_when_due()
+                try:
+                    if (_OVERFLOW, "") in hints or now - swept >= (POLL_S if self._polled else SWEEP_S):
+                        swept = now
+                        self._sweep(observer)
+                    elif hints:
+                        self._follow(hints, observer)
+                    self._tell_when_due()
+                    self._seal_when_due()
+                except (PartlyDone, Held) as error:
+                    # No room, or another process holds on: nothing was taken, so the next sweep reads it again.
+                    self._last_look = None
+                    self._warn_once(Trouble(path=error.where or "the log", reason=error.what))
         finally:
             observer.stop()
             logging.getLogger("watchdog").removeHandler(lost)

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import toy
@@ -13,7 +14,8 @@ from ingest import watch
 from ingest.reader import Manner
 from ingest.run import refresh
 from ingest.watch import Arrived, Settings, Watcher
-from pipeline.log import Log
+from pipeline.errors import PartlyDone
+from pipeline.log import Commit, Log
 
 
 class Following:
@@ -203,3 +205,26 @@ def test_a_watcher_and_another_run_take_each_call_once(tmp_path: Path) -> None:
         watcher.until(lambda: len(outputs(tmp_path)) == 41)
         append(log, toy.line("last", 9))
         watcher.until(lambda: outputs(tmp_path)[-1] == 9)
+
+
+def test_a_full_disk_is_waited_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a commit finds no room, one warning says so, and once there is room everything written meanwhile is read."""
+    monkeypatch.setattr(watch, "SWEEP_S", 0.2)
+    full = threading.Event()
+    commit = Log.commit
+
+    def no_room(log: Log, *arguments: Any, **options: Any) -> Commit:
+        if full.is_set():
+            raise PartlyDone("no space is left", where=log.home)
+        return commit(log, *arguments, **options)
+
+    monkeypatch.setattr(Log, "commit", no_room)
+    with following(tmp_path) as (watcher, log):
+        full.set()
+        append(log, toy.line("b", 2))
+        watcher.until(lambda: bool(watcher.warnings))
+        append(log, toy.line("c", 3))
+        time.sleep(0.5)
+        full.clear()
+        watcher.until(lambda: outputs(tmp_path) == [1, 2, 3])
+    assert len(watcher.warnings) == 1
