@@ -12,7 +12,7 @@ from cli.ask import Request, query_of, unknown
 from cli.outcomes import DONE, guarded
 from cli.paths import paths
 from ingest.sweep import sweep
-from pipeline.errors import UnknownName
+from pipeline.errors import RingletError, UnknownName
 from views import lost
 from views.matching import model_matches
 from views.query import Answer, Query
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from cli.refresh import Store
     from cli.render import Look
+
+_ATTEMPTS = 10
 
 
 def answer(request: Request) -> int:
@@ -75,32 +77,47 @@ def usage(request: Request, *, now_us: "int | None" = None) -> int:
 
 
 def _at_length(request: Request, now: int) -> int:
-    from cli.lost import remembered  # both load the log and the adapters: 60 ms
-    from cli.refresh import opened
+    from cli.refresh import opened  # the log and the adapters: 60 ms
 
     with opened(paths(), os.environ, now) as store:
-        snapshot = store.refreshed(sync=request.sync)
-        query = asked(request, snapshot, now)
-        check_names(query, snapshot, store)
-        if request.export is not None:
-            from cli.deep import export  # the frame library: 100 ms
-
-            return export(request, query, store)
-        if snapshot.answers(query):
-            answer = snapshot.answer(query)
+        store.refreshed(sync=request.sync)
+        for _ in range(_ATTEMPTS):
+            try:
+                code = _answer_with(request, store, now)
+                break
+            except Stale:
+                # Another process has put its own base there, of a log that is further on: so will this one be.
+                store.refreshed(sync=False)
         else:
-            from cli.deep import answer_from_views  # the frame library: 100 ms
-
-            answer = answer_from_views(query, store)
-        answer.as_of_us = now if request.sync else snapshot.header.as_of_us
-        answer.lost = lost.within(remembered(store), query)
-        if nothing_at_all(answer) and not request.json:
-            from cli.advice import nothing_recorded  # only who has nothing needs it
-
-            sys.stdout.write(nothing_recorded(store))
-        else:
-            show(request, answer)
+            raise RingletError("the snapshot keeps changing under the answer", where=store.paths.views, mend="run the command again")
         store.tidy()
+    return code
+
+
+def _answer_with(request: Request, store: "Store", now: int) -> int:
+    from cli.lost import remembered  # loads adapters, as the store has done by now
+
+    snapshot = store.snapshot
+    query = asked(request, snapshot, now)
+    check_names(query, snapshot, store)
+    if request.export is not None:
+        from cli.deep import export  # the frame library: 100 ms
+
+        return export(request, query, store)
+    if snapshot.answers(query):
+        answer = snapshot.answer(query)
+    else:
+        from cli.deep import answer_from_views  # the frame library: 100 ms
+
+        answer = answer_from_views(query, store)
+    answer.as_of_us = now if request.sync else snapshot.header.as_of_us
+    answer.lost = lost.within(remembered(store), query)
+    if nothing_at_all(answer) and not request.json:
+        from cli.advice import nothing_recorded  # only who has nothing needs it
+
+        sys.stdout.write(nothing_recorded(store))
+    else:
+        show(request, answer)
     return DONE
 
 

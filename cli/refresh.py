@@ -149,28 +149,22 @@ class Store:
         )
 
     def _written(self, header: snapshot.Header, known: snapshot.Snapshot | None) -> snapshot.Snapshot:
-        """The snapshot with this header on disk, counting again only what changed since the one that is there."""
+        """The snapshot with this header, also on disk, counting again only what changed since the one that is there."""
         durable.make_dirs(self.paths.views)
         changed = None
         if known is not None and _same_terms(known.header, header):
             changed = self.log.changed_days(Position(*known.header.position))
+        if known is None or changed is None:
+            return self._write_both(header, self._counted_all())
+        days = touched(self.zone, changed)
         try:
-            if known is None or changed is None:
-                self._write_both(header, self._counted_all())
-            else:
-                days = touched(self.zone, changed)
-                if known.end_day == header.first_day and all(day >= known.end_day for day in days):
-                    known.check_base()
-                    counted = self._counted(snapshot_text.open_days_of(known), days)
-                    self._write_today(header, known.base_name, known.end_day, counted)
-                else:
-                    self._write_both(header, self._counted(snapshot_text.days_of(known), days))
+            if known.end_day == header.first_day and all(day >= known.end_day for day in days):
+                known.check_base()
+                counted = self._counted(snapshot_text.open_days_of(known), days)
+                return self._write_today(header, known.base_name, known.end_day, counted)
+            return self._write_both(header, self._counted(snapshot_text.days_of(known), days))
         except snapshot.Stale:
-            self._write_both(header, self._counted_all())
-        made = snapshot.load(self.paths.views)
-        if made is None:
-            raise OSError(f"{self.paths.views}: the snapshot cannot be read back")
-        return made
+            return self._write_both(header, self._counted_all())
 
     def priced_with(self, book: books.Book) -> Days:
         """All days of the log as they cost by another price book."""
@@ -188,14 +182,19 @@ class Store:
     def _prices(self) -> Prices:
         return Prices(self.book, mode=self.config.usage.cost_mode)
 
-    def _write_both(self, header: snapshot.Header, days: Days) -> None:
+    def _write_both(self, header: snapshot.Header, days: Days) -> snapshot.Snapshot:
         text, name = snapshot_text.base_text(days, header.first_day)
         durable.write_over(os.path.join(self.paths.views, snapshot.BASE), text)
-        self._write_today(header, name, header.first_day, days)
+        return self._write_today(header, name, header.first_day, days)
 
-    def _write_today(self, header: snapshot.Header, base_name: str, end_day: int, days: Days) -> None:
+    def _write_today(self, header: snapshot.Header, base_name: str, end_day: int, days: Days) -> snapshot.Snapshot:
         text = snapshot_text.today_text(header, base_name, end_day, days)
         durable.write_over(os.path.join(self.paths.views, snapshot.TODAY), text)
+        # Not read back from the disk: another process may have put an older one there meanwhile.
+        made = snapshot.parsed(text, self.paths.views)
+        if made is None:
+            raise AssertionError("a snapshot that was just made is none")
+        return made
 
     def _zone(self) -> str:
         name = self.config.timezone or zone.machine_zone(self.environ)

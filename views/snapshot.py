@@ -172,9 +172,13 @@ def load(views: str) -> "Snapshot | None":
     """The snapshot in the folder `views`; None where there is none that this version understands."""
     try:
         with open(views + "/" + TODAY, "rb") as file:
-            text = file.read()
+            return parsed(file.read(), views)
     except OSError:
         return None
+
+
+def parsed(text: bytes, views: str) -> "Snapshot | None":
+    """The snapshot whose small file reads so and whose base lies in the folder `views`; None for anything else."""
     first, _, rest = text.partition(b"\n")
     if first != first_line(rest):
         return None
