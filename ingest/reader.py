@@ -240,7 +240,9 @@ def _lines(
     if lines.damage is not None:
         reading.seen[lines.damage] = 1
     if manner.titles and (reading.counts.bytes or lines.tail):
-        reading.sessions = adapter.sessions(place, standing.head, _ending(fd, status.st_size, standing, lines))
+        # On a further look only what is new: the rest has told all it knows.
+        head = b"" if standing.offset else standing.head
+        reading.sessions = adapter.sessions(place, head, _ending(fd, status.st_size, standing, lines))
     return reading
 
 
@@ -347,7 +349,7 @@ def _passed(stream: Readable, length: int) -> bytes:
 
 
 def _ending(fd: int, size: int, standing: Standing, lines: Lines) -> bytes:
-    """The last 64 KiB of the text; of a compressed one what the pass still holds."""
+    """The last 64 KiB of what is new in the text; of a compressed one what the pass still holds."""
     if standing.plain:
-        return identity.at(fd, max(0, size - EDGE_BYTES), EDGE_BYTES)
+        return identity.at(fd, max(standing.offset, size - EDGE_BYTES), EDGE_BYTES)
     return (lines.before + lines.tail)[-EDGE_BYTES:]
