@@ -51,7 +51,7 @@ def hot(request: Request, *, now_us: "int | None" = None) -> "int | None":
     except LookupError:
         return None
     snapshot = load(where.views)
-    if snapshot is None or not stands(snapshot, os.environ, now) or not (request.sync is False or proved(snapshot)):
+    if snapshot is None or not snapshot.header.proof or not stands(snapshot, os.environ, now) or (request.sync and not proved(snapshot)):
         return None
     try:
         query = asked(request, snapshot, now)
@@ -104,7 +104,7 @@ def _answer_with(request: Request, store: "Store", now: int) -> int:
         from cli.deep import export  # the frame library: 100 ms
 
         return export(request, query, store)
-    if snapshot.answers(query):
+    if snapshot.answers(query) and not store.shared:
         answer = snapshot.answer(query)
     else:
         from cli.deep import answer_from_views  # the frame library: 100 ms
@@ -163,6 +163,8 @@ def check_names(query: Query, snapshot: Snapshot, store: "Store") -> None:
     for name, value in query.filters().items():
         if name in ("project", "session"):
             continue  # the answer itself tells: there are too many to list
+        if store.shared:
+            continue  # another machine may know it
         known = snapshot.names(name)
         if name == "model":
             if not any(model_matches(value, model) for model in known):

@@ -19,7 +19,7 @@ from ingest.discover import Look, discover, looked
 from ingest.reader import Manner
 from ingest.run import Summary, ingest
 from ingest.sweep import sweep
-from pipeline import durable, providers
+from pipeline import durable, placement, providers
 from pipeline.log import BULK_ROWS, Log, Position
 from pipeline.profiles import Rules
 from views import calendar, snapshot, snapshot_text
@@ -72,6 +72,11 @@ class Store:
         return found
 
     @cached_property
+    def shared(self) -> bool:
+        """Whether segments of another machine lie beside this one's: the journal and hence the snapshot know nothing of them."""
+        return any(f"/machine={self.log.machine}/" not in name for name in placement.published_names(self.log.home))
+
+    @cached_property
     def look(self) -> Look:
         """What lies in the agents' homes."""
         return discover(self.adapters, self.environ, self.home, self.homes)
@@ -108,6 +113,8 @@ class Store:
                 proof = ""
         elif prove:
             proof = self._proof_of_cursors(sweep(places.walks))
+        if self.shared:
+            proof = ""
         with self.log.snapshot():
             header = self._header(places.walks, dict(places.environ), proof)
             self.snapshot = self._written(header, known)

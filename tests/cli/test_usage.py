@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from decimal import Decimal
 from pathlib import Path
 
@@ -375,3 +376,17 @@ def test_lost_history_is_told_beside_totals_and_in_none(home: Path) -> None:
         assert (
             "! Claude Code remembers at least 5M more tokens (2026-05-02) whose logs are gone.\n  They are in none of these numbers" in out
         )
+
+
+def test_segments_of_another_machine_are_in_the_answer(home: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Another machine's part of the log, copied beside this one's, is counted too; a call that both saw counts once."""
+    other = tmp_path_factory.mktemp("other")
+    transcript(other, "theirs", reply(1, "2026-05-13T09:00:00Z", input=2_000_000, output=300_000), reply(80, "2026-05-01T09:00:00Z"))
+    ringlet(other, "usage")
+    assert ringlet(other, "seal").code == 0
+    before = summary(home, "--period", "all")["total_requests"]
+    shutil.copytree(other / "rl" / "events", home / "rl" / "events", dirs_exist_ok=True)
+    transcript(home, "later", reply(81, "2026-05-13T11:30:00Z"))
+
+    for options in ((), ("--no-sync",)):
+        assert summary(home, "--period", "all", *options)["total_requests"] == before + 2  # type: ignore[operator]
