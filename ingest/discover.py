@@ -13,6 +13,9 @@ from ingest.adapter import Adapter, Home, Pattern
 from ingest.sweep import merged, place, sweep
 from pipeline.sources import Source
 
+_LOOSE = ("**/*.jsonl", "**/*.jsonl.zst", "**/*.jsonl.gz")
+_NEVER = ("history.jsonl", "session_index.jsonl")
+
 
 class Found(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One file that an adapter reads, as the sweep saw it."""
@@ -84,6 +87,23 @@ def under(adapter: Adapter[Any], root: str, troubles: list[Trouble]) -> Iterator
             source = Source(path=path, agent=adapter.agent, root=root, kind=pattern.kind)
             yield Found(source=source, pattern=pattern, inode=inode, size=size, mtime_ns=mtime_ns)
         troubles.extend(Trouble(path=path, reason=reason) for path, reason in trouble)
+
+
+def loose(adapter: Adapter[Any], path: str, troubles: list[Trouble]) -> Iterator[Found]:
+    """Line files in a folder that is laid out in no way the agent knows (or the file itself): somebody copied them together.
+
+    Prompt histories lie beside logs and are never read.
+    """
+    pattern = next((pattern for pattern in adapter.patterns if pattern.kind == "lines"), None)
+    if pattern is None:
+        return
+    root = path if os.path.isdir(path) else os.path.dirname(path)
+    trouble: list[tuple[str, str]] = []
+    for found, inode, size, mtime_ns in sweep([place(root, glob, journalled=False) for glob in _LOOSE], trouble):
+        if path in (root, found) and os.path.basename(found) not in _NEVER:
+            source = Source(path=found, agent=adapter.agent, root=root, kind="lines")
+            yield Found(source=source, pattern=pattern, inode=inode, size=size, mtime_ns=mtime_ns)
+    troubles.extend(Trouble(path=path, reason=reason) for path, reason in trouble)
 
 
 def looked(adapters: Sequence[Adapter[Any]], environ: Mapping[str, str], home: str, further: Mapping[str, Sequence[str]] = {}) -> Looked:

@@ -18,7 +18,7 @@ from cli.refresh import Store, opened
 from cli.stopping import Stopping
 from ingest import registry
 from ingest.adapter import Adapter
-from ingest.discover import Look, homes, under
+from ingest.discover import Look, homes, loose, under
 from ingest.reader import Manner
 from ingest.run import Share, Summary, ingest
 from pipeline import durable
@@ -123,9 +123,11 @@ def _within(adapter: Adapter[Any], asked: str) -> Look:
             for found in under(adapter, home, look.troubles)
             if found.source.path == asked or (found.source.path + "/").startswith(asked + "/")
         ]
-        if look.found or home == os.path.dirname(home):
+        if look.found:
             return look
         home = os.path.dirname(home)
+    look = Look()
+    look.found = list(loose(adapter, asked, look.troubles))
     return look
 
 

@@ -88,6 +88,19 @@ def test_a_file_or_folder_inside_a_home_can_be_imported(home: Path, capsys: pyte
     assert calls(home) == 3
 
 
+@pytest.mark.parametrize("asked", ["backup", "backup/s-9.jsonl"])
+def test_loose_log_files_can_be_imported(home: Path, asked: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever has nothing but log files in a folder names it, or one of them; a prompt history beside them is never read."""
+    folder = home / "backup"
+    folder.mkdir()
+    (folder / "s-9.jsonl").write_text(reply(9))
+    (folder / "history.jsonl").write_text(reply(8))
+
+    assert run(["import", "claude", "--from", str(home / asked)]) == 0
+    assert "Read 1 event from ~/backup" in capsys.readouterr().out
+    assert calls(home) == 1
+
+
 def test_a_dry_run_keeps_nothing(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`--dry-run` says what would be read and cost; afterwards there is no store and no profile."""
     assert run(["import", "claude", "--to", "work", "--dry-run"]) == 0
