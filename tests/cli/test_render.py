@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,7 +18,7 @@ TODAY = calendar.day_of(2026, 5, 13)
 CENT = ATTO // 100
 
 
-def answer(by: str, *rows: Row, totals: Totals | None = None, **options: object) -> Answer:
+def answer(by: str, *rows: Row, totals: Totals | None = None, **options: Any) -> Answer:
     query = Query(
         now_us=TODAY * calendar.DAY_US,
         today=TODAY,
@@ -28,7 +29,7 @@ def answer(by: str, *rows: Row, totals: Totals | None = None, **options: object)
         first_day=TODAY,
         last_day=TODAY,
         **options,
-    )  # type: ignore[arg-type]
+    )
     return Answer(query, totals or Totals(), list(rows), [], last_day=None, as_of_us=TODAY * calendar.DAY_US)
 
 

@@ -1,6 +1,8 @@
 """The snapshot's two files: what is written comes back, whatever the names, and nothing else is believed."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -20,7 +22,7 @@ CELLS = st.dictionaries(
 )
 
 
-def day(cells: dict[tuple[str, str, str | None, str | None, str], tuple[int, ...]], session: str = "s") -> Day:
+def day(cells: Mapping[Any, tuple[int, ...]], session: str = "s") -> Day:
     made = Day()
     for combo, numbers in cells.items():
         made.cells[combo] = list(numbers)
@@ -56,9 +58,7 @@ def write(folder: Path, days: dict[int, Day], made: Header | None = None) -> Sna
 
 @settings(deadline=None)
 @given(days=st.dictionaries(st.integers(END - 3, END + 1), CELLS.filter(bool)))
-def test_days_come_back_as_they_were(
-    tmp_path_factory: pytest.TempPathFactory, days: dict[int, dict[tuple[str, str, str | None, str | None, str], tuple[int, ...]]]
-) -> None:
+def test_days_come_back_as_they_were(tmp_path_factory: pytest.TempPathFactory, days: dict[int, dict[Any, tuple[int, ...]]]) -> None:
     """Whatever names and numbers a day holds, closed or open: reading gives what was written."""
     made = {number: day(cells) for number, cells in days.items()}
     found = days_of(write(tmp_path_factory.mktemp("views"), made))
