@@ -27,7 +27,9 @@ _BARE = bytes(7)
 _WHOLE = _BARE + b"\1"
 _PART = _BARE + b"\0"
 # A large import makes millions of digests; going on from a digest that has taken the kind in is twice as fast as starting one.
-_MESSAGE, _PROMPT, _REQUEST, _CALL = (blake2b(b"anthropic.%b\x1f" % kind, digest_size=16) for kind in (b"message", b"prompt", b"request", b"call"))
+_MESSAGE, _PROMPT, _REQUEST, _CALL = (
+    blake2b(b"anthropic.%b\x1f" % kind, digest_size=16) for kind in (b"message", b"prompt", b"request", b"call")
+)
 _FACTS = blake2b(digest_size=5)
 
 

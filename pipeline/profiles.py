@@ -88,7 +88,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
         raise UnknownName(f"no profile {name!r}; there are: {', '.join(self.names())}", mend="ringlet profiles list shows them")
 
     def profile_of(self, agent: str, root: str | None, project: str | None, own: str | None = None) -> str:
-        """Name of the profile that a call belongs to: what its source itself knows (`own`), else the first rule that matches, else `default`."""
+        """The profile that a call belongs to: what its source itself knows (`own`), else the first rule that matches, else `default`."""
         if own is not None:
             return own
         for rule in self.rules:
