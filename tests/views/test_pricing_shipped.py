@@ -10,7 +10,7 @@ import pytest
 
 from tests.views.pricing_rows import day
 from views.pricing import build, listing
-from views.pricing.book import SHIPPED, newest, open_book
+from views.pricing.book import SHIPPED, entries, newest, open_book
 from views.pricing.cost import Rates, Shape, cost, resolve
 from views.pricing.money import dollars
 
@@ -109,6 +109,31 @@ def test_shipped_file_is_what_the_builder_makes() -> None:
 
 
 @pytest.mark.skipif(not HISTORY.exists(), reason="the price history lies beside a checkout only")
+@pytest.mark.parametrize(
+    ("provider", "prefix"),
+    [
+        ("vertex_ai", "vertex_ai/"),
+        ("google-vertex", "vertex_ai/"),
+        ("google-vertex-anthropic", "vertex_ai/"),
+        ("azure", "azure/"),
+        ("amazon-bedrock", "bedrock/"),
+        ("google", "gemini/"),
+        ("xai", "xai/"),
+        ("moonshotai", "moonshot/"),
+        ("github-copilot", "github_copilot/"),
+        ("alibaba", "dashscope/"),
+    ],
+)
+def test_a_provider_and_the_rest_of_a_name_find_that_listing(provider: str, prefix: str) -> None:
+    """What a provider lists is what its calls pay, whoever made the model: not the maker's own price."""
+    listed = [entry.name for entry in entries(Path(SHIPPED).read_bytes(), "shipped") if entry.name.startswith(prefix)]
+    found = {name: resolve(BOOK, Shape(provider, name.removeprefix(prefix), day("2026-11-01"))) for name in listed}
+
+    assert listed
+    assert [name for name, price in found.items() if price is not None and price.row != name] == []
+    assert [name for name, price in found.items() if price is None] == []
+
+
 def test_every_plain_rate_of_the_history_is_in_the_book() -> None:
     """For each model's newest believed listing, input, output and cache rates are the listed decimals, rounded past the 18th place."""
     names = {

@@ -14,26 +14,31 @@ if TYPE_CHECKING:
 NOT_MODELS = frozenset(("", "<synthetic>", "synthetic", "unknown", "auto", "default", "inherit", "none", "null"))
 """Names that agents write where no model answered, or where a router chose one without saying which."""
 
+_VERTEX_MAKERS = ("anthropic", "mistral", "llama", "qwen", "openai", "deepseek", "zai", "moonshot", "minimax", "ai21")
+_VERTEX = ("vertex_ai", "vertex_ai-language-models", *(f"vertex_ai-{maker}_models" for maker in _VERTEX_MAKERS))
+"""The price list names Vertex after the maker of each model."""
+
 _ROWS = {
     "alibaba": ("dashscope/", ("dashscope",)),
     "amazon-bedrock": ("bedrock/", ("bedrock", "bedrock_converse", "bedrock_mantle")),
     "anthropic": ("", ("anthropic",)),
-    "azure": ("azure/", ("azure", "azure_ai", "azure_text")),
+    "azure": ("azure/", ("azure", "azure_ai", "azure_anthropic", "azure_text")),
     "bedrock": ("bedrock/", ("bedrock", "bedrock_converse", "bedrock_mantle")),
     "fireworks": ("fireworks_ai/", ("fireworks_ai",)),
     "fireworks-ai": ("fireworks_ai/", ("fireworks_ai",)),
     "gemini": ("gemini/", ("gemini",)),
     "github-copilot": ("github_copilot/", ("github_copilot",)),
     "google": ("gemini/", ("gemini",)),
-    "google-vertex": ("vertex_ai/", ("vertex_ai", "vertex_ai-language-models", "vertex_ai-anthropic_models")),
-    "google-vertex-anthropic": ("vertex_ai/", ("vertex_ai-anthropic_models",)),
+    "google-vertex": ("vertex_ai/", _VERTEX),
+    "google-vertex-anthropic": ("vertex_ai/", _VERTEX),
     "moonshotai": ("moonshot/", ("moonshot",)),
     "openai": ("", ("openai", "text-completion-openai")),
     "opencode-go": ("opencode_go/", ("opencode_go",)),
     "together": ("together_ai/", ("together_ai",)),
     "togetherai": ("together_ai/", ("together_ai",)),
     "vercel": ("vercel_ai_gateway/", ("vercel_ai_gateway",)),
-    "vertex": ("vertex_ai/", ("vertex_ai", "vertex_ai-language-models", "vertex_ai-anthropic_models")),
+    "vertex": ("vertex_ai/", _VERTEX),
+    "vertex_ai": ("vertex_ai/", _VERTEX),
     "zhipuai": ("zai/", ("zai",)),
 }
 """Provider as ringlet knows it: how the price list prefixes its models' names, and what it calls the provider; others go by their names."""
