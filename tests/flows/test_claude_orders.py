@@ -17,7 +17,7 @@ from ingest.discover import under
 from pipeline.batch import OWNER_FIELDS, Batch
 from pipeline.events import UsageEvent
 from pipeline.log import Log
-from pipeline.sources import Source
+from pipeline.sources import Cursor, Reading, Source
 from tests.contracts.model import COUNTERS, EPOCH, calls_of
 
 FIXTURES = Path(__file__).parents[2] / "data-fixtures" / "claude"
@@ -85,8 +85,17 @@ def logged(portions: Sequence[Sequence[Sighting]]) -> list[Call]:
     with tempfile.TemporaryDirectory() as home, Log.open(Path(home) / "store") as log:
         numbers = log.register([Source(path=path, agent="claude", root="/home/ada/.claude") for path in paths])
         for portion in portions:
-            log.commit(batch_of(portion, numbers), [], ingested_at_us=1)
+            committed(log, batch_of(portion, numbers), sorted({numbers[path] for _, path in portion}))
         return sorted(stored(log))
+
+
+def committed(log: Log, batch: Batch, sources: Sequence[int]) -> None:
+    """Commit as ingest does: sources that the log calls stale are read again, and here say the same again."""
+    while True:
+        cursors = {source.id: source.cursor for source in log.sources()}
+        readings = [Reading(source_id=number, before=cursors[number], after=cursors[number] or Cursor()) for number in sources]
+        if not log.commit(batch, readings, ingested_at_us=1).stale:
+            return
 
 
 def stored(log: Log) -> Iterable[Call]:
