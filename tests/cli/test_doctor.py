@@ -127,6 +127,22 @@ def test_views_that_differ_from_the_log_are_damage(home: Path) -> None:
     assert "ringlet views rebuild --full" in {finding["mend"] for finding in found["findings"]}
 
 
+def test_another_machines_log_is_no_damage(home: Path) -> None:
+    """Two machines that saw the same calls: the views count each once, this machine's journal knows nothing of it, and nothing is wrong."""
+    other = home / "other"
+    mixed(other)
+    transcript(other, "six", reply(60, "2026-05-13T09:00:00Z", session="s6"))
+    ringlet(other, "usage")
+    with Log.open(other / "rl") as log:
+        log.seal()
+    shutil.copytree(other / "rl" / "events", home / "rl" / "events", dirs_exist_ok=True)
+    ringlet(home, "views", "rebuild", "--full")
+
+    code, found = report(home)
+    assert (code, areas(found, "damage"), "machines" in areas(found, "note")) == (1, set(), True)
+    assert json.loads(ringlet(home, "usage", "--by", "project", "--period", "all", "--json").out)["total_requests"] == 12
+
+
 def test_stray_file_among_the_segments_is_named(home: Path) -> None:
     """Other programs read whatever lies under events/: what is no segment is a warning with its path."""
     stray = segment(home).with_name("notes.txt")
