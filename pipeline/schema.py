@@ -4,14 +4,14 @@ Decides how rows become an Arrow table. The meaning of each column is in `docs/p
 another.
 """
 
+import sys
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 from decimal import Decimal
-from itertools import accumulate
+from itertools import accumulate, chain
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pipeline.batch import Dims
 from pipeline.record import KINDS, Rows
@@ -116,12 +116,32 @@ def _array(name: str, values: list[Any], kind: pa.DataType, places: pa.Array | N
     if not nested:
         made = _plain(values, kind)
     elif name == "logged_cost_usd":
-        made = pa.array([None if text is None else money(text) for text in values], kind)
+        made = _decimals(values)
     elif name == "extra":
-        made = pa.array([None if pairs is None else list(pairs.items()) for pairs in values], kind)
+        pairs = [() if extra is None else extra.items() for extra in values]
+        texts = [_plain(list(column), _TEXT) for column in zip(*chain.from_iterable(pairs), strict=True)]
+        entries = pa.StructArray.from_arrays(texts, fields=[kind.key_field, kind.item_field])
+        made = _listed(values, pairs, entries, kind)
     else:
-        made = pa.array(values, kind)
+        lists = [() if aliases is None else aliases for aliases in values]
+        made = _listed(values, lists, _plain(list(chain.from_iterable(lists)), _BINARY), kind)
     return made if places is None else made.take(places)
+
+
+def _decimals(values: list[str | None]) -> pa.Array:
+    scaled = [b"\0" * 16 if text is None else int(money(text).scaleb(18)).to_bytes(16, sys.byteorder, signed=True) for text in values]
+    return pa.Array.from_buffers(MONEY, len(values), [_present(values), pa.py_buffer(b"".join(scaled))])
+
+
+def _listed(values: list[Any], lists: Sequence[Sized], entries: pa.Array, kind: pa.DataType) -> pa.Array:
+    """Lists, or maps, of `entries`; where `values` has None, there is none."""
+    ends = array("i", accumulate(map(len, lists), initial=0))
+    return pa.Array.from_buffers(kind, len(values), [_present(values), pa.py_buffer(ends)], children=[entries])
+
+
+def _present(values: list[Any]) -> pa.Buffer:
+    """Which of the values are not None, as Arrow's bitmap."""
+    return _flags([value is not None for value in values]).buffers()[1]
 
 
 def _constant(value: Any, kind: pa.DataType, count: int) -> pa.Array:
@@ -130,20 +150,18 @@ def _constant(value: Any, kind: pa.DataType, count: int) -> pa.Array:
 
 def _plain(values: list[Any], kind: pa.DataType) -> pa.Array:
     """The values as an array, from buffers: `pa.array` first imports pandas where there is one, which takes longer than a whole import."""
-    missing = None in values
-    if missing:
-        present = _flags([value is not None for value in values])
+    present = None
+    if None in values:
+        present = _present(values)
         filler: Any = 0 if kind in (_COUNT, _INSTANT, _FLAG) else "" if kind == _TEXT else b""
         values = [filler if value is None else value for value in values]
     if kind == _FLAG:
-        made = _flags(values)
-    elif kind in (_COUNT, _INSTANT):
-        made = integers(values, kind)
-    else:
-        parts = [value.encode() for value in values] if kind == _TEXT else values
-        ends = array("i", accumulate(map(len, parts), initial=0))
-        made = pa.Array.from_buffers(kind, len(parts), [None, pa.py_buffer(ends), pa.py_buffer(b"".join(parts))])
-    return pc.if_else(present, made, pa.nulls(len(values), kind)) if missing else made
+        return pa.Array.from_buffers(kind, len(values), [present, _flags(values).buffers()[1]])
+    if kind in (_COUNT, _INSTANT):
+        return pa.Array.from_buffers(kind, len(values), [present, pa.py_buffer(array("q", values))])
+    parts = [value.encode() for value in values] if kind == _TEXT else values
+    ends = array("i", accumulate(map(len, parts), initial=0))
+    return pa.Array.from_buffers(kind, len(parts), [present, pa.py_buffer(ends), pa.py_buffer(b"".join(parts))])
 
 
 def integers(values: Sequence[int], kind: pa.DataType = _COUNT) -> pa.Array:
