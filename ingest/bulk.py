@@ -38,6 +38,12 @@ class Harvest(msgspec.Struct, kw_only=True, gc=False):
     readings: list[Reading] = msgspec.field(default_factory=list)
     troubles: dict[int, str] = msgspec.field(default_factory=dict)
 
+    def extend(self, other: "Harvest") -> None:
+        """Take in what further sources gave."""
+        self.batch.extend(other.batch)
+        self.readings.extend(other.readings)
+        self.troubles.update(other.troubles)
+
 
 def read_all(
     work: Sequence[Work],
@@ -65,7 +71,7 @@ def read_all(
         for part in _rounds(ordered):
             told = None if progress is None else _from(progress, before)
             if workers > 1 and len(part) > 1:
-                yield from _shared(part, adapters, manner, folds, min(workers, len(part)) - 1, told)
+                yield from _gathered(_shared(part, adapters, manner, folds, min(workers, len(part)) - 1, told))
             else:
                 yield from reap(part, adapters, manner, told, folds)
             before += sum(map(due, part))
@@ -123,6 +129,23 @@ def reap(
             break
     if harvest.readings or harvest.troubles:
         yield harvest
+
+
+def _gathered(harvests: Iterable[Harvest]) -> Iterator[Harvest]:
+    """The harvests, as few as full batches allow: what one commit holds need not be matched with what another has just written."""
+    held: Harvest | None = None
+    for harvest in harvests:
+        if held is None:
+            held = harvest
+        elif len(held.batch) + len(harvest.batch) <= BATCH_ROWS:
+            held.extend(harvest)
+        else:
+            yield held
+            held = harvest
+        # Tens of megabytes, which the next one needs.
+        del harvest
+    if held is not None:
+        yield held
 
 
 def _rounds(work: Sequence[Work]) -> Iterator[Sequence[Work]]:

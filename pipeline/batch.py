@@ -78,6 +78,15 @@ class Batch(msgspec.Struct, kw_only=True, gc=False):
     def __len__(self) -> int:
         return len(self.key)
 
+    def extend(self, other: "Batch") -> None:
+        """Append all that `other` holds."""
+        rows, dims = len(self), len(self.dims)
+        for name in _COLUMNS:
+            getattr(self, name).extend(getattr(other, name))
+        self.dim.extend([dims + number for number in other.dim])
+        self.aliases.update((rows + row, aliases) for row, aliases in other.aliases.items())
+        self.extra.update((rows + row, extra) for row, extra in other.extra.items())
+
     def add(
         self, events: Iterable[UsageEvent], *, root: str | None, source: int, offset: int, length: int, origin: Origin = "transcript"
     ) -> None:
@@ -111,6 +120,10 @@ class Batch(msgspec.Struct, kw_only=True, gc=False):
             self.length.append(length)
             if event.extra:
                 self.extra[row] = event.extra
+
+
+_COLUMNS = tuple(name for name in Batch.__struct_fields__ if name not in ("dim", "aliases", "extra"))
+"""What two batches, one after the other, need no numbers changed in."""
 
 
 def dims_of(event: UsageEvent, *, root: str | None, origin: Origin = "transcript") -> Dims:
