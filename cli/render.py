@@ -252,7 +252,8 @@ def _notes(answer: Answer, look: Look) -> str:
     if totals.unbilled_requests:
         calls = "1 call is" if totals.unbilled_requests == 1 else f"{count(totals.unbilled_requests)} calls are"
         notes.append(f"- {calls} not billed per token (local or managed provider) and without cost.")
-        notes.append("  Which: ringlet usage providers. Declare one as metered: ringlet providers list.")
+        notes.append("  Which: ringlet usage providers. If one does bill per token, say so in")
+        notes.append('  config.toml: [providers.NAME] billing = "metered".')
     if answer.lost is not None:
         tokens, start, end = answer.lost
         days = calendar.iso_day(start) + (f" to {calendar.iso_day(end)}" if end > start else "")
