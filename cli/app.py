@@ -208,16 +208,22 @@ def look(request: Request) -> "Look":
     from cli.render import NARROW, Look
 
     terminal = sys.stdout.isatty()
-    width = NARROW
-    if os.environ.get("COLUMNS", "").isdigit():
-        width = max(int(os.environ["COLUMNS"]), 20)
-    elif terminal:
+    width = _columns_told()
+    if not width and terminal:
         try:
-            width = os.get_terminal_size(sys.stdout.fileno()).columns or NARROW
+            width = os.get_terminal_size(sys.stdout.fileno()).columns
         except OSError:
-            width = NARROW
+            width = 0
     color = terminal and request.color and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    return Look(width=width, color=color, classes=request.classes)
+    return Look(width=width or NARROW, color=color, classes=request.classes)
+
+
+def _columns_told() -> int:
+    """The width that the environment states; 0 where it states none."""
+    try:
+        return max(int(os.environ.get("COLUMNS", "")), 0)
+    except ValueError:
+        return 0
 
 
 def _day_in(tz: str, now_us: int) -> int:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from cli.app import look
+from cli.ask import Request
 from tests.cli.homes import mixed, reply, ringlet, transcript
 
 
@@ -181,6 +183,7 @@ def test_missing_prices_are_marked_and_explained(home: Path) -> None:
 
     assert "* 1 call has no known price and no cost here (mystery-9).\n  Why: ringlet prices show mystery-9." in out
     assert "- 1 call is not billed per token (local or managed provider)" in out
+    assert 'config.toml: [providers.NAME] billing = "metered".' in out
 
 
 def test_unknown_cost_is_null_in_json_and_a_dash_in_tables(home: Path) -> None:
@@ -390,3 +393,11 @@ def test_segments_of_another_machine_are_in_the_answer(home: Path, tmp_path_fact
 
     for options in ((), ("--no-sync",)):
         assert summary(home, "--period", "all", *options)["total_requests"] == before + 2  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(("told", "width"), [("120", 120), ("0", 80), ("-5", 80), ("wide", 80), ("²", 80)])
+def test_the_environment_may_state_the_width(monkeypatch: pytest.MonkeyPatch, told: str, width: int) -> None:
+    """COLUMNS is the width where it is a number above zero; anything else states none, and what is no terminal has 80 columns."""
+    monkeypatch.setenv("COLUMNS", told)
+
+    assert look(Request()).width == width
