@@ -3,11 +3,12 @@
 Decides names, defaults and bounds of the settings. What they mean is decided where they are used.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
 from pipeline.errors import RingletError
+from views import calendar
 
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 
@@ -77,9 +78,40 @@ def load(path: str) -> Config:
         return Config()
     try:
         # A price is money: keep the digits as they are written instead of a binary fraction of them.
-        return msgspec.convert(_toml(text), Config, strict=True)
-    except (msgspec.ValidationError, ValueError) as error:
-        raise RingletError(str(error), where=path, mend="mend the file; docs/configuration.md lists the settings") from None
+        config = msgspec.convert(_toml(text), Config, strict=True)
+    except msgspec.ValidationError as error:
+        raise _wrong(path, f"{error}{_valid(str(error))}") from None
+    except ValueError as error:
+        raise _wrong(path, str(error)) from None
+    if config.timezone is not None:
+        try:
+            calendar.zone(config.timezone)
+        except ValueError as error:
+            raise _wrong(path, f"timezone: {error}; it takes an IANA name such as Europe/Berlin or UTC") from None
+    return config
+
+
+def _wrong(path: str, what: str) -> RingletError:
+    return RingletError(what, where=path, mend="mend the file; docs/configuration.md lists the settings")
+
+
+def _valid(message: str) -> str:
+    """The values, or the names of settings, that are valid where a message of msgspec's says that one is not; empty where any is."""
+    import msgspec.inspect as types  # only a mistake needs it
+
+    place = message.partition("`$")[2].rstrip("`")
+    kind: Any = types.type_info(Config)
+    for part in place.replace("[...]", ".*").split(".")[1:]:
+        if isinstance(kind, types.StructType):
+            kind = next(field.type for field in kind.fields if field.encode_name == part)
+        elif isinstance(kind, types.DictType):
+            kind = kind.value_type
+    valid: tuple[object, ...] = ()
+    if isinstance(kind, types.LiteralType):
+        valid = kind.values
+    elif isinstance(kind, types.StructType) and "unknown field" in message:
+        valid = tuple(field.encode_name for field in kind.fields)
+    return f"; valid: {', '.join(map(str, valid))}" if valid else ""
 
 
 def _toml(text: bytes) -> object:

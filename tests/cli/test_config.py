@@ -29,15 +29,17 @@ def test_prices_keep_their_digits(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "named"),
     [
-        ("weekstart = 'monday'", "weekstart"),
-        ("week_start = 'someday'", "week_start"),
-        ("[usage]\ncost_policy = 'free'", "cost_policy"),
-        ("[providers.x]\nbilling = 'maybe'", "billing"),
+        ("weekstart = 'monday'", "weekstart.*valid: timezone, week_start, "),
+        ("[usage]\ncost = 'free'", "cost.*valid: cost_policy, cost_mode"),
+        ("week_start = 'someday'", "week_start.*valid: .*sunday"),
+        ("[usage]\ncost_policy = 'free'", "cost_policy.*valid: .*self-only"),
+        ("[providers.x]\nbilling = 'maybe'", "billing.*valid: .*managed"),
+        ("timezone = 'Mars/Olympus'", "timezone.*Mars/Olympus.*IANA"),
         ("week_start = ", "Invalid value"),
     ],
 )
 def test_mistakes_are_named_with_the_file(tmp_path: Path, text: str, named: str) -> None:
-    """An unknown setting or a wrong value is an error that says which, never ignored."""
+    """An unknown setting or a wrong value is an error that says which and what would be valid; it is never ignored."""
     with pytest.raises(RingletError, match=named) as error:
         load(written(tmp_path, text))
     assert "config.toml" in str(error.value)
