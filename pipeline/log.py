@@ -288,7 +288,7 @@ class Log:
         """Make the journal's calls anew from the log, under a new epoch; what happened, in sentences. All sources will be read again."""
         with self._transaction(), _uncollected(BULK_ROWS):
             notes = recover.adopt(self.home, self._connection, self.machine)
-        recover.write_head(self.home, self._connection)
+            recover.write_head(self.home, self._connection)
         return notes
 
     def compact(self, today: date) -> list[SegmentInfo]:
@@ -383,6 +383,7 @@ class Log:
     def _recorded(self, made: list[SegmentInfo]) -> list[SegmentInfo]:
         for one in made:
             recover.record(self._connection, one, published=False)
+        recover.write_head(self.home, self._connection)
         return made
 
     def _publish(self, made: Sequence[SegmentInfo]) -> list[SegmentInfo]:

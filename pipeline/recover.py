@@ -24,7 +24,11 @@ _decode_sums = msgspec.msgpack.Decoder(dict[str, int]).decode
 
 
 def write_head(home: str, connection: sqlite3.Connection) -> None:
-    """`log.head` says how far the journal has come."""
+    """`log.head` says how far the journal has come.
+
+    Call it inside the transaction, before any file of that transaction shows in `events/`: were it to come later, an older journal that is put
+    back in between would not be told from the present one, and would take the same records again. A head that is too high costs one listing.
+    """
     about = journal.meta(connection)
     durable.write_over(os.path.join(home, HEAD), f"{about['machine']} {about['epoch']} {about['seq']}\n".encode())
 
@@ -65,7 +69,6 @@ def publish_committed(home: str, path: str, connection: sqlite3.Connection, name
         publish_files(home, names)
     with journal.transaction(connection, path):
         connection.executemany("UPDATE segments SET published = 1 WHERE name = ?", [(name,) for name in names])
-    write_head(home, connection)
     durable.step("publish_noted")
 
 
@@ -101,7 +104,7 @@ def _agree(home: str, path: str, connection: sqlite3.Connection, head: tuple[str
         if unknown:
             notes = adopt(home, connection, machine)
             notes.insert(0, f"{len(unknown)} segments were unknown to the journal; it was rebuilt from the log")
-    write_head(home, connection)
+        write_head(home, connection)
     return notes
 
 

@@ -2,12 +2,14 @@
 
 import os
 import shutil
+import signal
 import sqlite3
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 
+from pipeline import durable
 from pipeline.check import repair
 from pipeline.errors import Held
 from pipeline.log import Log
@@ -68,6 +70,31 @@ def test_restored_older_journal_is_noticed(tmp_path: Path) -> None:
         feed = Feed(log)
         assert feed.cursor is None
         assert feed.commit(Sighting(key="a"), Sighting(key="b"), Sighting(key="c")).new == 1
+
+
+def test_older_journal_is_noticed_after_a_crash_while_publishing(tmp_path: Path) -> None:
+    """A segment that had just shown in the log when its writer died is known to be newer than a journal that is then put back."""
+    store = tmp_path / "store"
+    with Log.open(store) as log:
+        Feed(log).commit(Sighting(key="a"))
+        log.seal()
+    shutil.copy(store / "journal.db", tmp_path / "copy")
+    child = os.fork()
+    if child == 0:
+        durable._fault = "published:1"
+        with Log.open(store) as log:
+            Feed(log).commit(Sighting(key="a"), Sighting(key="b"))
+            log.seal()
+        os._exit(0)
+    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+    lose_journal(store)
+    shutil.copy(tmp_path / "copy", store / "journal.db")
+
+    with Log.open(store) as log:
+        assert log.mended
+        assert Feed(log).commit(Sighting(key="a"), Sighting(key="b")).new == 0
+        log.seal()
+        assert sums(every_row(log)) == {("requests",): 2, ("input",): 20, ("output",): 10}
 
 
 def test_damaged_journal_is_laid_aside(tmp_path: Path) -> None:
