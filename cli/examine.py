@@ -14,6 +14,7 @@ from typing import Literal
 
 import msgspec
 
+from cli.escaped import escaped
 from cli.lost import lost_days, lost_models, lost_threads, sum_of
 from cli.paths import Paths
 from cli.refresh import Store
@@ -297,5 +298,5 @@ def _gone(known: str, where: str) -> Finding:
 
 
 def _shown(path: str) -> str:
-    """A path as text that a terminal shows safely."""
-    return "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in os.fsencode(path).decode("utf-8", "replace"))
+    """A path as text: bytes that are none stand as U+FFFD, and what a terminal would act on as an escape."""
+    return escaped(os.fsencode(path).decode("utf-8", "replace"))

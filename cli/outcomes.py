@@ -35,6 +35,7 @@ _CODES: "Mapping[str, int]" = {
 }
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_SHUT = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR)
 
 _STATUSES: "Mapping[int, int]" = {
     DONE: 200,
@@ -58,28 +59,45 @@ def code_of(error: BaseException) -> int:
 
 
 def guarded(work: "Callable[[], int]") -> int:
-    """The exit code of `work`; a failure that has a name is one line on standard error."""
+    """The exit code of `work`; a failure that has a name is one line on standard error. A reader of the output that has gone is none."""
     try:
-        return work()
+        code = work()
+        if sys.stdout is not None:
+            # Here, and not at the interpreter's end, where it would be a failure that nobody can catch.
+            sys.stdout.flush()
+        return code
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has seen enough; the interpreter must not complain when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _let_go()
         return DONE
     except (RingletError, OSError, MemoryError) as error:
-        return _report(error)
+        code = _report(error)
+        try:
+            sys.stdout.flush()
+        except OSError:
+            _let_go()
+        return code
+
+
+def _let_go() -> None:
+    """Write to nowhere what standard output did not take: the interpreter would try again at its end, and complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _report(error: "RingletError | OSError | MemoryError") -> int:
+    from cli.escaped import escaped  # only a failure needs it
+
     if isinstance(error, OSError):
         # A library's text may quote what it was given; the reason and the path are enough to act on.
-        where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, (str, bytes)) else ""
+        where = f"{escaped(os.fsdecode(error.filename))}: " if isinstance(error.filename, (str, bytes)) else ""
         full = error.errno in _FULL
         mend = "; free some space and run the same command again, nothing that was committed is lost" if full else ""
+        if error.errno in _SHUT:
+            mend = "; make it readable and writable for you, or choose another place"
         print(f"ringlet: {where}{error.strerror or type(error).__name__}{mend}", file=sys.stderr)
         return PARTLY_DONE if full else FAILED
-    print(f"ringlet: {error if str(error) else type(error).__name__}", file=sys.stderr)
+    print(f"ringlet: {escaped(str(error)) or type(error).__name__}", file=sys.stderr)
     return code_of(error)
 
 

@@ -9,9 +9,11 @@ import msgspec
 import typer
 
 from cli.app import clock
+from cli.escaped import escaped
 from cli.paths import paths
 from cli.refresh import Store, opened
 from ingest.discover import homes
+from ingest.reader import said
 
 app = typer.Typer(help="Agents: what was found where.", no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -46,11 +48,12 @@ def list_(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = Fa
         titles = {adapter.agent: adapter.title for adapter in store.adapters}
         home = store.home
     if json:
-        typer.echo(msgspec.json.encode(rows).decode())
+        # JSON is text: bytes of a name that are none stand as U+FFFD.
+        typer.echo(msgspec.json.encode([msgspec.structs.replace(row, home=said(row.home)) for row in rows]).decode())
         return
     cells = [("AGENT", "HOME", "FILES", "SIZE", "CALLS", "LAST WRITTEN")]
     for row in _worth_showing(rows):
-        place = "~" + row.home[len(home) :] if row.home.startswith(home + "/") else row.home
+        place = escaped("~" + row.home[len(home) :] if row.home.startswith(home + "/") else row.home)
         if not row.exists and not row.calls:
             cells.append((titles[row.agent], place, "-", "-", "-", "not there"))
             continue

@@ -7,10 +7,12 @@ from typing import Annotated
 import msgspec
 import typer
 
+from cli.escaped import escaped
 from cli.examine import Finding, Report, examine
 from cli.outcomes import DOCTOR_DAMAGE, DOCTOR_WARNINGS, DONE, NOT_FOUND
 from cli.paths import Paths, paths
 from cli.refresh import opened
+from pipeline import durable
 from pipeline.check import repair as repaired
 
 app = typer.Typer(pretty_exceptions_enable=False)
@@ -32,8 +34,8 @@ def doctor(
 ) -> None:
     """Check the store and account for every log line. Exit code 0: well, 1: warnings, 5: damage."""
     where = paths()
-    if not os.path.exists(where.journal) and not os.path.isdir(where.data + "/events"):
-        typer.echo(f"ringlet: nothing is recorded in {where.data} yet; ringlet usage reads the agents' logs", err=True)
+    if not _begun(where):
+        typer.echo(f"ringlet: nothing is recorded in {escaped(where.data)} yet; ringlet usage reads the agents' logs", err=True)
         raise typer.Exit(NOT_FOUND)
     now_us = time.time_ns() // 1000
     mended = _repaired(where, now_us) if repair else []
@@ -49,6 +51,15 @@ def doctor(
     raise typer.Exit(_CODES[report.status])
 
 
+def _begun(where: Paths) -> bool:
+    """Whether there is a store. Raises RingletError for one that must not be looked into."""
+    try:
+        durable.prepare_home(where.data, create=False)
+    except FileNotFoundError:
+        return False
+    return os.path.exists(where.journal) or os.path.isdir(where.data + "/events")
+
+
 def _repaired(where: Paths, now_us: int) -> list[str]:
     """What was mended, in sentences. A rebuilt journal reads its sources again, so that every record is accounted for."""
     told = repaired(where.data)
@@ -59,7 +70,7 @@ def _repaired(where: Paths, now_us: int) -> list[str]:
 
 def _tell(report: Report, where: Paths) -> None:
     live = [each for each in report.sources if not each.gone]
-    typer.echo(f"Store      {where.data}")
+    typer.echo(f"Store      {escaped(where.data)}")
     typer.echo(f"Log        {report.calls:,} calls in {report.segments:,} segments, {report.hot_rows:,} rows not yet sealed")
     typer.echo(f"Sources    {len(live):,} there, {len(report.sources) - len(live):,} gone (what they held is kept)")
     sums = {
@@ -71,7 +82,7 @@ def _tell(report: Report, where: Paths) -> None:
         f" + {sums['ignored']:,} ignored by rule + {sums['quarantined']:,} quarantined"
     )
     for name, count in report.seen.items():
-        typer.echo(f"Counted    {count:,} {name.replace('_', ' ')}")
+        typer.echo(f"Counted    {count:,} {escaped(name.replace('_', ' '))}")
     by_area: dict[str, list[Finding]] = {}
     for finding in report.findings:
         by_area.setdefault(finding.area, []).append(finding)
@@ -79,7 +90,7 @@ def _tell(report: Report, where: Paths) -> None:
         for finding in found[:SHOWN]:
             place = f" ({finding.where})" if finding.where else ""
             mend = f"; {finding.mend}" if finding.mend else ""
-            typer.echo(f"{_MARKS[finding.level]} {area}: {finding.what}{place}{mend}")
+            typer.echo(f"{_MARKS[finding.level]} {area}: {escaped(finding.what)}{place}{mend}")
         if len(found) > SHOWN:
             typer.echo(f"  {area}: {len(found) - SHOWN} more (ringlet doctor --json)")
     typer.echo({"well": "All is well.", "warnings": "Warnings, no damage.", "damage": "There is damage."}[report.status])

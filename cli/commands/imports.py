@@ -11,6 +11,7 @@ import typer
 
 from cli import figures
 from cli.app import clock
+from cli.escaped import escaped
 from cli.lost import lost_models, sum_of
 from cli.paths import Paths, paths
 from cli.progress import bar
@@ -195,7 +196,7 @@ def _skipped(share: Share, summary: Summary) -> list[str]:
         lines.append(f"  {share.ignored:,} records hold no call{f' ({named})' if named else ''}")
     if share.quarantined:
         lines.append(f"  {share.quarantined:,} records claim usage but cannot be believed: ringlet doctor")
-    lines += [f"  not read: {_escaped(trouble.path)}: {trouble.reason}" for trouble in summary.troubles[:5]]
+    lines += [f"  not read: {escaped(trouble.path)}: {trouble.reason}" for trouble in summary.troubles[:5]]
     if len(summary.troubles) > 5:
         lines.append(f"  and {len(summary.troubles) - 5:,} more that could not be read: ringlet doctor")
     return lines
@@ -212,11 +213,7 @@ def _places(look: Look) -> list[str]:
 
 def _short(path: str, home: str) -> str:
     path = os.path.abspath(os.path.expanduser(path))
-    return _escaped("~" + path[len(home) :] if path.startswith(home + "/") else path)
-
-
-def _escaped(path: str) -> str:
-    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in path)
+    return escaped("~" + path[len(home) :] if path.startswith(home + "/") else path)
 
 
 def _day(at_us: int, zone: str) -> str:

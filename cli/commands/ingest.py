@@ -11,6 +11,7 @@ import typer
 
 from cli import figures
 from cli.app import clock
+from cli.escaped import escaped
 from cli.outcomes import DONE, PARTLY_DONE
 from cli.paths import Paths, paths
 from cli.progress import bar
@@ -60,7 +61,7 @@ def install() -> None:
         path = f"{config}/systemd/user/ringlet-ingest.service"
         text, start = _unit(), "systemctl --user daemon-reload && systemctl --user enable --now ringlet-ingest"
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    durable.write_over(path, text.encode())
+    durable.write_over(path, os.fsencode(text))
     typer.echo(f"✓ Wrote {path}")
     typer.echo(f"Start it now and at every login:  {start}")
 
@@ -75,7 +76,7 @@ def _once(where: Paths, *, prefilter: bool) -> int:
         for line in _told(store, summary):
             typer.echo(line)
         for trouble in summary.troubles:
-            typer.echo(f"ringlet: not read: {ascii(trouble.path)[1:-1]}: {trouble.reason}", err=True)
+            typer.echo(f"ringlet: not read: {escaped(trouble.path)}: {trouble.reason}", err=True)
         if stop.code:
             typer.echo("Stopped: what was read is kept, and the next run goes on from there.", err=True)
         store.tidy()
@@ -112,7 +113,7 @@ def _watch(where: Paths) -> int:
                 f"{number:,} {word}" for number, word in ((arrived.commit.new, "new"), (arrived.commit.updated, "updated")) if number
             )
             tokens = f"{figures.count(arrived.prompt, 'short')} / {figures.count(arrived.output, 'short')}"
-            typer.echo(f"{at:%H:%M:%S}  {arrived.agent}  {calls}  {', '.join(arrived.models)}  {tokens}")
+            typer.echo(f"{at:%H:%M:%S}  {arrived.agent}  {calls}  {escaped(', '.join(arrived.models))}  {tokens}")
 
         def catch_up() -> None:
             store.now_us = clock()
@@ -127,7 +128,7 @@ def _watch(where: Paths) -> int:
                 further=store.homes,
                 titles=store.config.session_titles,
                 stop=stop,
-                warn=lambda text: typer.echo(f"ringlet: {text}", err=True),
+                warn=lambda text: typer.echo(f"ringlet: {escaped(text)}", err=True),
                 on_arrival=show,
                 on_quiet=catch_up,
             ),

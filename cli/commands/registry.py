@@ -11,8 +11,10 @@ import msgspec
 import typer
 
 from cli import config
+from cli.escaped import escaped
 from cli.figures import usd
 from cli.paths import Paths, paths
+from pipeline import durable
 from pipeline.errors import NothingFound, RingletError
 from views.pricing import listing, sync
 from views.pricing.book import SYNCED, Book, header
@@ -67,6 +69,7 @@ def sync_(
         changed=len(added.changed),
         rejected=listed.rejected,
     )
+    durable.prepare_home(where.data, create=True)
     sync.keep(where.prices, body, added, record)
     same = len(listed.models) - len(added.new) - len(added.changed)
     typer.echo(f"✓ Read {len(listed.models):,} language models from {source}")
@@ -74,7 +77,7 @@ def sync_(
     if listed.rejected:
         names = list(listed.rejected)
         more = f" and {len(names) - NAMED:,} more (ringlet registry inspect)" if len(names) > NAMED else ""
-        typer.echo(f"! {len(names):,} rows are no believable prices and were left out: {', '.join(names[:NAMED])}{more}")
+        typer.echo(f"! {len(names):,} rows are no believable prices and were left out: {escaped(', '.join(names[:NAMED]))}{more}")
     if months is None:
         return
     typer.echo("✓ Your history, month by month:" if months else "✓ Nothing in your history costs another amount")
@@ -117,7 +120,7 @@ def inspect(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = 
         typer.echo(f"synced    {record.at} from {record.source}")
         typer.echo(f"          {record.models:,} models listed, {header(synced, 'models') or 0} with rows of their own, file {sync.LATEST}")
         for name, why in record.rejected.items():
-            typer.echo(f"left out  {name}: {why}")
+            typer.echo(f"left out  {escaped(name)}: {why}")
     typer.echo(f"yours     {len(own)} in [tokenPriceTable] of {where.config}{': ' + ', '.join(sorted(own)) if own else ''}")
 
 
