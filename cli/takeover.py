@@ -46,7 +46,7 @@ def take_over(where: Paths, folder: str, environ: Mapping[str, str]) -> list[str
             names.append(old.alias)
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RingletError) as error:
             told.append(f"! {path} was left: {error if isinstance(error, RingletError) else type(error).__name__}")
-    durable.make_dirs(where.data)
+    durable.prepare_home(where.data, create=True)
     durable.write_over(where.profiles, rules.dump())
     if names:
         told.append(f"✓ Took over {len(names)} profile{'s' * (len(names) != 1)} from {profiles}: {', '.join(names)}")

@@ -141,6 +141,17 @@ def write_over(path: str, content: bytes) -> None:
     fs.fsync_dir(os.path.dirname(path))
 
 
+def write_hint(path: str, content: bytes) -> None:
+    """As `write_over`, but after a power cut `path` may hold anything: for what is checked wherever it is read."""
+    temporary = f"{path}.{os.getpid()}.{get_ident()}.new"
+    fd = fs.create(temporary)
+    try:
+        fs.write(fd, content)
+    finally:
+        fs.close(fd)
+    fs.replace(temporary, path)
+
+
 def make_dirs(path: str) -> None:
     """The folder and its parents exist, 0700, and their names are fsynced."""
     if os.path.isdir(path):
@@ -241,8 +252,8 @@ def lock(path: str) -> Lock:
 def prepare_home(home: str, *, create: bool, force: bool = False) -> bool:
     """The store's folder exists, is ours and closed to others; True if it was made now.
 
-    Raises RingletError for a folder that belongs to someone else or is open to them (never silently changed), and on creation for a
-    network file system unless `force`; FileNotFoundError where there is none and `create` is False.
+    Raises RingletError for a folder that belongs to someone else or is open to them (never silently changed), that cannot be written or
+    whose path is no UTF-8, and on creation for a network file system unless `force`; FileNotFoundError where there is none and `create` is False.
     """
     if not os.path.isabs(home):
         raise RingletError("the store needs an absolute path", where=home, mend="set HOME or RINGLET_HOME")
@@ -252,6 +263,7 @@ def prepare_home(home: str, *, create: bool, force: bool = False) -> bool:
         if not create:
             raise
         refuse_network(home, force=force)
+        _refuse_no_text(home)
         make_dirs(home)
         return True
     if not stat.S_ISDIR(found.st_mode):
@@ -260,7 +272,18 @@ def prepare_home(home: str, *, create: bool, force: bool = False) -> bool:
         raise RingletError(f"the store belongs to user {found.st_uid}", where=home, mend="run as that user or set RINGLET_HOME")
     if found.st_mode & 0o077:
         raise RingletError("the store is open to other users", where=home, mend=f"chmod 700 {home}")
+    if not os.access(home, os.R_OK | os.W_OK | os.X_OK):
+        raise RingletError("the store cannot be written", where=home, mend="make the folder writable for you or set RINGLET_HOME")
+    _refuse_no_text(home)
     return False
+
+
+def _refuse_no_text(home: str) -> None:
+    # Parquet's libraries name files in UTF-8 and in nothing else.
+    try:
+        home.encode()
+    except UnicodeEncodeError:
+        raise RingletError("the store's path is no text", where=home, mend="set RINGLET_HOME to a folder with a UTF-8 name") from None
 
 
 def refuse_network(path: str, *, force: bool = False) -> None:

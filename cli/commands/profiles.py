@@ -138,7 +138,7 @@ def _known_agent(agent: str) -> None:
 
 
 def _save(where: Paths, rules: Rules) -> None:
-    durable.make_dirs(where.data)
+    durable.prepare_home(where.data, create=True)
     durable.write_over(where.profiles, rules.dump())
 
 
