@@ -178,12 +178,14 @@ class Watcher:
         look = discover(settings.adapters, settings.environ, settings.home, settings.further)
         for trouble in look.troubles:
             self._warn_once(trouble)
+        for home in look.missing:
+            self._warn_once(Trouble(path=home.path, reason="is not there yet; it is read once it is"))
         self._watch(look, observer)
         if first or any(found.source.path not in self._known for found in look.found):
             self._manner.now_ns = settings.clock()
             summary = ingest(self._log, settings.adapters, look, self._manner, on_commit=self._note)
-            for trouble in summary.troubles:
-                self._warn_once(trouble)
+            for trouble in summary.troubles[len(look.troubles) :]:
+                self._missed(trouble)
             self._remember(look)
             return
         changed: dict[str, Work] = {}
@@ -242,7 +244,7 @@ class Watcher:
                         self._hints.put((paths[stored.id], ""))
             for number, reason in harvest.troubles.items():
                 if reason != "vanished":
-                    self._warn_once(Trouble(path=paths[number], reason=reason))
+                    self._missed(Trouble(path=paths[number], reason=reason))
 
     def _note(self, commit: Commit) -> None:
         if commit.new or commit.updated:
@@ -306,6 +308,11 @@ class Watcher:
             self._polled.add(top)
             why = _CANNOT.get(error.errno or 0, error.strerror or "cannot be watched")
             self._settings.warn(f"{top}: {why}; looked at every {POLL_S:.0f} s")
+
+    def _missed(self, trouble: Trouble) -> None:
+        """A source could not be read: its turn comes again at every sweep, for who mends it need not touch the file."""
+        self._last_look = None
+        self._warn_once(trouble)
 
     def _warn_once(self, trouble: Trouble) -> None:
         if trouble.path not in self._warned:
