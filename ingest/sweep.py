@@ -13,15 +13,47 @@ if TYPE_CHECKING:
     Trouble = tuple[str, str]
 
 try:
-    from posix import scandir, stat
+    from posix import lstat, scandir, stat
 except ImportError:  # Windows
-    from os import scandir, stat
+    from os import lstat, scandir, stat
 
 MAX_FILES = 1_000_000
 """Files looked at under one folder; more is a misplaced home rather than an agent's log."""
 
 _KIND = 0o170000
 _REGULAR = 0o100000
+_FOLDER = 0o040000
+_LINK = 0o120000
+
+
+class Trail:
+    """What a sweep went by, for `ingest.memory`: had all of this been the same, it would have found the same names."""
+
+    __slots__ = ("absent", "certain", "databases", "devices", "folders")
+
+    def __init__(self) -> None:
+        self.folders: dict[str, tuple[int, int]] = {}
+        """(inode, change time in ns) of every folder, taken before it was listed."""
+        self.absent: dict[str, None] = {}
+        """Paths where there was nothing."""
+        self.devices: set[int] = set()
+        """The file systems of the folders."""
+        self.databases: set[str] = set()
+        """The files found whose size and time take in a `-wal`."""
+        self.certain = True
+        """Whether the rest tells everything: not where there were links or troubles."""
+
+    def at(self, folder: str) -> None:
+        """The sweep is about to list this folder."""
+        try:
+            status = stat(folder)
+        except (FileNotFoundError, NotADirectoryError):
+            self.absent[folder] = None
+        except OSError:
+            self.certain = False
+        else:
+            self.folders[folder] = status.st_ino, status.st_ctime_ns
+            self.devices.add(status.st_dev)
 
 
 def place(root: str, glob: str, *, journalled: bool = False) -> "Walk":
@@ -45,28 +77,43 @@ def merged(places: "Iterable[Walk]") -> "tuple[Walk, ...]":
     return tuple((root, folders, tuple(names), journalled) for (root, folders, journalled), names in walks.items())
 
 
-def sweep(places: "Iterable[Walk]", troubles: "list[Trouble] | None" = None) -> "list[Look]":
+def sweep(places: "Iterable[Walk]", troubles: "list[Trouble] | None" = None, trail: "Trail | None" = None) -> "list[Look]":
     """(path, inode, size in bytes, mtime in ns) of every regular file at `places`, each path once, in the file system's order.
 
     The folder that a place names is resolved once; below it, links are followed only to what lies in the place's root and is not walked
     anyway. A missing folder or vanished file gives nothing. What cannot be looked at is added to `troubles` as (path, reason).
-    A database's size and time take in its `-wal`.
+    A database's size and time take in its `-wal`. What the sweep went by is added to `trail`.
     """
     found: list[Look] = []
+    troubles = [] if troubles is None else troubles
+    before = len(troubles)
     for root, folders, names, journalled in places:
         first = len(found)
         deep = folders[-1:] == ("**",)
         tops = [root]
         for folder in folders[:-1] if deep else folders:
-            tops = [f"{top}/{folder}" for top in tops] if folder != "*" else [below for top in tops for below in _folders(top, troubles)]
+            if folder == "*":
+                tops = [below for top in tops for below in _folders(top, troubles, trail)]
+            else:
+                tops = [f"{top}/{folder}" for top in tops]
         matches = _matcher(names)
         links: list[str] = []
-        for top in tops:
-            _walk(top, matches, deep, found, links, troubles, first + MAX_FILES)
+        if not deep and not any("*" in name for name in names):
+            for top in tops:
+                _named(top, names, found, links, troubles, trail)
+        else:
+            for top in tops:
+                _walk(top, matches, deep, found, links, troubles, first + MAX_FILES, trail)
         if links:
+            if trail is not None:
+                trail.certain = False
             _follow(root, tops, links, matches, deep, found, troubles)
         if journalled:
-            found[first:] = [_with_wal(look) for look in found[first:]]
+            if trail is not None:
+                trail.databases.update([look[0] for look in found[first:]])
+            found[first:] = [with_wal(look) for look in found[first:]]
+    if trail is not None and len(troubles) > before:
+        trail.certain = False
     return found
 
 
@@ -83,53 +130,85 @@ def _matcher(names: "tuple[str, ...]") -> "Callable[[str], bool]":
     return matches
 
 
+def _named(
+    top: str, names: "tuple[str, ...]", found: "list[Look]", links: list[str], troubles: "list[Trouble]", trail: "Trail | None"
+) -> None:
+    """Files whose names are known: the folder, which may hold thousands of others, is not listed."""
+    for name in names:
+        path = f"{top}/{name}"
+        try:
+            status = lstat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            if trail is not None:
+                trail.absent[path] = None
+        except OSError as error:
+            troubles.append((top, error.strerror or "cannot be listed"))
+            return
+        else:
+            kind = status.st_mode & _KIND
+            if kind == _REGULAR:
+                found.append((path, status.st_ino, status.st_size, status.st_mtime_ns))
+            elif kind == _LINK:
+                links.append(path)
+            elif trail is not None:
+                trail.certain = False
+
+
 def _walk(
     top: str,
     matches: "Callable[[str], bool]",
     deep: bool,
     found: "list[Look]",
     links: list[str],
-    troubles: "list[Trouble] | None",
+    troubles: "list[Trouble]",
     limit: int,
+    trail: "Trail | None" = None,
 ) -> None:
     folders = [top]
     while folders:
         folder = folders.pop()
+        if trail is not None:
+            trail.at(folder)
         try:
             with scandir(folder) as entries:
                 for entry in entries:
-                    if entry.is_dir(follow_symlinks=False):
-                        if deep:
-                            folders.append(entry.path)
-                    elif entry.is_symlink():
+                    if not matches(entry.name):
+                        if entry.is_dir(follow_symlinks=False):
+                            if deep:
+                                folders.append(entry.path)
+                        elif entry.is_symlink():
+                            links.append(entry.path)
+                        continue
+                    try:
+                        status = entry.stat(follow_symlinks=False)
+                    except OSError:
+                        continue
+                    kind = status.st_mode & _KIND
+                    if kind == _REGULAR:
+                        found.append((entry.path, status.st_ino, status.st_size, status.st_mtime_ns))
+                    elif kind == _LINK:
                         links.append(entry.path)
-                    elif matches(entry.name):
-                        try:
-                            status = entry.stat(follow_symlinks=False)
-                        except OSError:
-                            continue
-                        if status.st_mode & _KIND == _REGULAR:
-                            found.append((entry.path, status.st_ino, status.st_size, status.st_mtime_ns))
+                    elif kind == _FOLDER and deep:
+                        folders.append(entry.path)
         except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError as error:
-            if troubles is not None:
-                troubles.append((folder, error.strerror or "cannot be listed"))
+            troubles.append((folder, error.strerror or "cannot be listed"))
         if len(found) > limit:
-            if troubles is not None:
-                troubles.append((top, f"more than {MAX_FILES} files: the rest is not looked at"))
+            troubles.append((top, f"more than {MAX_FILES} files: the rest is not looked at"))
             return
 
 
-def _folders(top: str, troubles: "list[Trouble] | None") -> list[str]:
+def _folders(top: str, troubles: "list[Trouble]", trail: "Trail | None") -> list[str]:
+    if trail is not None:
+        trail.at(top)
     try:
         with scandir(top) as entries:
             return [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
-        if troubles is not None:
-            troubles.append((top, error.strerror or "cannot be listed"))
+        troubles.append((top, error.strerror or "cannot be listed"))
         return []
 
 
@@ -140,7 +219,7 @@ def _follow(
     matches: "Callable[[str], bool]",
     deep: bool,
     found: "list[Look]",
-    troubles: "list[Trouble] | None",
+    troubles: "list[Trouble]",
 ) -> None:
     # Links are rare: only they pay for the import.
     from os.path import basename, realpath
@@ -158,8 +237,7 @@ def _follow(
         if (is_file and not matches(basename(link))) or (not is_file and not deep):
             continue
         if not (target + "/").startswith(home + "/"):
-            if troubles is not None:
-                troubles.append((link, "is a link that leads out of its home: not followed"))
+            troubles.append((link, "is a link that leads out of its home: not followed"))
             continue
         if any((target + "/").startswith(top + "/") or (top + "/").startswith(target + "/") for top in walked):
             continue
@@ -170,7 +248,8 @@ def _follow(
             _walk(target, matches, deep, found, links, troubles, len(found) + MAX_FILES)
 
 
-def _with_wal(look: "Look") -> "Look":
+def with_wal(look: "Look") -> "Look":
+    """A look at a database with the `-wal` beside it taken in."""
     path, inode, size, mtime_ns = look
     try:
         wal = stat(path + "-wal")
