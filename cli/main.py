@@ -5,6 +5,8 @@ Decides names and order of the commands; each one's options are its module's. Co
 """
 
 import importlib
+import sys
+from io import TextIOWrapper
 from typing import Annotated, Any
 
 import typer
@@ -44,6 +46,14 @@ class _Lazy(TyperGroup):
         command.name = cmd_name
         return command
 
+    def invoke(self, ctx: Any) -> Any:
+        # Guarded here already: the library would make a failure of its own of a reader that has gone.
+        raise typer.Exit(guarded(lambda: self._invoked(ctx)))
+
+    def _invoked(self, ctx: Any) -> int:
+        super().invoke(ctx)
+        return DONE
+
 
 app = typer.Typer(cls=_Lazy, pretty_exceptions_enable=False, no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]})
 
@@ -76,6 +86,9 @@ def run(argv: list[str]) -> int:
 
 def _run(argv: list[str]) -> int:
     take_over_once()
+    if isinstance(sys.stdout, TextIOWrapper):
+        # A terminal that cannot show a letter shows another in its place; that is no reason to fail.
+        sys.stdout.reconfigure(errors="replace")
     try:
         typer.main.get_command(app).main(args=argv, prog_name="ringlet")
     except SystemExit as stop:

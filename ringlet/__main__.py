@@ -11,6 +11,8 @@ import sys
 def main() -> int:
     """Run the command line of this process and return its exit code."""
     os.umask(0o077)
+    if sys.stdin is None or sys.stdout is None or sys.stderr is None:
+        _open_what_is_closed()
     rooms = os.path.join(os.path.dirname(os.path.abspath(__file__)), "rooms")
     if os.path.isdir(rooms):
         # An installation holds the rooms inside this package; in a checkout they lie beside it, already importable.
@@ -18,6 +20,15 @@ def main() -> int:
     from cli.gate import main as gate  # only now is the room found
 
     return gate(sys.argv[1:])
+
+
+def _open_what_is_closed() -> None:
+    """Whoever started us closed a standard file: the next file that is opened must not take its place, and what is written goes nowhere."""
+    while os.open(os.devnull, os.O_RDWR) < 2:
+        pass
+    sys.stdin = sys.stdin or os.fdopen(0, closefd=False)
+    sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
 
 
 if __name__ == "__main__":

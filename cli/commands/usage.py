@@ -11,7 +11,6 @@ import typer
 
 from cli.app import usage as answer
 from cli.ask import EXPORT_FORMATS, Request, WrongUsage, unknown
-from cli.outcomes import guarded
 from views.calendar import PERIODS, WEEKDAYS
 from views.query import COST_MODES, GROUPING_NAMES, GROUPINGS, SORTS
 
@@ -123,8 +122,7 @@ def usage(
     request.sort, request.limit, request.classes, request.json = sort, limit, classes, json
     request.tz, request.week_start, request.cost_mode = tz, week_start, cost_mode
     request.sync, request.color = not no_sync, not no_color
-    # Guarded here already: the command-line library would make a failure of its own of a reader that has gone.
-    raise typer.Exit(guarded(lambda: answer(request)))
+    raise typer.Exit(answer(request))
 
 
 def _export_format(what: str | None, export: str | None, format: str | None) -> str | None:
