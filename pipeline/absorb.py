@@ -20,7 +20,7 @@ from pipeline.batch import Batch
 from pipeline.journal import DAY_BITS, Dimensions, listed
 from pipeline.keys import claims_request, implies
 from pipeline.merge import HEAD, Folded, Union, entries, folded, handle, owned
-from pipeline.record import CALL, DAY_US, DIFFERENCE, RETRACTION, Rows, alias_column, cost_difference, negated_cost
+from pipeline.record import CALL, DAY_US, DIFFERENCE, FIELDS, RETRACTION, Rows, alias_column, cost_difference, negated_cost
 
 _CHUNK = 20_000
 _SCANNED = 4
@@ -54,7 +54,9 @@ class Changes(msgspec.Struct, kw_only=True, gc=False):
     rows: Rows
     """For the log, those of new calls first."""
     inserted: list[tuple[Any, ...]]
-    """Rows of `calls`."""
+    """Rows of `calls` for calls that were known."""
+    fresh: Iterable[tuple[Any, ...]] = ()
+    """Rows of `calls` for new calls, in the order of their numbers."""
     identities: list[tuple[int, int, int]]
     """Rows of `identities`."""
     removed: list[int] = msgspec.field(default_factory=list)
@@ -176,12 +178,14 @@ class _Desk:
         batch, calls = self._batch, self._calls
         if not positions:
             return
-        whole = len(positions) == len(calls.winner)
-        winner = calls.winner if whole else [calls.winner[position] for position in positions]
-        owner = calls.owner if whole else [calls.owner[position] for position in positions]
+        # By date: then the journal's table is only appended to, and a segment is a run of rows.
+        day_of = [at_us // DAY_US for at_us in batch.at_us]
+        positions = sorted(positions, key=[day_of[row] for row in calls.winner].__getitem__)
+        winner = _picked(calls.winner, positions)
+        owner = winner if calls.owner is calls.winner else _picked(calls.owner, positions)
         count = len(winner)
         at = _picked(batch.at_us, winner)
-        days = [at_us // DAY_US for at_us in at]
+        days = _picked(day_of, winner)
         rows = Rows(
             kind=[CALL] * count,
             key=_picked(batch.key, winner),
@@ -213,15 +217,15 @@ class _Desk:
         since = [at_us - day * DAY_US for at_us, day in zip(at, days, strict=True)]
         sums = (rows.input, rows.output, rows.cache_read, rows.cache_write_5m, rows.cache_write_1h, rows.web_searches)
         more = (rows.reasoning, rows.duration_ms, rows.logged_cost)
-        made = zip(ids, rows.key, rows.rank, rows.owner_rank, rows.dim, since, *sums, *more, strict=True)
-        self._changes.inserted.extend(made)
+        # Read only when it is written, so without a list of its own; `rows` will be longer by then.
+        self._changes.fresh = zip(ids, rows.key, rows.rank, rows.owner_rank, rows.dim, since, *sums, *more, strict=False)
         new = self._changes.new
         for source in rows.source:
             new[source] = new.get(source, 0) + 1
         changed = self._changes.rows
         self._changes.rows = rows
-        for values in zip(*changed.columns(), strict=True):
-            rows.add(values)
+        for name in FIELDS:
+            getattr(rows, name).extend(getattr(changed, name))
 
     def _identify(self, rows: Rows, ids: list[int], winner: Sequence[int], positions: Sequence[int] | None) -> None:
         """Index entries of new calls, and the aliases that their rows must keep."""

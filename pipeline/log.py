@@ -353,6 +353,7 @@ class Log:
         connection = self._connection
         if changes.removed:
             connection.executemany("DELETE FROM calls WHERE id = ?", [(number,) for number in changes.removed])
+        connection.executemany(_INSERT_CALL, changes.fresh)
         connection.executemany(_INSERT_CALL, changes.inserted)
         # In the order of the table, many entries are appended rather than inserted.
         changes.identities.sort(key=itemgetter(0))

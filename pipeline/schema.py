@@ -78,11 +78,11 @@ _QUANTUM = Decimal(1).scaleb(-18)
 _RENAMED = {"at": "at_us", "ingested_at": "ingested_at_us", "logged_cost_usd": "logged_cost"}
 
 
-def table(rows: Rows, dims: Mapping[int, Dims], order: list[int] | None = None) -> pa.Table:
+def table(rows: Rows, dims: Mapping[int, Dims], order: Sequence[int] | None = None) -> pa.Table:
     """The rows, in that order of their places, as a table of `SCHEMA`; `dims` holds at least the dimensions that they name."""
     numbers = sorted(set(rows.dim))
     place = {number: at for at, number in enumerate(numbers)}
-    places = None if order is None else integers(order)
+    places = None if order is None or order == range(len(rows)) else integers(order)
     dim = integers([place[number] for number in rows.dim])
     dim = dim if places is None else dim.take(places)
     used = [dims[number] for number in numbers]

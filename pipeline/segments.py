@@ -12,7 +12,7 @@ import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import blake2b
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Any
 
 import pyarrow as pa
@@ -59,7 +59,9 @@ class Staging:
         self._pool: ThreadPoolExecutor | None = None
         days = [at_us // DAY_US for at_us in rows.at_us]
         part_of = _parts(rows, days)
-        order = sorted(range(len(days)), key=part_of.__getitem__)
+        order: Sequence[int] = range(len(days))
+        if any(one > next_one for one, next_one in pairwise(part_of)):
+            order = sorted(order, key=part_of.__getitem__)
         whole = table(rows, dims, order)
         self._jobs: list[tuple[int, pa.Table, int, int]] = []
         start = 0
