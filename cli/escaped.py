@@ -5,5 +5,5 @@ Decides what of it is shown as it is. Tables of usage replace such letters by a 
 
 
 def escaped(text: str) -> str:
-    """`text` without any letter that a terminal would act on, break the line at or be unable to show: those stand as `\\x1b` and the like."""
+    """`text` with every letter that a terminal would act on, break the line at or be unable to show as `\\x1b` and the like."""
     return text if text.isprintable() else "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)

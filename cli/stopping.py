@@ -18,17 +18,20 @@ if _CLOSED is not None:
 
 
 class Stopping:
-    """While entered, the first signal is only noted; a second SIGINT or SIGTERM ends the process as usual. Call it to ask whether one came."""
+    """While entered, the first signal is only noted; a second SIGINT or SIGTERM ends the process as usual. Call it: has one come?"""
 
     def __init__(self) -> None:
         self.code = 0
         """Exit code of the signal that came; 0 while none has."""
         self._before: dict[signal.Signals, object] = {}
+        self._terminals: list[int] = []
 
     def __call__(self) -> bool:
         return self.code != 0
 
     def __enter__(self) -> "Stopping":
+        # A terminal that has gone no longer says that it was one.
+        self._terminals = [fd for fd in (1, 2) if os.isatty(fd)]
         for each in _CODES:
             if each == _CLOSED and signal.getsignal(each) == signal.SIG_IGN:
                 continue
@@ -43,17 +46,16 @@ class Stopping:
     def _note(self, number: int, _frame: FrameType | None) -> None:
         self.code = _CODES[signal.Signals(number)]
         if number == _CLOSED:
-            _hush()
+            _hush(self._terminals)
         for each, handler in self._before.items():
             # A terminal that closes says so twice: the kernel, then the shell.
             if each != _CLOSED:
                 signal.signal(each, handler)  # type: ignore[arg-type]
 
 
-def _hush() -> None:
+def _hush(terminals: list[int]) -> None:
     """What is still said has nobody left to hear it, and must not fail for that."""
     null = os.open(os.devnull, os.O_WRONLY)
-    for fd in (1, 2):
-        if os.isatty(fd):
-            os.dup2(null, fd)
+    for fd in terminals:
+        os.dup2(null, fd)
     os.close(null)

@@ -253,7 +253,8 @@ def prepare_home(home: str, *, create: bool, force: bool = False) -> bool:
     """The store's folder exists, is ours and closed to others; True if it was made now.
 
     Raises RingletError for a folder that belongs to someone else or is open to them (never silently changed), that cannot be written or
-    whose path is no UTF-8, and on creation for a network file system unless `force`; FileNotFoundError where there is none and `create` is False.
+    whose path is no UTF-8, and on creation for a network file system unless `force`; FileNotFoundError where there is none and `create` is
+    False.
     """
     if not os.path.isabs(home):
         raise RingletError("the store needs an absolute path", where=home, mend="set HOME or RINGLET_HOME")

@@ -62,7 +62,7 @@ def run(agent: str, *, to: str | None, path: str | None, dry_run: bool) -> int:
 
 def _import(into: Paths, where: Paths, adapter: Adapter[Any], to: str | None, path: str | None) -> int:
     dry_run = into is not where
-    with opened(into, os.environ, clock()) as store, Stopping() as stop:
+    with Stopping() as stop, opened(into, os.environ, clock()) as store:
         look = _look(store, adapter, path)
         roots = sorted({found.source.root for found in look.found})
         if to is not None:

@@ -67,7 +67,7 @@ def install() -> None:
 
 
 def _once(where: Paths, *, prefilter: bool) -> int:
-    with opened(where, os.environ, clock()) as store, Stopping() as stop:
+    with Stopping() as stop, opened(where, os.environ, clock()) as store:
         manner = Manner(now_ns=store.now_us * 1000, prefilter=prefilter, titles=store.config.session_titles, stop=stop)
         with bar() as progress:
             summary = ingest(store.log, store.adapters, store.look, manner, progress=progress)
@@ -104,7 +104,7 @@ def _told(store: Store, summary: Summary) -> list[str]:
 
 def _watch(where: Paths) -> int:
     durable.prepare_home(where.data, create=True)
-    with durable.lock(os.path.join(where.data, LOCK)), opened(where, os.environ, clock()) as store, Stopping() as stop:
+    with Stopping() as stop, durable.lock(os.path.join(where.data, LOCK)), opened(where, os.environ, clock()) as store:
         from ingest.watch import Arrived, Settings, Watcher  # 30 ms that only a watcher should pay
 
         def show(arrived: Arrived) -> None:

@@ -53,7 +53,7 @@ def calls(home: Path) -> str:
 
 @pytest.mark.parametrize("shut", ["file", "folder"])
 def test_what_may_not_be_read_is_told_and_read_once_it_may(home: Path, shut: str) -> None:
-    """A file or folder without permission costs its neighbours nothing: exit 5 and its path; doctor lists it; afterwards it is read whole."""
+    """A file or folder without permission costs its neighbours nothing: exit 5 and its path; afterwards it is read whole."""
     file = transcript(home, "two", reply(2, AT), reply(3, AT))
     path = file if shut == "file" else home / ".claude/projects/-shut"
     if shut == "folder":
