@@ -10,6 +10,20 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+MOVING = (
+    "RINGLET_HOME",
+    "XDG_DATA_HOME",
+    "XDG_CONFIG_HOME",
+    "CLOWN_CONFIG_DIR",
+    "CLAUDE_CONFIG_DIR",
+    "CODEX_HOME",
+    "OPENCODE_DATA_DIR",
+    "OPENCODE_DB",
+    "APPDATA",
+    "LOCALAPPDATA",
+)
+"""Variables that say, besides HOME, where ringlet's files and the agents' logs lie."""
+
 
 class Paths:
     """The folders and files of one installation; nothing need exist."""

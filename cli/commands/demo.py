@@ -15,9 +15,10 @@ from typing import Annotated
 import typer
 
 from cli import gate
+from cli.paths import MOVING
 from pipeline.errors import RingletError
 
-app = typer.Typer(help="Show ringlet on sample logs; reads and changes nothing of yours.", pretty_exceptions_enable=False)
+app = typer.Typer(help="Show ringlet on sample logs; reads and changes nothing of yours.", add_completion=False)
 
 _SAMPLES = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "demo")
 _STEPS = (
@@ -27,8 +28,6 @@ _STEPS = (
     ("By model:", ("usage", "models", "--period", "all")),
     ("One week, day by day:", ("usage", "daily", "--since", "2026-05-04", "--until", "2026-05-10")),
 )
-# Whatever moves an agent's home or ringlet's would lead out of the demo's own home.
-_ELSEWHERE = ("CLAUDE_CONFIG_DIR", "CODEX_HOME", "OPENCODE_DB", "XDG_DATA_HOME", "XDG_CONFIG_HOME", "RINGLET_HOME")
 
 
 @app.command()
@@ -69,7 +68,7 @@ def _show(home: str) -> None:
 def _at_home(home: str) -> Iterator[None]:
     """As if the demo's home were the user's."""
     before = dict(os.environ)
-    for name in _ELSEWHERE:
+    for name in MOVING:
         os.environ.pop(name, None)
     os.environ["HOME"] = home
     try:

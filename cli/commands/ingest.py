@@ -13,7 +13,7 @@ from cli import figures
 from cli.app import clock
 from cli.escaped import escaped
 from cli.outcomes import DONE, PARTLY_DONE
-from cli.paths import Paths, paths
+from cli.paths import MOVING, Paths, paths
 from cli.progress import bar
 from cli.refresh import Store, opened
 from cli.stopping import Stopping
@@ -22,7 +22,7 @@ from ingest.run import Summary, ingest
 from pipeline import durable
 from pipeline.errors import Held, RingletError
 
-app = typer.Typer(pretty_exceptions_enable=False)
+app = typer.Typer(add_completion=False)
 
 LOCK = "watch.lock"
 """In the data home: held by whoever watches."""
@@ -171,13 +171,16 @@ def _command() -> list[str]:
 
 
 def _unit() -> str:
-    quoted = " ".join('"' + part.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%") + '"' for part in _command())
-    kept = "".join(f'Environment="{name}={os.environ[name]}"\n' for name in _KEPT if os.environ.get(name))
+    def quoted(text: str) -> str:
+        return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%") + '"'
+
+    start = " ".join(map(quoted, _command()))
+    kept = "".join(f"Environment={quoted(f'{name}={os.environ[name]}')}\n" for name in _KEPT if os.environ.get(name))
     return f"""[Unit]
 Description=ringlet: follow the logs of AI coding agents
 
 [Service]
-ExecStart={quoted}
+ExecStart={start}
 {kept}Restart=on-failure
 SuccessExitStatus=130 143
 Nice=10
@@ -187,8 +190,8 @@ WantedBy=default.target
 """
 
 
-_KEPT = ("RINGLET_HOME", "CLAUDE_CONFIG_DIR", "CODEX_HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME")
-"""Variables of this shell that decide where things lie; a service does not inherit them."""
+_KEPT = (*MOVING, "TZ")
+"""Variables of this shell that decide where things lie and whose days count; a service does not inherit them."""
 
 
 def _plist() -> str:

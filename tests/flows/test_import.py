@@ -216,8 +216,11 @@ def test_a_watcher_that_is_stopped_has_kept_and_sealed_everything(home: Path, si
         assert (log.hot_count(), sum(segment.rows for segment in log.segments())) == (0, 4)
 
 
-def test_install_writes_a_service_and_says_how_to_start_it(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The unit starts this very interpreter with this store."""
+def test_install_writes_a_service_and_says_how_to_start_it(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The unit starts this very interpreter with this store, this zone and these places of logs."""
+    monkeypatch.setenv("OPENCODE_DATA_DIR", "/mnt/50%/opencode")
     assert run(["ingest", "install"]) == 0
 
     out = capsys.readouterr().out
@@ -225,4 +228,6 @@ def test_install_writes_a_service_and_says_how_to_start_it(home: Path, capsys: p
         unit = (home / ".config/systemd/user/ringlet-ingest.service").read_text()
         assert f'ExecStart="{sys.executable}" "-m" "ringlet" "ingest" "--watch"' in unit
         assert f'Environment="RINGLET_HOME={home}/store"' in unit
+        assert 'Environment="OPENCODE_DATA_DIR=/mnt/50%%/opencode"' in unit
+        assert 'Environment="TZ=UTC"' in unit
         assert "systemctl --user enable --now ringlet-ingest" in out
