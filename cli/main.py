@@ -55,7 +55,7 @@ class _Lazy(TyperGroup):
         return DONE
 
 
-app = typer.Typer(cls=_Lazy, pretty_exceptions_enable=False, no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]})
+app = typer.Typer(cls=_Lazy, no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]})
 
 
 def _version(wanted: bool) -> None:

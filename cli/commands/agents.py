@@ -15,7 +15,7 @@ from cli.refresh import Store, opened
 from ingest.discover import homes
 from ingest.reader import said
 
-app = typer.Typer(help="Agents: what was found where.", no_args_is_help=True, pretty_exceptions_enable=False)
+app = typer.Typer(help="Agents: what was found where.", no_args_is_help=True, add_completion=False)
 
 
 class Found(msgspec.Struct, kw_only=True):

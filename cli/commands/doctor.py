@@ -15,7 +15,7 @@ from cli.refresh import opened
 from pipeline import durable
 from pipeline.check import repair as repaired
 
-app = typer.Typer(pretty_exceptions_enable=False)
+app = typer.Typer(add_completion=False)
 
 SHOWN = 20
 """How many sources and findings of one area are listed; `--json` has all."""

@@ -27,7 +27,7 @@ from pipeline.errors import NothingFound
 from pipeline.profiles import Rule, Rules, checked_name
 from views.query import Query, Totals
 
-app = typer.Typer(pretty_exceptions_enable=False)
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

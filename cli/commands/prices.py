@@ -16,7 +16,7 @@ from views.pricing.cost import Rates, Shape, resolve, step_prompt
 from views.pricing.models import is_model
 from views.pricing.money import dollars
 
-app = typer.Typer(help="Prices of models, as of a date.", no_args_is_help=True, pretty_exceptions_enable=False)
+app = typer.Typer(help="Prices of models, as of a date.", no_args_is_help=True, add_completion=False)
 
 _CLASSES = ("input", "output", "reasoning", "cache_read", "cache_write_5m", "cache_write_1h")
 _ORIGINS = {

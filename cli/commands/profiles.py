@@ -11,9 +11,7 @@ from pipeline import durable
 from pipeline.profiles import DEFAULT, Profile, Rule, Rules, absolute
 from pipeline.providers import billing
 
-app = typer.Typer(
-    help="Profiles: whose usage it is. A changed rule changes history too.", no_args_is_help=True, pretty_exceptions_enable=False
-)
+app = typer.Typer(help="Profiles: whose usage it is. A changed rule changes history too.", no_args_is_help=True, add_completion=False)
 
 AGENTS = ("claude", "codex", "opencode", "grok", "droid")
 

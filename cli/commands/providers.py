@@ -10,7 +10,7 @@ from pipeline.errors import UnknownName
 from pipeline.profiles import Rules
 from pipeline.providers import billing, known
 
-app = typer.Typer(help="Providers: who bills for calls, and how.", no_args_is_help=True, pretty_exceptions_enable=False)
+app = typer.Typer(help="Providers: who bills for calls, and how.", no_args_is_help=True, add_completion=False)
 
 _MEANING = {
     "metered": "billed per token: calls are priced from the price book",

@@ -21,7 +21,7 @@ from views.pricing.book import SYNCED, Book, header
 from views.snapshot_text import Day
 from views.tally import NUMBERS
 
-app = typer.Typer(help="The price book: what it holds, and fetching newer prices.", no_args_is_help=True, pretty_exceptions_enable=False)
+app = typer.Typer(help="The price book: what it holds, and fetching newer prices.", no_args_is_help=True, add_completion=False)
 
 LITELLM = "https://raw.githubusercontent.com/BerriAI/litellm/main/model_prices_and_context_window.json"
 TIMEOUT_S = 60

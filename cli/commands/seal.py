@@ -11,7 +11,7 @@ from cli.paths import paths
 from cli.refresh import opened
 from pipeline.errors import Held
 
-app = typer.Typer(pretty_exceptions_enable=False)
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

@@ -14,7 +14,7 @@ from cli.ask import EXPORT_FORMATS, Request, WrongUsage, unknown
 from views.calendar import PERIODS, WEEKDAYS
 from views.query import COST_MODES, GROUPING_NAMES, GROUPINGS, SORTS
 
-app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
+app = typer.Typer(add_completion=False)
 
 WORDS = (*GROUPING_NAMES, "export", "import-claude")
 

@@ -14,9 +14,7 @@ from cli.refresh import Store, opened
 from views import materialize, shelf
 from views.catalog import VIEWS
 
-app = typer.Typer(
-    help="Views: Parquet files made from the log; deleting them loses nothing.", no_args_is_help=True, pretty_exceptions_enable=False
-)
+app = typer.Typer(help="Views: Parquet files made from the log; deleting them loses nothing.", no_args_is_help=True, add_completion=False)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
