@@ -114,7 +114,8 @@ def _repeats(known: _Kept, kept: _Kept) -> bool:
         and a.entrypoint == b.entrypoint
         and a.attributionAgent == b.attributionAgent
         and a.isCompactSummary == b.isCompactSummary
-        and a.forkedFrom == b.forkedFrom
+        and (a.forkedFrom and a.forkedFrom.sessionId) == (b.forkedFrom and b.forkedFrom.sessionId)
+        and (a.forkedFrom is None) == (b.forkedFrom is None)
         and known[4] == kept[4]
         and (u.iterations == v.iterations or split_of(u) == split_of(v))
     )

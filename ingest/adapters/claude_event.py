@@ -112,7 +112,9 @@ def identities(
     if known is not None:
         return known
     if line.uuid:
-        return keys.identity("claude.record", line.uuid, part), (), ()
+        original = line.forkedFrom.messageUuid if line.forkedFrom is not None else None
+        claimed = (keys.identity("claude.record", original, part),) if original and original != line.uuid else ()
+        return keys.identity("claude.record", line.uuid, part), claimed, ()
     counts = (tokens.input, tokens.output, tokens.cache_read, tokens.cache_write_5m, tokens.cache_write_1h)
     return keys.identity("claude.content", line.sessionId, at_us, model, *counts, part), (), ()
 

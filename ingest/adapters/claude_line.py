@@ -92,6 +92,7 @@ class ForkedFrom(msgspec.Struct, gc=False):
     """Where a copied line was copied from."""
 
     sessionId: str | None = None
+    messageUuid: str | None = None
 
 
 class Line(msgspec.Struct, gc=False):
@@ -185,12 +186,18 @@ def _line(value: dict[str, object]) -> Line:
         isSidechain=value.get("isSidechain") is True,
         isApiErrorMessage=value.get("isApiErrorMessage") is True,
         isCompactSummary=value.get("isCompactSummary") is True,
-        forkedFrom=ForkedFrom(text(forked.get("sessionId")) if isinstance(forked, dict) else None) if forked else None,
+        forkedFrom=_origin(forked) if forked else None,
         costUSD=usd(value.get("costUSD")),
         durationMs=float(duration) if isinstance(duration, int | float | Decimal) else None,
         data=Progress(type=text(data.get("type")), message=_copied(copied)) if isinstance(data, dict) else None,
         message=message_of(value.get("message")),
     )
+
+
+def _origin(value: object) -> ForkedFrom:
+    if not isinstance(value, dict):
+        return ForkedFrom()
+    return ForkedFrom(text(value.get("sessionId")), text(value.get("messageUuid")))
 
 
 def _copied(value: object) -> Copied | None:

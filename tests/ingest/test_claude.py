@@ -150,6 +150,18 @@ def test_a_file_without_a_time_yet_remembers_nothing() -> None:
     assert ADAPTER.load(ADAPTER.dump(late)) == late
 
 
+def test_a_copy_without_ids_is_the_call_of_the_line_that_it_names() -> None:
+    """A reply that no provider gave an id is known by its line; a fork's copy has a line of its own and names the original's."""
+    bare: dict[str, Any] = {"requestId": None, "message": {"id": None}}
+    original = event(record(uuid="u-1", **bare))
+    copy = event(record(uuid="u-2", sessionId="s-2", forkedFrom={"sessionId": "s-1", "messageUuid": "u-1"}, **bare))
+    damaged = record(uuid="u-3", cwd="\ud800", forkedFrom={"sessionId": "s-1", "messageUuid": "u-1"}, **bare)
+
+    assert original.aliases == ()
+    assert (copy.key != original.key, copy.aliases) == (True, (original.key,))
+    assert event(damaged).aliases == (original.key,)
+
+
 def test_owners_are_ordered_by_how_they_came_by_a_call() -> None:
     """Not copied before copied, main before sidechain, the shorter path, the earlier session."""
     early, late = b'{"timestamp":"2026-09-01T08:00:00Z"}', b'{"timestamp":"2026-09-01T09:00:00Z"}'
