@@ -88,6 +88,13 @@ def load(path: str) -> Config:
             calendar.zone(config.timezone)
         except ValueError as error:
             raise _wrong(path, f"timezone: {error}; it takes an IANA name such as Europe/Berlin or UTC") from None
+    if config.homes:
+        from ingest import registry  # loads every adapter, which no command without such a table should pay for
+
+        agents = [adapter.agent for adapter in registry.adapters()]
+        for agent in config.homes:
+            if agent not in agents:
+                raise _wrong(path, f"homes: no agent {agent!r}; valid: {', '.join(agents)}")
     return config
 
 

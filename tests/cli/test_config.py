@@ -34,6 +34,7 @@ def test_prices_keep_their_digits(tmp_path: Path) -> None:
         ("week_start = 'someday'", "week_start.*valid: .*sunday"),
         ("[usage]\ncost_policy = 'free'", "cost_policy.*valid: .*self-only"),
         ("[providers.x]\nbilling = 'maybe'", "billing.*valid: .*managed"),
+        ("homes.cloude = ['/old']", "homes.*cloude.*valid: claude, codex"),
         ("timezone = 'Mars/Olympus'", "timezone.*Mars/Olympus.*IANA"),
         ("week_start = ", "Invalid value"),
     ],

@@ -122,5 +122,5 @@ def test_table_rows_of_one_model_may_follow_each_other() -> None:
 )
 def test_table_row_that_cannot_be_meant_is_refused_with_the_reason(row: dict[str, object], said: str) -> None:
     """A mistake in the user's table is an error that names it, never a silent price."""
-    with pytest.raises(listing.Unbelievable, match=said):
+    with pytest.raises(listing.Unbelievable, match=f'tokenPriceTable."m": .*{said}'):
         listing.table({"m": row})

@@ -106,23 +106,31 @@ def file(lines: Iterable[str], header: Mapping[str, str]) -> bytes:
 
 def table(prices: Mapping[str, Mapping[str, object] | Iterable[Mapping[str, object]]]) -> bytes:
     """The user's `tokenPriceTable` as a book file: USD per million tokens, `from` as YYYY-MM-DD or a date. Raises `Unbelievable`."""
-    names = {"input": "i", "output": "o", "cache_read": "r", "cache_write": "w", "cache_write_1h": "h"}
     lines = []
     for model, given in prices.items():
         if not model or any(mark in model for mark in "\t\n\r"):
             raise Unbelievable(f"tokenPriceTable: {model!r} is not a model name")
-        rows = []
-        for listed in [given] if isinstance(given, Mapping) else given:
-            unknown = listed.keys() - names.keys() - {"from"}
-            if unknown:
-                raise Unbelievable(f"tokenPriceTable.{model}: unknown {', '.join(sorted(unknown))}; known: {', '.join(names)}, from")
-            since = listed.get("from")
-            fields: Fields = {names[name]: _own_rate(model, name, listed[name]) for name in names if listed.get(name) is not None}
-            if "i" not in fields or "o" not in fields:
-                raise Unbelievable(f"tokenPriceTable.{model}: input and output are needed")
-            rows.append(Row(ALWAYS if since is None else day_of(since), fields, "table"))
+        try:
+            rows = [_own_row(listed) for listed in ([given] if isinstance(given, Mapping) else given)]
+        except Unbelievable as why:
+            raise Unbelievable(f'tokenPriceTable."{model}": {why}') from None
         lines.append(line(Entry(model, "", sorted(rows, key=lambda row: row.day))))
     return file(lines, {})
+
+
+def _own_row(listed: Mapping[str, object]) -> Row:
+    unknown = listed.keys() - _OWN.keys() - {"from"}
+    if unknown:
+        raise Unbelievable(f"unknown {', '.join(sorted(unknown))}; known: {', '.join(_OWN)}, from")
+    since = listed.get("from")
+    fields: Fields = {field: _own_rate(name, listed[name]) for name, field in _OWN.items() if listed.get(name) is not None}
+    if "i" not in fields or "o" not in fields:
+        raise Unbelievable("input and output are needed")
+    return Row(ALWAYS if since is None else day_of(since), fields, "table")
+
+
+_OWN = {"input": "i", "output": "o", "cache_read": "r", "cache_write": "w", "cache_write_1h": "h"}
+"""The user's names of rates and the book's."""
 
 
 def day_of(value: object) -> int:
@@ -141,11 +149,11 @@ def iso(day: int) -> str:
     return "always" if day <= ALWAYS else date.fromordinal(EPOCH.toordinal() + day).isoformat()
 
 
-def _own_rate(model: str, name: str, value: object) -> int:
+def _own_rate(name: str, value: object) -> int:
     number = _decimal(value, name)
     per_token = number / 1_000_000
     if number != 0 and not SMALLEST <= per_token < BEYOND:
-        raise Unbelievable(f"tokenPriceTable.{model}.{name} is {value}: USD per million tokens is meant, 0.001 to 1000")
+        raise Unbelievable(f"{name} is {value}: USD per million tokens is meant, 0.001 to 1000")
     return _atto(per_token)
 
 
