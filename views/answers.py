@@ -41,7 +41,7 @@ def answer(query: Query, views: Frames, *, titles: Mapping[tuple[str, str], str]
         query,
         totals,
         arrange(query, _rows(query.by, rows, row_spans, titles or {})),
-        arrange(_by_profile(query), _rows("profile", profiles, profile_spans, {})),
+        lambda: arrange(_by_profile(query), _rows("profile", profiles, profile_spans, {})),
         last_day=None if totals.requests or last_slot is None else calendar.day_at(query.tz, int(last_slot.timestamp()) * 1_000_000),
         unpriced_models=unpriced.to_series().to_list(),
         as_of_us=as_of_us,

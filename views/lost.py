@@ -29,8 +29,9 @@ class Gaps:
 def read(views: str) -> "Gaps | None":
     """What the folder `views` says is lost; None where nobody has looked yet."""
     try:
-        with open(f"{views}/{NAME}", encoding="ascii") as file:
-            first, about, *lines = file.read().split("\n")
+        # Opened as bytes: a codec is a module to load.
+        with open(f"{views}/{NAME}", "rb") as file:
+            first, about, *lines = file.read().decode("ascii").split("\n")
         epoch, seq, stamp = about.split("\t")
         gaps = Gaps(epoch, int(seq), stamp, {int(day): int(tokens) for day, _, tokens in (line.partition("\t") for line in lines if line)})
     except (OSError, ValueError):

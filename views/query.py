@@ -250,14 +250,14 @@ class Row(Totals):
 class Answer:
     """What the calls of a query's range and filters add up to."""
 
-    __slots__ = ("as_of_us", "last_day", "lost", "profiles", "query", "rows", "totals", "unpriced_models")
+    __slots__ = ("_profiles", "as_of_us", "last_day", "lost", "query", "rows", "totals", "unpriced_models")
 
     def __init__(
         self,
         query: Query,
         totals: Totals,
         rows: "list[Row]",
-        profiles: "list[Row]",
+        profiles: "Callable[[], list[Row]]",
         *,
         last_day: "int | None",
         unpriced_models: "Sequence[str]" = (),
@@ -268,8 +268,7 @@ class Answer:
         """Over all calls, rows cut off by `limit` included."""
         self.rows = rows
         """One per group, as `arrange` and `fill` leave them."""
-        self.profiles = profiles
-        """One per profile, whatever the grouping; sorted like the rows of the grouping `profile`."""
+        self._profiles = profiles
         self.last_day = last_day
         """The last local day on which there is anything under the filters; None = nothing at all. Always told for empty totals."""
         self.unpriced_models = unpriced_models
@@ -277,6 +276,11 @@ class Answer:
         self.as_of_us = as_of_us
         self.lost: tuple[int, int, int] | None = None
         """(tokens, first day, last day) that an agent remembers in the range and no call explains; part of no sum."""
+
+    @property
+    def profiles(self) -> "list[Row]":
+        """One per profile, whatever the grouping; sorted like the rows of the grouping `profile`. Made only for who asks: tables do not."""
+        return self._profiles()
 
 
 def range_of(
@@ -302,10 +306,12 @@ def fill(query: Query, rows: "Iterable[Row]") -> "list[Row]":
     found = {row.key: row for row in rows}
     if query.by not in ("day", "week", "month"):
         return list(found.values())
-    days = [day for key in found if (day := _first_day_of(key)) is not None]
-    near = sorted(day for day in days if query.today - _YEARS_BACK <= day <= query.today + _YEAR)
-    first = query.first_day if query.first_day is not None else near[0] if near else query.today + 1
-    last = max([query.today, *near[-1:]])
+    # Keys are compared as text, which orders them as time does: to read each as a date would take as long as all the rest.
+    low, high = (calendar.iso_day(max(query.today + days, calendar.FIRST_DAY)) for days in (-_YEARS_BACK, _YEAR))
+    near = [key for key in found if key is not None and low <= (key if len(key) > 7 else key + "-01") <= high]
+    earliest, latest = (_first_day_of(min(near)), _first_day_of(max(near))) if near else (None, None)
+    first = query.first_day if query.first_day is not None else query.today + 1 if earliest is None else earliest
+    last = query.today if latest is None else max(query.today, latest)
     if query.last_day is not None:
         last = min(last, query.last_day)
     keys: dict[str, None] = {}
@@ -326,8 +332,8 @@ def time_key(by: str, day: int, week_start: int) -> str:
     return calendar.iso_day(calendar.week_of(day, week_start) if by == "week" else day)
 
 
-def _first_day_of(key: "str | None") -> "int | None":
-    return None if key is None else calendar.parse_day(key if len(key) > 7 else key + "-01")
+def _first_day_of(key: str) -> "int | None":
+    return calendar.parse_day(key if len(key) > 7 else key + "-01")
 
 
 def arrange(query: Query, rows: "Iterable[Row]") -> "list[Row]":

@@ -127,13 +127,16 @@ class Snapshot:
             sum_up(totals, sums.groups())
         if not totals.requests:
             sums, closed, last_day = self._with_base(query, totals)
-        profiles = [row_of(name, groups) for name, groups in sums.by(FIELDS.index("profile")).items()]
-        by_profile = Query(now_us=query.now_us, today=query.today, tz=query.tz)
+
+        def profiles() -> list[Row]:
+            rows = [row_of(name, groups) for name, groups in sums.by(FIELDS.index("profile")).items()]
+            return arrange(Query(now_us=query.now_us, today=query.today, tz=query.tz), rows)
+
         return Answer(
             query,
             totals,
             arrange(query, closed + sums.rows()),
-            arrange(by_profile, profiles),
+            profiles,
             last_day=last_day,
             unpriced_models=sums.unpriced_models,
             as_of_us=self.header.as_of_us,

@@ -30,7 +30,7 @@ def answer(by: str, *rows: Row, totals: Totals | None = None, **options: Any) ->
         last_day=TODAY,
         **options,
     )
-    return Answer(query, totals or Totals(), list(rows), [], last_day=None, as_of_us=TODAY * calendar.DAY_US)
+    return Answer(query, totals or Totals(), list(rows), list, last_day=None, as_of_us=TODAY * calendar.DAY_US)
 
 
 def profile(name: str, agent: str, provider: str, tokens: tuple[int, int], cents: int) -> Row:
