@@ -3,6 +3,8 @@
 Decides the situations and their words.
 """
 
+from cli.escaped import path_shown
+from cli.figures import many
 from cli.refresh import Store
 from ingest.discover import homes
 
@@ -17,7 +19,7 @@ def nothing_recorded(store: Store) -> str:
         lines = ["No usage is recorded, and no logs of an agent were found. Looked for:"]
         for adapter in store.adapters:
             places = homes(adapter, store.environ, store.home, store.homes.get(adapter.agent, ()))
-            lines += [f"  {adapter.title}: {_short(place.path, store.home)}" for place in places]
+            lines += [f"  {adapter.title}: {path_shown(place.path, store.home)}" for place in places]
         lines.append("Logs elsewhere:  ringlet import claude --from PATH")
         lines.append("No agent here:   ringlet demo")
         return "\n".join(lines) + "\n"
@@ -25,13 +27,9 @@ def nothing_recorded(store: Store) -> str:
     lines = [f"No usage is recorded. Log files were found ({counts}), but none of them holds a model call yet."]
     quarantined = len(store.log.quarantine())
     if quarantined:
-        lines.append(f"{quarantined} records claim usage but cannot be believed:  ringlet doctor")
+        lines.append(f"{many(quarantined, 'record')} in quarantine, not counted:  ringlet doctor")
     elif not any(source.cursor for source in store.log.sources()):
         lines.append("They have not been read yet:  ringlet usage")
     else:
         lines.append("What was read, file by file:  ringlet doctor")
     return "\n".join(lines) + "\n"
-
-
-def _short(path: str, home: str) -> str:
-    return "~" + path[len(home) :] if path.startswith(home + "/") else path

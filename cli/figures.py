@@ -1,4 +1,4 @@
-"""How numbers are written: counts in three styles, money, spans of time.
+"""How numbers are written: counts in three styles, money, sizes, spans of time.
 
 Decides rounding and units. Pure, and imports no library: short commands print through it.
 """
@@ -43,6 +43,19 @@ def exact_usd(amount: int) -> str:
     whole, rest = divmod(abs(amount), ATTO)
     digits = f"{rest:018d}".rstrip("0")
     return f"{'-' if amount < 0 else ''}{whole}{'.' + digits if digits else ''}"
+
+
+def many(number: int, noun: str) -> str:
+    """A number of things: `1 file`, `1,200 files`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def size(count_bytes: int) -> str:
+    """Bytes in decimal units: `532 B`, `4.6 kB`, `1.2 GB`."""
+    for unit, whole in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if count_bytes >= whole:
+            return f"{count_bytes / whole:,.1f} {unit}"
+    return f"{count_bytes} B"
 
 
 def duration(span_us: int) -> str:

@@ -9,7 +9,8 @@ import msgspec
 import typer
 
 from cli.app import clock
-from cli.escaped import escaped
+from cli.escaped import path_shown
+from cli.figures import size
 from cli.paths import paths
 from cli.refresh import Store, opened
 from ingest.discover import homes
@@ -53,19 +54,20 @@ def list_(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = Fa
         return
     cells = [("AGENT", "HOME", "FILES", "SIZE", "CALLS", "LAST WRITTEN")]
     for row in _worth_showing(rows):
-        place = escaped("~" + row.home[len(home) :] if row.home.startswith(home + "/") else row.home)
+        place = path_shown(row.home, home)
         if not row.exists and not row.calls:
             cells.append((titles[row.agent], place, "-", "-", "-", "not there"))
             continue
         last = f"{row.last_written_at.astimezone(zone):%Y-%m-%d %H:%M}" if row.last_written_at else "-"
-        cells.append((titles[row.agent], place, f"{row.files:,}", f"{row.bytes / 1e6:,.1f} MB", f"{row.calls:,}", last))
+        cells.append((titles[row.agent], place, f"{row.files:,}", size(row.bytes), f"{row.calls:,}", last))
     widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
     for line in cells:
         left = [cell.ljust(width) for cell, width in zip(line[:2], widths[:2], strict=True)]
         right = [cell.rjust(width) for cell, width in zip(line[2:5], widths[2:5], strict=True)]
         typer.echo("  ".join([*left, *right, line[5]]).rstrip())
-    if any(row.unread_bytes for row in rows):
-        typer.echo(f"{sum(row.unread_bytes for row in rows):,} bytes are not read yet:  ringlet ingest")
+    unread = sum(row.unread_bytes for row in rows)
+    if unread:
+        typer.echo(f"{size(unread)} not read yet:  ringlet ingest")
 
 
 def _worth_showing(rows: list[Found]) -> list[Found]:

@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from cli import figures
 from cli.app import clock
-from cli.escaped import escaped
+from cli.escaped import escaped, path_shown
+from cli.figures import many, usd
 from cli.lost import lost_models, sum_of
 from cli.paths import Paths, paths
 from cli.progress import bar
@@ -132,10 +132,6 @@ def _within(adapter: Adapter[Any], asked: str) -> Look:
     return look
 
 
-def _number(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
 def _patterns(adapter: Adapter[Any]) -> str:
     return ", ".join(dict.fromkeys(pattern.glob for pattern in adapter.patterns))
 
@@ -149,8 +145,8 @@ def _told(
     first_seen = sum(count.new for count in counts)
     known = "" if dry_run else f"; {summary.new:,} new" if summary.new else "; nothing new"
     place = _short(path, store.home) if path is not None else ", ".join(_short(root, store.home) for root in _places(look))
-    within = f"{_number(len(look.found), 'file')}, {_number(sum(count.events for count in counts), 'record')}{known}"
-    lines = [f"{'Would read' if dry_run else '✓ Read'} {_number(first_seen, 'event')} from {place} ({within})"]
+    within = f"{many(len(look.found), 'file')}, {many(sum(count.events for count in counts), 'record')}{known}"
+    lines = [f"{'Would read' if dry_run else '✓ Read'} {many(first_seen, 'event')} from {place} ({within})"]
     whose = "profile " + ", ".join(f"'{profile}'" for profile in profiles)
     lines.append(f"{'Would attribute them' if dry_run else '✓ Attributed'} to {whose}")
     lines.append(_cost(store, adapter.agent, profiles, dry_run=dry_run))
@@ -182,10 +178,10 @@ def _cost(store: Store, agent: str, profiles: Sequence[str], *, dry_run: bool) -
     head = "Cost would be" if dry_run else "✓ Cost reconstructed:"
     if first is None or last is None:
         return f"{head} - (no calls)"
-    note = f"; {unpriced:,} calls without a known price: ringlet usage models" if unpriced else ""
+    note = f"; {many(unpriced, 'call')} without a known price: ringlet usage models" if unpriced else ""
     if cost is None and not unpriced:
         note = "; these calls are not billed per token"
-    return f"{head} {figures.usd(cost)} ({_day(first, store.zone)} → {_day(last, store.zone)}{note})"
+    return f"{head} {usd(cost)} ({_day(first, store.zone)} → {_day(last, store.zone)}{note})"
 
 
 def _skipped(share: Share, summary: Summary) -> list[str]:
@@ -193,9 +189,9 @@ def _skipped(share: Share, summary: Summary) -> list[str]:
     lines = []
     if share.ignored:
         named = ", ".join(f"{count:,} {name}" for name, count in sorted(share.seen.items()))
-        lines.append(f"  {share.ignored:,} records hold no call{f' ({named})' if named else ''}")
+        lines.append(f"  {many(share.ignored, 'record')} without a call{f' ({named})' if named else ''}")
     if share.quarantined:
-        lines.append(f"  {share.quarantined:,} records claim usage but cannot be believed: ringlet doctor")
+        lines.append(f"  {many(share.quarantined, 'record')} in quarantine, not counted: ringlet doctor")
     lines += [f"  not read: {escaped(trouble.path)}: {trouble.reason}" for trouble in summary.troubles[:5]]
     if len(summary.troubles) > 5:
         lines.append(f"  and {len(summary.troubles) - 5:,} more that could not be read: ringlet doctor")
@@ -212,8 +208,7 @@ def _places(look: Look) -> list[str]:
 
 
 def _short(path: str, home: str) -> str:
-    path = os.path.abspath(os.path.expanduser(path))
-    return escaped("~" + path[len(home) :] if path.startswith(home + "/") else path)
+    return path_shown(os.path.abspath(os.path.expanduser(path)), home)
 
 
 def _day(at_us: int, zone: str) -> str:

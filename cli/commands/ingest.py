@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
-from cli import figures
 from cli.app import clock
 from cli.escaped import escaped
+from cli.figures import count, many, size
 from cli.outcomes import DONE, PARTLY_DONE
 from cli.paths import MOVING, Paths, paths
 from cli.progress import bar
@@ -89,16 +89,15 @@ def _told(store: Store, summary: Summary) -> list[str]:
 
         return [nothing_recorded(store).rstrip()]
     if not summary.shares:
-        return [f"✓ Nothing new in {summary.found:,} {'file' if summary.found == 1 else 'files'}"]
+        return [f"✓ Nothing new in {many(summary.found, 'file')}"]
     titles = {adapter.agent: adapter.title for adapter in store.adapters}
     lines = []
     for agent, share in sorted(summary.shares.items()):
         skipped = [f"{share.ignored:,} without a call"] if share.ignored else []
         skipped += [f"{share.quarantined:,} quarantined (ringlet doctor)"] if share.quarantined else []
-        files = f"{share.sources:,} {'file' if share.sources == 1 else 'files'}"
         also = f"; {', '.join(skipped)}" if skipped else ""
-        lines.append(f"✓ {titles[agent]}: {share.events:,} records from {files}, {_size(share.bytes)}{also}")
-    lines.append(f"✓ {summary.new:,} new calls, {summary.updated:,} updated, {summary.duplicate:,} records of known calls")
+        lines.append(f"✓ {titles[agent]}: {many(share.events, 'record')} from {many(share.sources, 'file')}, {size(share.bytes)}{also}")
+    lines.append(f"✓ {many(summary.new, 'new call')}, {summary.updated:,} updated, {many(summary.duplicate, 'record')} of known calls")
     return lines
 
 
@@ -112,7 +111,7 @@ def _watch(where: Paths) -> int:
             calls = " + ".join(
                 f"{number:,} {word}" for number, word in ((arrived.commit.new, "new"), (arrived.commit.updated, "updated")) if number
             )
-            tokens = f"{figures.count(arrived.prompt, 'short')} / {figures.count(arrived.output, 'short')}"
+            tokens = f"{count(arrived.prompt, 'short')} / {count(arrived.output, 'short')}"
             typer.echo(f"{at:%H:%M:%S}  {arrived.agent}  {calls}  {escaped(', '.join(arrived.models))}  {tokens}")
 
         def catch_up() -> None:
@@ -133,7 +132,7 @@ def _watch(where: Paths) -> int:
                 on_quiet=catch_up,
             ),
         )
-        typer.echo(f"Watching {len(store.look.found):,} files; stop with Ctrl-C")
+        typer.echo(f"Watching {many(len(store.look.found), 'file')}; stop with Ctrl-C")
         watcher.run()
         return stop.code
 
@@ -157,13 +156,6 @@ def _detach(where: Paths) -> int:
                 return DONE
         time.sleep(0.05)
     raise RingletError("the watcher did not start", mend="ringlet ingest --watch shows why")
-
-
-def _size(count: int) -> str:
-    for unit, size in (("GB", 10**9), ("MB", 10**6), ("KB", 10**3)):
-        if count >= size:
-            return f"{count / size:.1f} {unit}"
-    return f"{count} bytes"
 
 
 def _command() -> list[str]:

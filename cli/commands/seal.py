@@ -7,6 +7,7 @@ import typer
 
 from cli.app import clock
 from cli.commands.views import made_by
+from cli.figures import many
 from cli.paths import paths
 from cli.refresh import opened
 from pipeline.errors import Held
@@ -26,10 +27,10 @@ def seal() -> None:
             made = made_by(store, full=False)
     rows = sum(segment.rows for segment in sealed)
     if sealed:
-        typer.echo(f"✓ {rows:,} {'row' if rows == 1 else 'rows'} sealed into {len(sealed):,} {'file' if len(sealed) == 1 else 'files'}")
+        typer.echo(f"✓ {many(rows, 'row')} sealed into {many(len(sealed), 'file')}")
     else:
         typer.echo("✓ Nothing to seal: the log is in its files")
     if made is None:
         typer.echo("✓ The views are being made by another process")
     elif made.dates:
-        typer.echo(f"✓ Views of {made.dates:,} {'date' if made.dates == 1 else 'dates'} brought up to date")
+        typer.echo(f"✓ Views of {many(made.dates, 'date')} brought up to date")

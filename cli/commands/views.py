@@ -9,6 +9,7 @@ import typer
 
 from cli.app import clock
 from cli.deep import terms_of
+from cli.figures import many, size
 from cli.paths import paths
 from cli.refresh import Store, opened
 from views import materialize, shelf
@@ -28,16 +29,23 @@ def list_(json: Json = False) -> None:
         mark = shelf.mark(folder)
         stale = mark is None or (mark.position, mark.stamp, mark.zone) != (store.log.position(), terms_of(store).stamp, store.zone)
         sizes = shelf.sizes(folder)
-    listed = [
-        {"view": view.name, "what": view.what, "files": sizes[view.name][0], "bytes": sizes[view.name][1], "path": f"{folder}/{view.name}"}
-        for view in VIEWS
-    ]
     if json:
+        listed = [
+            {
+                "view": view.name,
+                "what": view.what,
+                "files": sizes[view.name][0],
+                "bytes": sizes[view.name][1],
+                "path": f"{folder}/{view.name}",
+            }
+            for view in VIEWS
+        ]
         typer.echo(encoder.dumps({"up_to_date": not stale, "views": listed}, indent=2))
         return
     typer.echo(f"{'VIEW':<12} {'FILES':>6} {'SIZE':>9}  WHAT")
-    for row in listed:
-        typer.echo(f"{row['view']:<12} {row['files']:>6} {_size(row['bytes']):>9}  {row['what']}")
+    for view in VIEWS:
+        files, taken = sizes[view.name]
+        typer.echo(f"{view.name:<12} {files:>6,} {size(taken):>9}  {view.what}")
     typer.echo(f"\nin {folder}: {'older than the log; ringlet views rebuild mends that' if stale else 'up to date'}")
 
 
@@ -48,8 +56,7 @@ def rebuild(full: Annotated[bool, typer.Option("--full", help="Make all dates an
         store.refreshed(sync=False)
         made = made_by(store, full=full)
     if made.dates or made.whole:
-        dates = "1 date" if made.dates == 1 else f"{made.dates:,} dates"
-        typer.echo(f"✓ {made.calls:,} calls on {dates} made {'anew' if made.whole else 'again'}")
+        typer.echo(f"✓ {many(made.calls, 'call')} on {many(made.dates, 'date')} made {'anew' if made.whole else 'again'}")
     else:
         typer.echo("✓ The views are up to date")
 
@@ -66,12 +73,3 @@ def made_by(store: Store, *, full: bool) -> materialize.Made:
     finally:
         if shown:
             sys.stderr.write("\r\x1b[K")
-
-
-def _size(size: object) -> str:
-    number = float(str(size))
-    for unit in ("B", "kB", "MB"):
-        if number < 1000:
-            return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
-        number /= 1000
-    return f"{number:.1f} GB"

@@ -163,7 +163,7 @@ def test_ingest_reads_all_agents_and_says_what_came_of_it(home: Path, capsys: py
     assert run(["ingest"]) == 0
     size = sum(path.stat().st_size for path in home.glob(".claude/projects/*/*.jsonl"))
     assert capsys.readouterr().out.splitlines() == [
-        f"✓ Claude Code: 3 records from 2 files, {size / 1000:.1f} KB",
+        f"✓ Claude Code: 3 records from 2 files, {size / 1000:.1f} kB",
         "✓ 3 new calls, 0 updated, 0 records of known calls",
     ]
     run(["ingest", "--no-prefilter"])
@@ -179,7 +179,7 @@ def test_agents_list_says_what_lies_where(home: Path, capsys: pytest.CaptureFixt
     run(["agents", "list", "--json"])
     (claude,) = [row for row in json.loads(capsys.readouterr().out) if row["exists"]]
 
-    assert "bytes are not read yet:  ringlet ingest" in before
+    assert "not read yet:  ringlet ingest" in before
     assert "not there" in before
     assert (claude["agent"], claude["files"], claude["calls"], claude["unread_bytes"]) == ("claude", 2, 3, 0)
 
