@@ -147,9 +147,8 @@ def _told(
     place = _short(path, store.home) if path is not None else ", ".join(_short(root, store.home) for root in _places(look))
     within = f"{many(len(look.found), 'file')}, {many(sum(count.events for count in counts), 'record')}{known}"
     lines = [f"{'Would read' if dry_run else '✓ Read'} {many(first_seen, 'event')} from {place} ({within})"]
-    whose = "profile " + ", ".join(f"'{profile}'" for profile in profiles)
-    lines.append(f"{'Would attribute them' if dry_run else '✓ Attributed'} to {whose}")
-    lines.append(_cost(store, adapter.agent, profiles, dry_run=dry_run))
+    lines.append(f"{'Would attribute them' if dry_run else '✓ Attributed'} to {_whose(profiles)}")
+    lines.append(_cost(store, adapter, profiles, dry_run=dry_run, more=path is not None and not dry_run))
     lines += _skipped(share, summary)
     if adapter.agent == "claude" and path is None:
         forgotten = sum(sum_of(sums) for _, sums in lost_models(store))
@@ -160,7 +159,8 @@ def _told(
     return lines
 
 
-def _cost(store: Store, agent: str, profiles: Sequence[str], *, dry_run: bool) -> str:
+def _cost(store: Store, adapter: Adapter[Any], profiles: Sequence[str], *, dry_run: bool, more: bool) -> str:
+    """What the agent's calls of these profiles cost; `more`: the line must say so, as they may be more than what was read."""
     today = store.snapshot.today(store.now_us) or store.snapshot.header.first_day
     cost: int | None = None
     unpriced = 0
@@ -168,7 +168,7 @@ def _cost(store: Store, agent: str, profiles: Sequence[str], *, dry_run: bool) -
     last: int | None = None
     for profile in profiles:
         totals: Totals = store.snapshot.answer(
-            Query(now_us=store.now_us, today=today, tz=store.zone, by="model", period="all", agent=agent, profile=profile)
+            Query(now_us=store.now_us, today=today, tz=store.zone, by="model", period="all", agent=adapter.agent, profile=profile)
         ).totals
         if totals.cost is not None and totals.requests:
             cost = (cost or 0) + totals.cost
@@ -178,10 +178,18 @@ def _cost(store: Store, agent: str, profiles: Sequence[str], *, dry_run: bool) -
     head = "Cost would be" if dry_run else "✓ Cost reconstructed:"
     if first is None or last is None:
         return f"{head} - (no calls)"
-    note = f"; {many(unpriced, 'call')} without a known price: ringlet usage models" if unpriced else ""
-    if cost is None and not unpriced:
-        note = "; these calls are not billed per token"
-    return f"{head} {usd(cost)} ({_day(first, store.zone)} → {_day(last, store.zone)}{note})"
+    notes = [f"{_day(first, store.zone)} → {_day(last, store.zone)}"]
+    if more:
+        notes.append(f"all of {adapter.title} in {_whose(profiles)}")
+    if unpriced:
+        notes.append(f"{many(unpriced, 'call')} without a known price: ringlet usage models --period all")
+    elif cost is None:
+        notes.append("these calls are not billed per token")
+    return f"{head} {usd(cost)} ({'; '.join(notes)})"
+
+
+def _whose(profiles: Sequence[str]) -> str:
+    return "profile " + ", ".join(f"'{profile}'" for profile in profiles)
 
 
 def _skipped(share: Share, summary: Summary) -> list[str]:

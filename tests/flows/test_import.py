@@ -76,7 +76,9 @@ def test_twice_is_once(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["import", "claude", "--from", str(home / "backup")]) == 0
 
     assert calls(home) == 3
-    assert "✓ Read 0 events from ~/backup (2 files, 3 records; nothing new)" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "✓ Read 0 events from ~/backup (2 files, 3 records; nothing new)" in out
+    assert "✓ Cost reconstructed: <$0.01 (Mar 1, 2026 → May 12, 2026; all of Claude Code in profile 'default')" in out
 
 
 def test_a_file_or_folder_inside_a_home_can_be_imported(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
