@@ -179,7 +179,7 @@ def _table(answer: Answer, columns: "Sequence[_Column]", look: Look) -> str:
                 if _width([*cells, further]) + (bar + 2 if bar else 0) <= look.width:
                     chosen.append(column)
                     cells.append(further)
-    widths = [max(_columns_of(text) for text in column) for column in cells]
+    widths = [max(columns_of(text) for text in column) for column in cells]
     _shrink(widths, chosen, look.width - (bar + 2 if bar else 0))
     if bar:
         bar = min(bar + look.width - (sum(widths) + 2 * len(widths) + bar), 40)
@@ -200,7 +200,7 @@ def _cells(column: _Column, answer: Answer) -> "list[str]":
 
 
 def _width(cells: "Sequence[Sequence[str]]") -> int:
-    return sum(max(_columns_of(text) for text in column) for column in cells) + 2 * (len(cells) - 1)
+    return sum(max(columns_of(text) for text in column) for column in cells) + 2 * (len(cells) - 1)
 
 
 def _shrink(widths: "list[int]", columns: "Sequence[_Column]", room: int) -> None:
@@ -216,16 +216,17 @@ def _shrink(widths: "list[int]", columns: "Sequence[_Column]", room: int) -> Non
 
 
 def _fitted(text: str, width: int, *, right: bool) -> str:
-    taken = _columns_of(text)
+    taken = columns_of(text)
     if taken > width:
-        while text and _columns_of(text) > width - 1:
+        while text and columns_of(text) > width - 1:
             text = text[:-1]
         text += "…"
-        taken = _columns_of(text)
+        taken = columns_of(text)
     return " " * (width - taken) + text if right else text + " " * (width - taken)
 
 
-def _columns_of(text: str) -> int:
+def columns_of(text: str) -> int:
+    """How many columns of a terminal a text takes: wide letters take two, those that join the one before them none."""
     if text.isascii():
         return len(text)
     from unicodedata import combining, east_asian_width  # 1 ms, only for names that need it
@@ -244,7 +245,7 @@ def _bars(rows: "Sequence[Row]", width: int) -> "list[str]":
 def _notes(answer: Answer, look: Look) -> str:
     totals, notes = answer.totals, []
     if totals.unpriced_requests:
-        models = ", ".join(_clean(model) for model in answer.unpriced_models[:3]) + (" …" if len(answer.unpriced_models) > 3 else "")
+        models = ", ".join(_head(_clean(model)) for model in answer.unpriced_models[:3]) + (" …" if len(answer.unpriced_models) > 3 else "")
         first = _quoted(answer.unpriced_models[0]) if answer.unpriced_models else "MODEL"
         calls = "1 call has" if totals.unpriced_requests == 1 else f"{count(totals.unpriced_requests)} calls have"
         notes.append(f"* {calls} no known price and no cost here ({models}).")
@@ -273,6 +274,10 @@ def _clean(text: str) -> str:
 
 def _tail(path: str) -> str:
     return path if len(path) <= 40 else "…" + path[-39:]
+
+
+def _head(name: str) -> str:
+    return name if len(name) <= 40 else name[:39] + "…"
 
 
 def _quoted(text: str) -> str:

@@ -6,7 +6,9 @@ from typing import Annotated
 import msgspec
 import typer
 
+from cli.escaped import escaped
 from cli.paths import Paths, paths
+from cli.render import columns_of
 from pipeline import durable
 from pipeline.profiles import DEFAULT, Profile, Rule, Rules, absolute
 from pipeline.providers import billing
@@ -142,10 +144,10 @@ def _save(where: Paths, rules: Rules) -> None:
 
 def _told(rule: Rule) -> str:
     conditions = [text for text in (rule.agent, rule.root and f"home {rule.root}", rule.project and f"project {rule.project}") if text]
-    return f"{', '.join(conditions) or 'everything'} -> {rule.profile}"
+    return escaped(f"{', '.join(conditions) or 'everything'} -> {rule.profile}")
 
 
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
+    widths = [max(columns_of(row[column]) for row in (head, *rows)) for column in range(len(head))]
     for row in (head, *rows):
-        typer.echo("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+        typer.echo("  ".join(cell + " " * (width - columns_of(cell)) for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -1,0 +1,23 @@
+"""How profiles and their rules are listed."""
+
+from pathlib import Path
+
+from tests.cli.homes import ringlet
+
+
+def test_wide_letters_do_not_shift_the_columns(tmp_path: Path) -> None:
+    """A letter that takes two columns of a terminal counts as two."""
+    ringlet(tmp_path, "profiles", "create", "claude", "客户", "--provider", "anthropic")
+
+    assert ringlet(tmp_path, "profiles", "list").out.split("\n")[:3] == [
+        "PROFILE  AGENT   PROVIDER   RULES",
+        "default  -       -          0",
+        "客户     claude  anthropic  0",
+    ]
+
+
+def test_a_rule_is_shown_without_moving_the_cursor(tmp_path: Path) -> None:
+    """A path may hold letters that a terminal acts on."""
+    ringlet(tmp_path, "profiles", "map", "default", "--project", "/src/\x1b[2J")
+
+    assert ringlet(tmp_path, "profiles", "map").out.startswith("  1  project /src/\\x1b[2J -> default\n")
