@@ -110,7 +110,7 @@ with Log.open(sys.argv[2]) as log:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="inotify is Linux's")
 def test_a_real_overflow_of_inotify_loses_nothing(tmp_path: Path) -> None:
-    """The watcher is stopped while more happens than the kernel's queue holds: it sweeps at once, though its next sweep were an hour away."""
+    """The watcher is stopped while more happens than the kernel's queue holds: it sweeps at once, not an hour later."""
     folder = tmp_path / "claude/projects/p"
     folder.mkdir(parents=True)
     append(folder / "a.jsonl", 1)
@@ -147,7 +147,7 @@ def wait_for(watcher: "subprocess.Popen[bytes]", store: Path, due: list[int]) ->
 
 @pytest.mark.parametrize("code", [errno.EIO, errno.ENOSPC], ids=["bad sector", "disk full"])
 def test_a_watcher_outlives_a_failing_disk(code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whichever operation of its seals fails, a watcher says so, goes on, and everything written meanwhile is there and sealed in the end."""
+    """Whichever operation of its seals fails, a watcher says so and goes on; all that was written meanwhile is sealed in the end."""
     monkeypatch.setattr(watch, "SEAL_S", 0.0)
     monkeypatch.setattr(watch, "SWEEP_S", 0.1)
     monkeypatch.setattr(watch, "WAKE_S", 0.05)
@@ -179,7 +179,7 @@ def sealed(store: Path, rows: int) -> bool:
 
 
 def test_a_jumping_clock_changes_nothing(tmp_path: Path) -> None:
-    """The wall clock goes a day or an hour back or forth while lines arrive: each is taken once, in the order of the log, not of the clock."""
+    """The wall clock goes a day or an hour back or forth while lines arrive: each is taken once, whatever the clock says."""
     rng = random.Random(14)
     jumps = [3_600, -3_600, 86_400, -86_400]
     ahead_s = [0]
