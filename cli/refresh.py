@@ -74,7 +74,7 @@ class Store:
     @cached_property
     def shared(self) -> bool:
         """Whether segments of another machine lie beside this one's: the journal and hence the snapshot know nothing of them."""
-        return any(f"/machine={self.log.machine}/" not in name for name in placement.published_names(self.log.home))
+        return any(placement.published_names(self.log.home, other_than=self.log.machine))
 
     @cached_property
     def look(self) -> Look:
@@ -205,7 +205,8 @@ class Store:
 
     def _zone(self) -> str:
         name = self.config.timezone or zone.machine_zone(self.environ)
-        calendar.zone(name)
+        if name != "UTC":
+            calendar.zone(name)  # raises where there is none
         return name
 
 

@@ -18,12 +18,14 @@ def machine_zone(environ: Mapping[str, str]) -> str:
     candidates = [environ.get(VARIABLE, "").removeprefix(":"), *(_named_by(path) for path in FILES)]
     for candidate in candidates:
         name = candidate.partition("zoneinfo/")[2] if "zoneinfo/" in candidate else candidate
+        if name in ("UTC", "Etc/UTC"):
+            return "UTC"  # needs no zone database: loading that takes as long as reading a few lines
         if name:
             try:
                 calendar.zone(name)
             except ValueError:
                 continue
-            return "UTC" if name == "Etc/UTC" else name
+            return name
     return "UTC"
 
 

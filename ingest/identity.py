@@ -4,8 +4,8 @@ Decides when a cursor still holds. Opens nothing: it is given a descriptor that 
 """
 
 import os
-from hashlib import blake2b
 
+from pipeline.digests import blake2b
 from pipeline.sources import Cursor
 
 HEAD_BYTES = 1024

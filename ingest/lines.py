@@ -8,9 +8,9 @@ more than the search.
 """
 
 from collections.abc import Callable, Iterator
-from hashlib import blake2b
 from typing import Protocol
 
+from pipeline.digests import blake2b
 from pipeline.sources import Quarantined
 
 CHUNK_BYTES = 1 << 20

@@ -18,12 +18,12 @@ import sqlite3
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from hashlib import blake2b
 
 import msgspec
 
 from pipeline import durable
 from pipeline.batch import Dims
+from pipeline.digests import blake2b
 from pipeline.errors import Damaged, Held, PartlyDone, RingletError
 
 VERSION = 1

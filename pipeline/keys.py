@@ -14,8 +14,8 @@ its *bare* identity; where it is ever claimed, every record that names another i
 """
 
 from datetime import date, datetime
-from hashlib import blake2b
 
+from pipeline.digests import blake2b
 from pipeline.events import Tokens
 
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()

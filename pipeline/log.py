@@ -15,7 +15,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import date
 from operator import itemgetter
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -29,6 +28,8 @@ from pipeline.record import DAY_US, Rows, packed, unpacked
 from pipeline.sources import Counts, Cursor, Quarantined, Reading, SessionInfo, Source
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pyarrow as pa
 
     from pipeline import segments
@@ -146,7 +147,7 @@ class Log:
         """What opening had to mend, in sentences."""
 
     @classmethod
-    def open(cls, home: Path | str, *, create: bool = True, force: bool = False) -> "Log":
+    def open(cls, home: "Path | str", *, create: bool = True, force: bool = False) -> "Log":
         """The log of the store `home`, what a crash left undone finished first.
 
         Raises FileNotFoundError if there is no store and `create` is False; RingletError for a store that must not be used (see

@@ -162,6 +162,9 @@ def midnights(name: str, first_day: int, last_day: int) -> "list[int]":
 
     The first and the last day that can be written take in what a zone puts before and after them.
     """
+    if name == "UTC" and first_day > FIRST_DAY and last_day < LAST_DAY:
+        # Not for its speed: loading the zone database takes as long as reading a few new lines.
+        return [*range(first_day * DAY_US, (last_day + 1) * DAY_US, DAY_US)]
     from datetime import UTC, datetime, timedelta
 
     place = zone(name)

@@ -5,11 +5,11 @@ library, so that a command that finds a few new lines can answer in the same bre
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from hashlib import blake2b
 from itertools import groupby, pairwise
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pipeline.batch import Dims
+from pipeline.digests import blake2b
 from views import calendar
 from views.attribution import Attribution
 from views.pricing.book import Book
