@@ -108,6 +108,7 @@ def map_(
     ] = None,
     first: Annotated[bool, typer.Option("--first", help="Put the rule first instead of before all less specific ones.")] = False,
     remove: Annotated[int | None, typer.Option("--remove", help="Remove the rule of this number.")] = None,
+    json: Json = False,
 ) -> None:
     """List, add or remove the rules from agent home and project to profile; the first that matches wins."""
     where = paths()
@@ -117,6 +118,9 @@ def map_(
             raise typer.BadParameter("--remove takes no profile")
         _save(where, rules.unmap(remove))
         typer.echo(f"✓ Removed rule {remove}")
+        return
+    if profile is None and json:
+        typer.echo(msgspec.json.encode(rules.rules).decode())
         return
     if profile is None:
         for number, rule in enumerate(rules.rules, 1):

@@ -2,6 +2,7 @@
 
 from typing import Annotated
 
+import msgspec
 import typer
 
 from cli import config
@@ -12,6 +13,8 @@ from pipeline.providers import billing, known
 
 app = typer.Typer(help="Providers: who bills for calls, and how.", no_args_is_help=True, add_completion=False)
 
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
 _MEANING = {
     "metered": "billed per token: calls are priced from the price book",
     "managed": "billed elsewhere (a seat, a plan, a gateway): tokens are counted, no cost",
@@ -20,14 +23,12 @@ _MEANING = {
 
 
 @app.command("list")
-def list_(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+def list_(json: Json = False) -> None:
     """List the providers and how each one bills."""
     declared = config.load(paths().config).declared_billing()
     names = sorted({name for name, _ in known()} | set(declared))
     rows = [(name, billing(name, declared), "configuration" if name in declared else "ringlet") for name in names]
     if json:
-        import msgspec  # only here: the table needs none of it
-
         typer.echo(msgspec.json.encode([dict(zip(("provider", "billing", "declared_by"), row, strict=True)) for row in rows]).decode())
         return
     width = max(len(name) for name in names)
@@ -37,14 +38,22 @@ def list_(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = Fa
 
 
 @app.command()
-def inspect(provider: Annotated[str, typer.Argument(help="Name of the provider, as profiles and logs write it.")]) -> None:
+def inspect(
+    provider: Annotated[str, typer.Argument(help="Name of the provider, as profiles and logs write it.")], json: Json = False
+) -> None:
     """Show how one provider bills and which profiles use it."""
     where = paths()
     declared = config.load(where.config).declared_billing()
     users = [profile.name for profile in Rules.load(where.profiles).profiles if profile.provider == provider]
-    if provider.lower() not in {name for name, _ in known()} | set(declared) and not users:
-        names = ", ".join(sorted({name for name, _ in known()} | set(declared)))
-        raise UnknownName(f"no provider {provider!r}; there are: {names}", mend=f"declare it in {where.config} as [providers.{provider}]")
+    there = {name for name, _ in known()} | set(declared)
+    if provider.lower() not in there and not users:
+        raise UnknownName(
+            f"no provider {provider!r}; there are: {', '.join(sorted(there))}",
+            mend=f"declare it in {where.config} as [providers.{provider}]",
+        )
     kind = billing(provider, declared)
+    if json:
+        typer.echo(msgspec.json.encode({"provider": provider, "billing": kind, "profiles": users}).decode())
+        return
     typer.echo(f"{provider}: {kind} ({_MEANING[kind]})")
     typer.echo(f"profiles: {', '.join(users) if users else 'none'}")

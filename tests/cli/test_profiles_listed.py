@@ -1,5 +1,6 @@
-"""How profiles and their rules are listed."""
+"""How profiles, their rules and providers are listed."""
 
+import json
 from pathlib import Path
 
 from tests.cli.homes import ringlet
@@ -21,3 +22,17 @@ def test_a_rule_is_shown_without_moving_the_cursor(tmp_path: Path) -> None:
     ringlet(tmp_path, "profiles", "map", "default", "--project", "/src/\x1b[2J")
 
     assert ringlet(tmp_path, "profiles", "map").out.startswith("  1  project /src/\\x1b[2J -> default\n")
+
+
+def test_rules_and_providers_are_json_too(tmp_path: Path) -> None:
+    """Whatever is listed can be had as JSON: rules in the order in which they are tried, a provider with the profiles that it bills."""
+    ringlet(tmp_path, "profiles", "create", "claude", "mine", "--provider", "ollama", "--project", "/src/local")
+
+    assert json.loads(ringlet(tmp_path, "profiles", "map", "--json").out) == [
+        {"profile": "mine", "agent": "claude", "project": "/src/local"}
+    ]
+    assert json.loads(ringlet(tmp_path, "providers", "inspect", "ollama", "--json").out) == {
+        "provider": "ollama",
+        "billing": "local",
+        "profiles": ["mine"],
+    }
