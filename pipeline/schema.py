@@ -78,35 +78,50 @@ _QUANTUM = Decimal(1).scaleb(-18)
 _RENAMED = {"at": "at_us", "ingested_at": "ingested_at_us", "logged_cost_usd": "logged_cost"}
 
 
-def table(rows: Rows, dims: Mapping[int, Dims], order: Sequence[int] | None = None) -> pa.Table:
-    """The rows, in that order of their places, as a table of `SCHEMA`; `dims` holds at least the dimensions that they name."""
-    numbers = sorted(set(rows.dim))
-    place = {number: at for at, number in enumerate(numbers)}
-    places = None if order is None or order == range(len(rows)) else integers(order)
-    dim = integers([place[number] for number in rows.dim])
-    dim = dim if places is None else dim.take(places)
-    used = [dims[number] for number in numbers]
-    columns = []
-    for field in SCHEMA:
-        if field.name in DIMENSIONS:
-            columns.append(_spread([getattr(one, field.name) for one in used], field.type, dim))
-        elif field.name == "kind":
-            columns.append(_array(field.name, [KINDS[kind] for kind in rows.kind], field.type, places))
-        else:
-            values = getattr(rows, _RENAMED.get(field.name, field.name))
-            columns.append(_array(field.name, values, field.type, places))
-    return pa.Table.from_arrays(columns, schema=SCHEMA)
+class Columns:
+    """Rows as columns of `SCHEMA`, in the order of their places that is given; `dims` holds at least the dimensions that they name.
+
+    What many rows share is only spread out for the part that is asked for: spread out for all, it would be half of their memory.
+    """
+
+    def __init__(self, rows: Rows, dims: Mapping[int, Dims], order: Sequence[int] | None = None) -> None:
+        numbers = sorted(set(rows.dim))
+        place = {number: at for at, number in enumerate(numbers)}
+        places = None if order is None or order == range(len(rows)) else integers(order)
+        dim = integers([place[number] for number in rows.dim])
+        self._dim = dim if places is None else dim.take(places)
+        used = [dims[number] for number in numbers]
+        self._own: dict[str, pa.Array] = {}
+        self._shared: dict[str, pa.Array] = {}
+        for field in SCHEMA:
+            if field.name in DIMENSIONS:
+                values = [getattr(one, field.name) for one in used]
+                if values.count(values[0]) == len(values):
+                    self._own[field.name] = _constant(values[0], field.type, len(rows))
+                else:
+                    self._shared[field.name] = _plain(values, field.type)
+            elif field.name == "kind":
+                self._own[field.name] = _array(field.name, [KINDS[kind] for kind in rows.kind], field.type, places)
+            else:
+                values = getattr(rows, _RENAMED.get(field.name, field.name))
+                self._own[field.name] = _array(field.name, values, field.type, places)
+
+    def part(self, start: int, count: int) -> pa.Table:
+        """`count` rows from `start` on."""
+        dim = self._dim.slice(start, count)
+        own, shared = self._own, self._shared
+        columns = [own[name].slice(start, count) if name in own else shared[name].take(dim) for name in SCHEMA.names]
+        return pa.Table.from_arrays(columns, schema=SCHEMA)
+
+
+def table(rows: Rows, dims: Mapping[int, Dims]) -> pa.Table:
+    """The rows as a table of `SCHEMA`; `dims` holds at least the dimensions that they name."""
+    return Columns(rows, dims).part(0, len(rows))
 
 
 def money(text: str) -> Decimal:
     """US dollars as the log keeps them; digits past the eighteenth decimal are rounded."""
     return Decimal(text).quantize(_QUANTUM)
-
-
-def _spread(values: list[Any], kind: pa.DataType, index: pa.Array) -> pa.Array:
-    if values.count(values[0]) == len(values):
-        return _constant(values[0], kind, len(index))
-    return _plain(values, kind).take(index)
 
 
 def _array(name: str, values: list[Any], kind: pa.DataType, places: pa.Array | None) -> pa.Array:
@@ -159,9 +174,15 @@ def _plain(values: list[Any], kind: pa.DataType) -> pa.Array:
         return pa.Array.from_buffers(kind, len(values), [present, _flags(values).buffers()[1]])
     if kind in (_COUNT, _INSTANT):
         return pa.Array.from_buffers(kind, len(values), [present, pa.py_buffer(array("q", values))])
-    parts = [value.encode() for value in values] if kind == _TEXT else values
-    ends = array("i", accumulate(map(len, parts), initial=0))
-    return pa.Array.from_buffers(kind, len(parts), [present, pa.py_buffer(ends), pa.py_buffer(b"".join(parts))])
+    if kind == _TEXT:
+        joined = "".join(values)
+        content = joined.encode()
+        if len(content) != len(joined):
+            values = [value.encode() for value in values]
+    else:
+        content = b"".join(values)
+    ends = array("i", accumulate(map(len, values), initial=0))
+    return pa.Array.from_buffers(kind, len(values), [present, pa.py_buffer(ends), pa.py_buffer(content)])
 
 
 def integers(values: Sequence[int], kind: pa.DataType = _COUNT) -> pa.Array:

@@ -24,7 +24,7 @@ from pipeline.batch import Dims
 from pipeline.errors import Damaged
 from pipeline.placement import SegmentInfo, day_of, segment_name, staged_path
 from pipeline.record import CALL, DAY_US, RETRACTION, Rows
-from pipeline.schema import SCHEMA, VERSION, table
+from pipeline.schema import SCHEMA, VERSION, Columns
 
 SUMMED = ("requests", "input", "output", "cache_read", "cache_write_5m", "cache_write_1h", "web_searches")
 """Columns whose sums a segment's footer and the journal hold."""
@@ -62,12 +62,12 @@ class Staging:
         order: Sequence[int] = range(len(days))
         if any(one > next_one for one, next_one in pairwise(part_of)):
             order = sorted(order, key=part_of.__getitem__)
-        whole = table(rows, dims, order)
-        self._jobs: list[tuple[int, pa.Table, int, int]] = []
+        self._columns = Columns(rows, dims, order)
+        self._jobs: list[tuple[int, int, int, int, int]] = []
         start = 0
         for part, places in groupby(order, key=part_of.__getitem__):
             numbers = [seqs[place] for place in places]
-            self._jobs.append((part[1], whole.slice(start, len(numbers)), min(numbers), max(numbers)))
+            self._jobs.append((part[1], start, len(numbers), min(numbers), max(numbers)))
             start += len(numbers)
 
     def __enter__(self) -> "Staging":
@@ -91,8 +91,9 @@ class Staging:
         durable.step("staged_synced")
         return made
 
-    def _write(self, job: tuple[int, pa.Table, int, int]) -> SegmentInfo:
-        day, part, low, high = job
+    def _write(self, job: tuple[int, int, int, int, int]) -> SegmentInfo:
+        day, start, count, low, high = job
+        part = self._columns.part(start, count)
         info, content = encoded(part, day=day, epoch=self._epoch, machine=self._machine, lo=low, hi=high)
         durable.write_new(staged_path(self._home, info.name), content)
         durable.step("staged_written")
@@ -106,7 +107,8 @@ def _parts(rows: Rows, days: Sequence[int]) -> list[tuple[bool, int]]:
     new one, so that whoever reads in between, or after a crash in between, never counts it twice.
     """
     if RETRACTION not in rows.kind:
-        return [(True, day) for day in days]
+        shared = {day: (True, day) for day in set(days)}
+        return [shared[day] for day in days]
     here = {(key, day) for kind, key, day in zip(rows.kind, rows.key, days, strict=True) if kind == CALL}
     return [(kind != RETRACTION or (key, day) in here, day) for kind, key, day in zip(rows.kind, rows.key, days, strict=True)]
 
