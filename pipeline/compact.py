@@ -3,8 +3,8 @@
 Decides which dates are compacted and in which order it happens, so that a reader of `events/` sees each row once at every moment and
 every step can be done again. Where two folders cannot change places in one step, nothing is compacted.
 
-Intent in the journal, new leaf complete in staging, sums compared, folders exchanged, parents fsynced, journal updated, old folder
-removed. A crash after the intent is settled by which of the two folders holds the new file.
+Intent in the journal, new leaf complete in staging, sums compared, folders exchanged, the parent in events/ fsynced, journal updated, old
+folder removed. A crash after the intent is settled by which of the two folders holds the new file.
 """
 
 import os
@@ -69,9 +69,11 @@ def compact(home: str, path: str, connection: sqlite3.Connection, found: Sequenc
     durable.step("intent")
     folder = os.path.join(home, "staging", staged)
     durable.remove_tree(folder)
-    durable.make_dirs(folder)
+    durable.make_dirs(os.path.dirname(folder))
+    durable.fs.mkdir(folder)
     durable.write_new(os.path.join(folder, os.path.basename(info.name)), encoded)
-    durable.fsync_dirs((folder, os.path.dirname(folder)))
+    # Its own name need not last: without it the compaction is undone, and after the exchange it has another.
+    durable.fs.fsync_dir(folder)
     _compare(plan, found)
     durable.step("compact_staged")
     return info if finish(home, path, connection, leaf) else None
@@ -98,7 +100,8 @@ def finish(home: str, path: str, connection: sqlite3.Connection, leaf: str) -> b
             done = same and _whole(os.path.join(folder, file), plan.new) and durable.fs.exchange(folder, target)
             durable.step("exchanged")
         if done:
-            durable.fsync_dirs((os.path.dirname(folder), os.path.dirname(target)))
+            # Of the two parents only this one must last: what staging holds of a finished compaction is removed by whoever finds it.
+            durable.fs.fsync_dir(os.path.dirname(target))
             durable.step("exchange_synced")
             connection.executemany("DELETE FROM segments WHERE name = ?", [(name,) for name in plan.old])
             connection.execute("DELETE FROM segments WHERE name = ?", (plan.new.name,))
@@ -106,7 +109,6 @@ def finish(home: str, path: str, connection: sqlite3.Connection, leaf: str) -> b
         connection.execute("DELETE FROM compactions WHERE leaf = ?", (leaf,))
     durable.step("compact_committed")
     durable.remove_tree(folder)
-    durable.fsync_dirs((os.path.dirname(folder),))
     durable.step("old_removed")
     return done
 

@@ -55,8 +55,7 @@ def test_no_power_cut_loses_or_doubles_anything(name: str, store: Path, tmp_path
 def test_each_fsync_is_needed(name: str, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without any one of its fsyncs the protocol does lose something: the enumerator notices, and none is there for show.
 
-    Two are exempt. `log.head` is a hint, and losing it costs one look at the log. What compaction leaves in `staging` may come back or go:
-    it is made again or removed again; those fsyncs keep leftovers from coming back.
+    `log.head` is exempt: it is a hint, and losing it costs one look at the log.
     """
     syncs = record(store, PROTOCOLS[name], tmp_path / "run", monkeypatch).syncs
     due = [number for number, sync in enumerate(syncs) if "log.head" not in sync]
@@ -66,5 +65,5 @@ def test_each_fsync_is_needed(name: str, store: Path, tmp_path: Path, monkeypatc
         if not any(cuts(store, mutant, tmp_path / "cut")):
             useless.append(mutant.syncs[number])
 
-    assert useless == [sync for sync in useless if name == "compact" and sync.startswith("fsync_dir staging ")]
-    assert len(useless) < len(due)
+    assert due
+    assert useless == []
