@@ -239,8 +239,8 @@ class _Desk:
             several = members.get(positions[at]) if positions is not None else None
             offers = all_offers[row]
             call = number << 1
-            if len(offers) == 3 and several is None and row not in named and implies(key, offers) == 3:
-                # What `entries` gives for a whole reply, in a quarter of the time: most calls are such.
+            # What `entries` gives for a whole reply, and for one of a sidechain, in a quarter of the time: nearly all calls are such.
+            if several is None and row not in named and len(offers) == 3 and implies(key, offers) == 3:
                 if requests:
                     add((unpack(offers[1])[0], call, 0))
                 head, rest = unpack(offers[2])
@@ -249,6 +249,16 @@ class _Desk:
                 else:
                     add((head, call, handle(offers[2])[1]))
                 continue
+            if several is None and len(offers) == 2 and implies(key, offers) == 2:
+                prompt = named.get(row, ())
+                if len(prompt) == 1 and prompt[0][:8] == key[:8] and prompt[0] != key:
+                    head, rest = handle(prompt[0])
+                    if rest:
+                        if requests:
+                            add((unpack(offers[1])[0], call, 0))
+                        add((head, call | 1, rest))
+                        rows.aliases[at] = [prompt[0]]
+                        continue
             claimed, offered = self._names(several or (row,))
             follow = offers[: implies(key, offers)]
             indexed = offered if requests else [identity for identity in offered if identity not in follow[1:2]]
