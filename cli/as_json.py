@@ -4,8 +4,8 @@ Decides its fields; `docs/usage.md` documents each one. Costs are decimal number
 a few kinds of values takes less than loading the json module.
 """
 
-from cli.figures import exact_usd
 from views import calendar
+from views.pricing.money import dollars
 from views.query import TIME_GROUPINGS, Answer, Row, Totals
 
 SCHEMA_VERSION = 1
@@ -105,7 +105,7 @@ class _Exact:
     __slots__ = ("text",)
 
     def __init__(self, amount: int) -> None:
-        self.text = exact_usd(amount)
+        self.text = dollars(amount)
 
 
 def _json(value: object, indent: str) -> str:

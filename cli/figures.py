@@ -38,13 +38,6 @@ def usd(amount: "int | None") -> str:
     return f"{'-' if amount < 0 else ''}${cents // 100:,}.{cents % 100:02d}"
 
 
-def exact_usd(amount: int) -> str:
-    """Attodollars as a decimal number with every digit and no zero behind them: `1.1025`."""
-    whole, rest = divmod(abs(amount), ATTO)
-    digits = f"{rest:018d}".rstrip("0")
-    return f"{'-' if amount < 0 else ''}{whole}{'.' + digits if digits else ''}"
-
-
 def many(number: int, noun: str) -> str:
     """A number of things: `1 file`, `1,200 files`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -103,10 +103,6 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
                 return known.provider
         return logged
 
-    def is_self(self, profile: str) -> bool:
-        """Whether the profile pays its provider per token with a key of its own (provider `self`)."""
-        return any(known.name == profile and known.provider == "self" for known in self.profiles)
-
     def create(self, profile: Profile, rules: tuple[Rule, ...] = ()) -> "Rules":
         """With one more profile and its rules. Raises `RingletError` for a name that is taken or unusable."""
         checked_name(profile.name)

@@ -24,7 +24,7 @@ _COSTS = {part: f"cost_{part.removesuffix('_cost')}" for part in COSTS}
 _NAMES = {"profile": "profiles", "agent": "agents", "provider": "providers", "model": "models"}
 
 
-def answer(query: Query, views: Frames, *, titles: Mapping[tuple[str, str], str] | None = None, as_of_us: int = 0) -> Answer:
+def answer(query: Query, views: Frames, *, titles: Mapping[tuple[str, str], str] | None = None) -> Answer:
     """What the calls in the query's range and filters add up to; `titles` names sessions by (agent, session)."""
     sums, spans = _sources(query, views)
     every, sums, spans = _filtered(query, sums), _ranged(query, _filtered(query, sums)), _ranged(query, _filtered(query, spans))
@@ -44,7 +44,6 @@ def answer(query: Query, views: Frames, *, titles: Mapping[tuple[str, str], str]
         lambda: arrange(_by_profile(query), _rows("profile", profiles, profile_spans, {})),
         last_day=None if totals.requests or last_slot is None else calendar.day_at(query.tz, int(last_slot.timestamp()) * 1_000_000),
         unpriced_models=unpriced.to_series().to_list(),
-        as_of_us=as_of_us,
     )
 
 

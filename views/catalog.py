@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from views.columns import CALLS, COSTS, COUNTS, CUBE, INSTANT, NAME, SESSIONS
+from views.columns import CALLS, COSTS, COUNTS, CUBE, INSTANT, MEASURES, NAME, SESSIONS
 from views.cube import rolled_up
 from views.sessions import presence
 
@@ -73,16 +73,15 @@ def _joined(sums: pl.LazyFrame, spans: pl.LazyFrame, by: tuple[str, ...]) -> pl.
     )
 
 
-_MEASURES = {name: kind for name, kind in CUBE.items() if name in (*COUNTS, *COSTS, "cost_usd")}
 _BY_SESSION = {
     **dict.fromkeys(("agent", "session", "parent_session", "profile", "project"), NAME),
-    **_MEASURES,
+    **MEASURES,
     **{name: kind for name, kind in _SPAN.items() if name != "sessions"},
 }
 
 
 def _named(name: str, what: str, *by: str) -> View:
-    return View(name, what, {**dict.fromkeys(by, NAME), **_MEASURES, **_SPAN}, None, _roll_up(*by))
+    return View(name, what, {**dict.fromkeys(by, NAME), **MEASURES, **_SPAN}, None, _roll_up(*by))
 
 
 VIEWS = (
@@ -94,11 +93,11 @@ VIEWS = (
     _named("by_provider", "usage per provider", "provider"),
     _named("by_agent", "usage per agent", "agent"),
     _named("by_project", "usage per project", "project"),
-    View("by_day", "usage per calendar day", {"day": pl.Date(), **_MEASURES, **_SPAN}, None, _by_time("day", lambda at: at.dt.date())),
+    View("by_day", "usage per calendar day", {"day": pl.Date(), **MEASURES, **_SPAN}, None, _by_time("day", lambda at: at.dt.date())),
     View(
         "by_hour",
         "usage per hour of the clock",
-        {"hour": INSTANT, **_MEASURES, **_SPAN},
+        {"hour": INSTANT, **MEASURES, **_SPAN},
         None,
         _by_time("hour", lambda at: at.dt.truncate("1h").dt.convert_time_zone("UTC")),
     ),

@@ -17,12 +17,8 @@ from views.catalog import Frames
 from views.columns import COSTS, INSTANT, MONEY, PROMPT, usd
 from views.query import Query, Row
 
-FORMATS = ("csv", "json", "jsonl", "parquet")
-
 Rows = pl.DataFrame
 """Rows of an export."""
-
-NINE = ("id", "timestamp", "profile", "agent", "provider", "model", "input_tokens", "output_tokens", "cost_usd")
 
 _CLASSES = {
     "uncached_input_tokens": "input",

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cli.as_json import as_json
-from cli.figures import count, duration, exact_usd, usd
+from cli.figures import count, duration, usd
 from cli.render import Look, nothing_in_range, summary, table
 from views import calendar
 from views.query import ATTO, Answer, Query, Row, Totals
@@ -88,11 +88,6 @@ def test_short_counts_are_within_half_a_percent(number: int) -> None:
 def test_money_is_rounded_to_the_cent_only_when_printed(amount: int | None, text: str) -> None:
     """Half a cent goes up; what is less is no zero; the unknown is a dash."""
     assert usd(amount) == text
-
-
-def test_exact_money_has_every_digit() -> None:
-    """18 decimals, no rounding, no needless zeros."""
-    assert [exact_usd(amount) for amount in (11025 * 10**14, ATTO, 1, 0)] == ["1.1025", "1", "0.000000000000000001", "0"]
 
 
 def test_spans_have_two_units_at_most() -> None:

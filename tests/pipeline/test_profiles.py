@@ -122,7 +122,6 @@ def test_provider_of_a_profile_bills_its_calls() -> None:
     rules = Rules(profiles=(WORK, Profile(name="personal", provider="minimax")))
 
     assert [rules.provider_of(name, "anthropic") for name in ("personal", "work", "default")] == ["minimax", "anthropic", "anthropic"]
-    assert [rules.is_self(name) for name in ("work", "personal", "default")] == [True, False, False]
 
 
 def test_damaged_file_is_named(tmp_path) -> None:  # type: ignore[no-untyped-def]

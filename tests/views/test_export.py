@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.views.frames import row, views
 from views import calendar, export
 from views.columns import COSTS
-from views.export import NINE, encoded
+from views.export import encoded
 from views.query import Query
 
 MAY = calendar.day_of(2026, 5, 1)
@@ -29,6 +29,7 @@ def text_of(rows: pl.DataFrame, format: str, *, raw: bool = False) -> str:
     return b"".join(encoded(rows, format, raw=raw)).decode()
 
 
+NINE = ("id", "timestamp", "profile", "agent", "provider", "model", "input_tokens", "output_tokens", "cost_usd")
 MADE = views(
     row(key="a", input=100, cache_read=20, cache_write_5m=3, output=7, at=datetime(2026, 5, 1, 10, 0, 0, 250_000, tzinfo=UTC)),
     row(key="b", model="other", provider="ollama", at=datetime(2026, 5, 3, 10, tzinfo=UTC)),

@@ -302,3 +302,8 @@ def test_what_is_no_amount_is_refused(text: str) -> None:
 def test_rounding_is_half_to_even() -> None:
     """Where a product does not come out even, the nearest attodollar counts, the even one in the middle."""
     assert [ratio(rate, 1, 2) for rate in (1, 2, 3, 5)] == [0, 1, 2, 2]
+
+
+def test_exact_money_has_every_digit() -> None:
+    """18 decimals, no rounding, no needless zeros."""
+    assert [dollars(amount) for amount in (11025 * 10**14, 10**18, 1, 0)] == ["1.1025", "1", "0.000000000000000001", "0"]
