@@ -15,14 +15,15 @@ from pipeline.providers import billing
 
 app = typer.Typer(help="Profiles: whose usage it is. A changed rule changes history too.", no_args_is_help=True, add_completion=False)
 
-AGENTS = ("claude", "codex", "opencode", "grok", "droid")
+_WITHOUT_LOGS = ("grok", "droid")
+"""Agents that a profile can be for although no log of theirs is read."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command()
 def create(
-    agent: Annotated[str, typer.Argument(help="Agent that the profile runs: claude, codex, opencode, grok, droid.")],
+    agent: Annotated[str, typer.Argument(help="Agent that the profile runs: claude, codex, opencode …")],
     name: Annotated[str, typer.Argument(help="Name of the new profile.")],
     provider: Annotated[
         str, typer.Option("--provider", help="Who bills: self (own key with the agent's maker), anthropic, openai, minimax …")
@@ -137,8 +138,11 @@ def map_(
 
 
 def _known_agent(agent: str) -> None:
-    if agent not in AGENTS:
-        raise typer.BadParameter(f"no agent {agent!r}; there are: {', '.join(AGENTS)}")
+    from ingest import registry  # loads every adapter, which listing takes no part in
+
+    known = (*(adapter.agent for adapter in registry.adapters()), *_WITHOUT_LOGS)
+    if agent not in known:
+        raise typer.BadParameter(f"no agent {agent!r}; there are: {', '.join(known)}")
 
 
 def _save(where: Paths, rules: Rules) -> None:

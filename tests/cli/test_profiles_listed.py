@@ -36,3 +36,12 @@ def test_rules_and_providers_are_json_too(tmp_path: Path) -> None:
         "billing": "local",
         "profiles": ["mine"],
     }
+
+
+def test_a_profile_is_for_an_agent_that_is_known(tmp_path: Path) -> None:
+    """Every agent with an adapter is one; an unknown one exits 2 and lists them."""
+    assert [ringlet(tmp_path, "profiles", "create", agent, agent).code for agent in ("claude", "codex", "opencode", "grok")] == [0, 0, 0, 0]
+
+    outcome = ringlet(tmp_path, "profiles", "create", "cloude", "x")
+    assert outcome.code == 2
+    assert "opencode" in outcome.err
