@@ -143,7 +143,8 @@ class Watcher:
     def _follow(self, hints: Iterable[tuple[str, str]], observer: Any) -> None:
         work: dict[str, Work] = {}
         strange = False
-        for path, moved_to in hints:
+        # Where a file went comes last, so that it is the one read: what has taken its place since is the sweep's.
+        for path, moved_to in sorted(hints, key=lambda hint: bool(hint[1])):
             path = path.removesuffix("-wal")
             known = self._known.get(path)
             if known is None:

@@ -1,4 +1,4 @@
-"""Lines as crashes, copies and other programs leave them: each counts what it says or is quarantined with its reason; its neighbours count."""
+"""Lines as crashes, copies and other programs leave them: each counts what it says or is quarantined; its neighbours count."""
 
 import json
 from pathlib import Path

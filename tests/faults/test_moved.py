@@ -27,7 +27,7 @@ def outputs(log: Log) -> list[int]:
 
 
 def test_a_file_cut_at_any_line_and_rewritten_is_read_anew(tmp_path: Path) -> None:
-    """Truncated in place at every line boundary and written on with other lines: all that ever stood there counts once, resets are counted."""
+    """Truncated in place at every line boundary and written on: all that ever stood there counts once, and resets are counted."""
     path = tmp_path / "projects/p/a.jsonl"
     path.parent.mkdir(parents=True)
     lines = [reply(number, AT, output=number) for number in range(1, 9)]
@@ -54,7 +54,7 @@ def test_a_file_cut_at_any_line_and_rewritten_is_read_anew(tmp_path: Path) -> No
 
 
 def test_a_document_rewritten_in_place_is_its_last_whole_version(tmp_path: Path) -> None:
-    """OpenCode's older message files grow while a reply streams: cut off anywhere, a file is neither believed nor blamed, and comes again."""
+    """OpenCode's older message files grow while a reply streams: cut off anywhere, one is neither believed nor blamed, and comes again."""
     path = tmp_path / "storage/message/ses_a/msg_a.json"
     path.parent.mkdir(parents=True)
 

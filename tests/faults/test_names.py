@@ -33,7 +33,7 @@ COMMANDS = [
 
 @pytest.fixture
 def env(tmp_path: Path) -> dict[str, str]:
-    """A user all of whose logs are odd: a call whose model, project and session hold escapes, a record to doubt, a shut folder, a link out."""
+    """A user all of whose logs are odd: a call whose model, project and session hold escapes, a bad record, a shut folder, a link out."""
     folder = os.fsencode(tmp_path) + b"/" + ODD + b"/projects/" + ODD
     os.makedirs(folder + b"/shut" + ODD)
     line = reply(1, "2026-05-13T09:00:00Z", model="m\x1b[31m\n\ud83d", project="/p\x1b[2J\u202e", session="s\x1b[31m\n")

@@ -240,3 +240,22 @@ def test_a_home_that_is_not_there_yet_is_waited_for(tmp_path: Path, monkeypatch:
     finally:
         watcher.stop()
     assert watcher.warnings == [f"{home}: is not there yet; it is read once it is"]
+
+
+def test_a_rotation_seen_at_one_glance_loses_no_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a line written just before a rename, the rename and the new file, all hinted at together, the old file's line is read first."""
+    held: list[object] = []
+    monkeypatch.setattr(watch._Hints, "on_any_event", lambda hints, event: held.append(hints))
+    monkeypatch.setattr(watch, "SWEEP_S", 3_600.0)
+    with following(tmp_path) as (watcher, folder):
+        path = folder / "a.jsonl"
+        for number in range(2, 18, 2):
+            append(path, number)
+            old = path.rename(folder / f"a.{number}")
+            append(path, number + 1)
+            while not held:
+                time.sleep(0.01)
+            queue = held[-1]._hints  # type: ignore[attr-defined]
+            for hint in ((str(path), ""), (str(path), str(old))):
+                queue.put(hint)
+            watcher.until(list(range(1, number + 2)))
