@@ -160,8 +160,8 @@ _COLUMNS = {
     "month": (_name("MONTH"), _TOKENS, _COST),
     "hour": (_Column("HOUR", lambda row: (row.key or "")[:16].replace("T", " "), right=False), _TOKENS, _COST),
 }
-_FURTHER = (_REQUESTS, *_CLASSES, _SESSIONS, _RUNTIME, _LAST_USED)
-"""Columns that a wide terminal adds, in this order, as far as they fit."""
+_FURTHER = ((_REQUESTS,), _CLASSES, (_SESSIONS,), (_RUNTIME,), (_LAST_USED,))
+"""Columns that a wide terminal adds, in this order, as far as they fit; of the token classes all or none, because they add up."""
 
 
 def _table(answer: Answer, columns: "Sequence[_Column]", look: Look) -> str:
@@ -173,12 +173,12 @@ def _table(answer: Answer, columns: "Sequence[_Column]", look: Look) -> str:
     if look.width >= _WITH_BARS and len(rows) > 1:
         bar = 14
     if look.width > NARROW:
-        for column in _FURTHER:
-            if column not in chosen:
-                further = _cells(column, answer)
-                if _width([*cells, further]) + (bar + 2 if bar else 0) <= look.width:
-                    chosen.append(column)
-                    cells.append(further)
+        for group in _FURTHER:
+            added = [column for column in group if column not in chosen]
+            further = [_cells(column, answer) for column in added]
+            if _width([*cells, *further]) + (bar + 2 if bar else 0) <= look.width:
+                chosen += added
+                cells += further
     widths = [max(columns_of(text) for text in column) for column in cells]
     _shrink(widths, chosen, look.width - (bar + 2 if bar else 0))
     if bar:

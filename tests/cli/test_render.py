@@ -143,6 +143,15 @@ def test_tables_fit_the_terminal(by: str, width: int) -> None:
     assert width == 80 or len(text) > len(plain)
 
 
+def test_wide_terminals_show_all_token_classes_or_none() -> None:
+    """The classes add up to what was used: some of them alone would seem to be all of it."""
+    row = Row("a-model-with-a-name-that-takes-some-room", requests=1, input=10**6, output=10**5, cache_read=10**7)
+    heads = [table(answer("model", row, totals=row), Look(width=width)).split("\n")[2] for width in range(81, 161)]
+    shown = [sum(title in head for title in ("INPUT", "OUTPUT", "CACHE WRITE", "CACHE READ")) for head in heads]
+
+    assert set(shown) == {0, 4}
+
+
 def test_wide_terminals_have_bars() -> None:
     """A bar per row, the largest cost the longest; none at 80 columns."""
     rows = [Row("a", requests=1, cost_input=2 * ATTO), Row("b", requests=1, cost_input=ATTO), Row("c")]
