@@ -27,6 +27,7 @@ DOCTOR_DAMAGE = 5
 
 _CODES: "Mapping[str, int]" = {
     "UnknownName": WRONG_USAGE,
+    "BadName": WRONG_USAGE,
     "WrongUsage": WRONG_USAGE,
     "NothingFound": NOT_FOUND,
     "Held": HELD,

@@ -19,6 +19,10 @@ class UnknownName(RingletError):
     """A name that does not exist (profile, period, format …); the message lists the valid ones."""
 
 
+class BadName(RingletError):
+    """A name that nothing can be given; the message says what a name can be."""
+
+
 class NothingFound(RingletError):
     """Something that was named is not there, or nothing was found where it points."""
 

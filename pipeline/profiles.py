@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 
 import msgspec
 
-from pipeline.errors import Damaged, NothingFound, RingletError, UnknownName
+from pipeline.errors import BadName, Damaged, NothingFound, RingletError, UnknownName
 
 DEFAULT = "default"
 
@@ -158,9 +158,9 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def checked_name(name: str) -> str:
-    """`name`, if it can be a profile's: 1 to 64 printable characters without `/`, leading `-` or outer spaces. Raises `RingletError`."""
+    """`name`, if it can be a profile's: 1 to 64 printable characters without `/`, leading `-` or outer spaces. Raises `BadName`."""
     if not name or len(name) > 64 or not name.isprintable() or "/" in name or name.startswith("-") or name != name.strip():
-        raise RingletError(f"{name!r} cannot name a profile", mend="use 1 to 64 printable characters, no '/', not starting with '-'")
+        raise BadName(f"{name!r} cannot name a profile", mend="use 1 to 64 printable characters, no '/', not starting with '-'")
     return name
 
 

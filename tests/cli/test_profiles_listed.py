@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.cli.homes import ringlet
 
 
@@ -45,3 +47,13 @@ def test_a_profile_is_for_an_agent_that_is_known(tmp_path: Path) -> None:
     outcome = ringlet(tmp_path, "profiles", "create", "cloude", "x")
     assert outcome.code == 2
     assert "opencode" in outcome.err
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "-x", " x", "a\x1b[2J", "x" * 65])
+def test_a_name_that_no_profile_can_bear_is_wrong_usage(tmp_path: Path, name: str) -> None:
+    """It exits 2, says what a name can be, and reaches the terminal escaped."""
+    outcome = ringlet(tmp_path, "import", "claude", "--to", name)
+
+    assert outcome.code == 2
+    assert "use 1 to 64 printable characters" in outcome.err
+    assert "\x1b" not in outcome.err
