@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from cli.refresh import Store
     from cli.render import Look
+    from ingest.sweep import Look as Seen
 
 _ATTEMPTS = 10
 
@@ -34,24 +35,30 @@ def answer(request: Request) -> int:
 
 
 def _answered(request: Request) -> int:
-    code = hot(request)
+    seen: list[Seen] = []
+    code = hot(request, seen=seen)
     if code is not None:
         return code
     from cli.former import take_over_once  # nobody's first question is answered from a snapshot
 
     take_over_once()
-    return _at_length(request, clock())
+    return _at_length(request, clock(), seen)
 
 
-def hot(request: Request, *, now_us: "int | None" = None) -> "int | None":
-    """Answer from the snapshot and return the exit code; None where it takes more than that."""
+def hot(request: Request, *, now_us: "int | None" = None, seen: "list[Seen] | None" = None) -> "int | None":
+    """Answer from the snapshot and return the exit code; None where it takes more than that, with what `proved` adds to `seen`."""
     now = clock() if now_us is None else now_us
     try:
         where = paths()
     except LookupError:
         return None
     snapshot = load(where.views)
-    if snapshot is None or not snapshot.header.proof or not stands(snapshot, os.environ, now) or (request.sync and not proved(snapshot)):
+    if (
+        snapshot is None
+        or not snapshot.header.proof
+        or not stands(snapshot, os.environ, now)
+        or (request.sync and not proved(snapshot, seen))
+    ):
         return None
     try:
         query = asked(request, snapshot, now)
@@ -72,17 +79,19 @@ def hot(request: Request, *, now_us: "int | None" = None) -> "int | None":
 def usage(request: Request, *, now_us: "int | None" = None) -> int:
     """Answer any question, bringing the store up to date first, and return the exit code. Raises RingletError."""
     now = clock() if now_us is None else now_us
-    code = hot(request, now_us=now) if request.export is None else None
-    return _at_length(request, now) if code is None else code
+    seen: list[Seen] = []
+    code = hot(request, now_us=now, seen=seen) if request.export is None else None
+    return _at_length(request, now, seen) if code is None else code
 
 
-def _at_length(request: Request, now: int) -> int:
+def _at_length(request: Request, now: int, seen: "list[Seen]") -> int:
     from cli.lean import load_msgspec  # before all that takes it as it comes
 
     load_msgspec()
     from cli.refresh import opened  # the log and the adapters: 40 ms
 
     with opened(paths(), os.environ, now) as store:
+        store.swept = seen or None
         store.refreshed(sync=request.sync)
         for _ in range(_ATTEMPTS):
             try:
@@ -137,14 +146,21 @@ def stands(snapshot: Snapshot, environ: "Mapping[str, str]", now_us: int) -> boo
     return all(stamp(path) == value for path, value in header.stamps.items())
 
 
-def proved(snapshot: Snapshot) -> bool:
-    """Whether every log file is as it was when it was last read."""
+def proved(snapshot: Snapshot, seen: "list[Seen] | None" = None) -> bool:
+    """Whether every log file is as it was when it was last read.
+
+    Where it is not, and there are neither links nor troubles, what lies there now is added to `seen`.
+    """
     header, views = snapshot.header, os.path.dirname(snapshot.base_path)
     path = f"{views}/{memory.NAME}"
     key = digest(repr(header.places).encode("utf-8", "surrogatepass"))
     looks = memory.recall(path, key)
     if looks is not None:
-        return proof_of(looks) == header.proof
+        if proof_of(looks) == header.proof:
+            return True
+        if seen is not None:
+            seen += looks
+        return False
     from ingest.sweep import Trail, sweep  # only where files came or went
 
     trail, now_ns = Trail(), time.time_ns()

@@ -49,6 +49,8 @@ class Store:
         self.home = environ.get("HOME") or os.path.expanduser("~")
         self.zone = self._zone()
         self.week_start = calendar.WEEKDAYS.index(self.config.week_start)
+        self.swept: list[tuple[str, int, int, int]] | None = None
+        """A look at all log files that was taken a moment ago, so that `look` need not take one."""
         self.snapshot: snapshot.Snapshot
         """As `refreshed` left it."""
 
@@ -79,7 +81,7 @@ class Store:
     @cached_property
     def look(self) -> Look:
         """What lies in the agents' homes."""
-        return discover(self.adapters, self.environ, self.home, self.homes)
+        return discover(self.adapters, self.environ, self.home, self.homes, self.swept)
 
     def names(self, field: str) -> list[str]:
         """Profiles, providers or agents that exist, whether or not there is a call of theirs."""
@@ -105,6 +107,8 @@ class Store:
         places = looked(self.adapters, self.environ, self.home, self.homes)
         known = snapshot.load(self.paths.views)
         proof = known.header.proof if known is not None else ""
+        if known is None or tuple(known.header.places) != places.walks:
+            self.swept = None  # it was taken elsewhere
         if sync:
             # Looked at before it is read: what is written meanwhile makes the next answer look again.
             proof = snapshot.proof_of([(each.source.path, each.inode, each.size, each.mtime_ns) for each in self.look.found])

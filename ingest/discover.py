@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from ingest.adapter import Adapter, Home, Pattern
-from ingest.sweep import merged, place, sweep
+from ingest.sweep import among, merged, place, sweep
 from pipeline.sources import Source
 
 _LOOSE = ("**/*.jsonl", "**/*.jsonl.zst", "**/*.jsonl.gz")
@@ -63,8 +63,17 @@ def homes(adapter: Adapter[Any], environ: Mapping[str, str], home: str, further:
     return list(known.values())
 
 
-def discover(adapters: Sequence[Adapter[Any]], environ: Mapping[str, str], home: str, further: Mapping[str, Sequence[str]] = {}) -> Look:
-    """All sources under all homes of `adapters`."""
+def discover(
+    adapters: Sequence[Adapter[Any]],
+    environ: Mapping[str, str],
+    home: str,
+    further: Mapping[str, Sequence[str]] = {},
+    swept: Sequence[tuple[str, int, int, int]] | None = None,
+) -> Look:
+    """All sources under all homes of `adapters`.
+
+    With `swept` they are among the files that a sweep of `looked` has just given, without links or troubles.
+    """
     look = Look()
     taken: set[str] = set()
     for adapter in adapters:
@@ -72,18 +81,21 @@ def discover(adapters: Sequence[Adapter[Any]], environ: Mapping[str, str], home:
             if each.named and not os.path.isdir(each.path):
                 look.missing.append(each)
             look.looked_at.append((adapter.agent, each.path))
-            for found in under(adapter, each.path, look.troubles):
+            for found in under(adapter, each.path, look.troubles, swept):
                 if found.source.path not in taken:
                     taken.add(found.source.path)
                     look.found.append(found)
     return look
 
 
-def under(adapter: Adapter[Any], root: str, troubles: list[Trouble]) -> Iterator[Found]:
-    """The sources of one agent under one home."""
+def under(
+    adapter: Adapter[Any], root: str, troubles: list[Trouble], swept: Sequence[tuple[str, int, int, int]] | None = None
+) -> Iterator[Found]:
+    """The sources of one agent under one home; `swept` as for `discover`."""
     for pattern in adapter.patterns:
         trouble: list[tuple[str, str]] = []
-        for path, inode, size, mtime_ns in sweep([_walk(root, pattern)], trouble):
+        walk = _walk(root, pattern)
+        for path, inode, size, mtime_ns in sweep([walk], trouble) if swept is None else among(swept, walk):
             source = Source(path=path, agent=adapter.agent, root=root, kind=pattern.kind)
             yield Found(source=source, pattern=pattern, inode=inode, size=size, mtime_ns=mtime_ns)
         troubles.extend(Trouble(path=path, reason=reason) for path, reason in trouble)

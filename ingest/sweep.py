@@ -117,6 +117,28 @@ def sweep(places: "Iterable[Walk]", troubles: "list[Trouble] | None" = None, tra
     return found
 
 
+def among(looks: "Iterable[Look]", where: "Walk") -> "list[Look]":
+    """Those of `looks` that a sweep of this place alone would give, where there are no links."""
+    root, folders, names, _ = where
+    deep = folders[-1:] == ("**",)
+    way = folders[:-1] if deep else folders
+    matches = _matcher(names)
+    plain = way[: way.index("*")] if "*" in way else way
+    start = "/".join((root, *plain, ""))
+    chosen = []
+    for look in looks:
+        if look[0].startswith(start):
+            *between, name = look[0][len(start) :].split("/")
+            depth = len(between) + len(plain) - len(way)
+            if (depth >= 0 if deep else depth == 0) and all(map(_passes, way[len(plain) :], between)) and matches(name):
+                chosen.append(look)
+    return chosen
+
+
+def _passes(wanted: str, folder: str) -> bool:
+    return wanted in ("*", folder)
+
+
 def _matcher(names: "tuple[str, ...]") -> "Callable[[str], bool]":
     if all(name.startswith("*") for name in names):
         ends = tuple(name[1:] for name in names)

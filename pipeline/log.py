@@ -65,9 +65,21 @@ class StoredSource(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     id: int
     source: Source
     cursor: Cursor | None
-    counts: Counts
-    seen: dict[str, int]
+    packed_counts: bytes | None
+    """Unpacked only where asked for: whoever looks for news goes through thousands of sources and asks for none of it."""
+    packed_seen: bytes | None
     gone: bool
+
+    @property
+    def counts(self) -> Counts:
+        """What its records became."""
+        packed = self.packed_counts
+        return Counts() if packed is None else Counts(**dict(zip(_COUNTS, _decode_counts(packed), strict=False)))
+
+    @property
+    def seen(self) -> dict[str, int]:
+        """What else was seen in it, by name."""
+        return {} if self.packed_seen is None else _decode_seen(self.packed_seen)
 
 
 class StoredQuarantine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -212,8 +224,8 @@ class Log:
                 id=number,
                 source=Source(path=os.fsdecode(path), agent=agent, root=os.fsdecode(root), kind=kind),
                 cursor=None if cursor is None else _decode_cursor(cursor),
-                counts=Counts() if counts is None else Counts(**dict(zip(_COUNTS, _decode_counts(counts), strict=False))),
-                seen={} if seen is None else _decode_seen(seen),
+                packed_counts=counts,
+                packed_seen=seen,
                 gone=bool(gone),
             )
             for number, path, agent, root, kind, cursor, counts, seen, gone in rows

@@ -1,5 +1,6 @@
 """The gate: which command lines it answers itself, and that its answers are those of the full command line."""
 
+import json
 import os
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from cli import app, gate
 from cli.main import run as full
 from cli.paths import paths
 from cli.refresh import opened
+from ingest import memory
 from ingest.discover import discover
 from ingest.reader import Manner
 from ingest.run import ingest
@@ -115,6 +117,32 @@ def test_fresh_snapshot_answers_alone(store: Path) -> None:
     """While nothing has changed, the snapshot is all that is read."""
     assert hot(store)
     assert hot(store, "daily", "--period", "all")
+
+
+def test_remembered_names_hide_nothing(store: Path) -> None:
+    """Once the gate remembers where the logs lie, lines, files and folders that come are counted as ever."""
+    later = "2031-05-13T12:00:00+00:00"  # by then every folder has rested
+    logs = store / ".claude" / "projects" / "-src"
+
+    def requests() -> int:
+        out = ringlet(store, "usage", "--period", "all", "--json", now=later).out
+        return int(json.loads(out)["total_requests"])
+
+    before = requests()
+    assert hot(store, now=later)
+    assert (store / "rl" / "views" / memory.NAME).exists()
+    assert hot(store, now=later)
+    with (logs / "one.jsonl").open("a") as file:
+        file.write(reply(70, "2026-05-13T11:00:00Z"))
+    assert requests() == before + 1
+    (logs / "new.jsonl").write_text(reply(71, "2026-05-13T11:00:00Z"))
+    assert requests() == before + 2
+    (logs / "deeper").mkdir()
+    (logs / "deeper" / "agent.jsonl").write_text(reply(72, "2026-05-13T11:00:00Z"))
+    assert requests() == before + 3
+    (logs / "new.jsonl").unlink()
+    assert requests() == before + 3
+    assert hot(store, now=later)
 
 
 def test_midnight_does_not_make_a_snapshot_old(store: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import toy
 
-from ingest.discover import discover, looked
+from ingest.discover import Found, Look, discover, looked
 from ingest.sweep import sweep
 
 HOME = "/home/nobody"
@@ -56,3 +56,32 @@ def test_plain_walks_find_the_same_files(tmp_path: Path) -> None:
 
     assert {path for path, *_ in sweep(where.walks)} == {found.source.path for found in discover([toy.ADAPTER], environ, HOME).found}
     assert where.environ == (("TOY_HOME", root),)
+
+
+def test_a_look_just_taken_stands_for_another(tmp_path: Path) -> None:
+    """Discovery among the files of a sweep finds what it finds by itself, at any depth of folders and in any home."""
+    root = home(tmp_path / "one")
+    for path in (
+        "a.jsonl",
+        "logs.jsonl",
+        "logs/c.jsonl",
+        "logs/x/y/d.jsonl",
+        "docs/m.json",
+        "docs/s/t/n.json",
+        "docs/x/o.json",
+        "logsx/e.jsonl",
+    ):
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(b"22")
+    environ, further = {"TOY_HOME": str(root)}, {"toy": [str(home(tmp_path / "one-more"))]}
+    swept = sweep(looked([toy.ADAPTER], environ, HOME, further).walks)
+
+    by_itself = discover([toy.ADAPTER], environ, HOME, further)
+    among = discover([toy.ADAPTER], environ, HOME, further, swept)
+
+    def in_order(look: Look) -> list[Found]:
+        return sorted(look.found, key=lambda found: found.source.path)
+
+    assert len(by_itself.found) > 6
+    assert in_order(among) == in_order(by_itself)
+    assert (among.troubles, among.missing, among.looked_at) == (by_itself.troubles, by_itself.missing, by_itself.looked_at)
