@@ -26,8 +26,8 @@ _decode_sums = msgspec.msgpack.Decoder(dict[str, int]).decode
 def write_head(home: str, connection: sqlite3.Connection) -> None:
     """`log.head` says how far the journal has come.
 
-    Call it inside the transaction, before any file of that transaction shows in `events/`: were it to come later, an older journal that is put
-    back in between would not be told from the present one, and would take the same records again. A head that is too high costs one listing.
+    Call it inside the transaction, before any file of that transaction shows in `events/`: were it to come later, an older journal that is
+    put back in between would not be told from the present one, and would take the same records again. A head too high costs one listing.
     """
     about = journal.meta(connection)
     durable.write_over(os.path.join(home, HEAD), f"{about['machine']} {about['epoch']} {about['seq']}\n".encode())
