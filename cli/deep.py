@@ -11,7 +11,7 @@ from cli.ask import Request, WrongUsage, unknown
 from cli.outcomes import DONE
 from cli.refresh import Store
 from pipeline import durable
-from pipeline.errors import RingletError
+from pipeline.errors import NothingFound, RingletError
 from views import answers, materialize
 from views import export as exports
 from views.catalog import Frames
@@ -62,6 +62,10 @@ def export(request: Request, query: Query, store: Store) -> int:
         path = os.path.abspath(request.output)
         if os.path.islink(path):
             raise RingletError("a link stands there", where=path, mend="name the file itself")
+        if os.path.isdir(path):
+            raise RingletError("a folder stands there", where=path, mend="name a file")
+        if not os.path.isdir(os.path.dirname(path)):
+            raise NothingFound("there is no such folder", where=os.path.dirname(path), mend="make it, or name another file")
         durable.write_over(path, b"".join(pieces))
     return DONE
 

@@ -294,7 +294,7 @@ def range_of(
         raise ValueError("neither a period nor dates")
     if since is None:
         return f"until {calendar.iso_day(until or 0)}", None, until, None
-    return f"{calendar.iso_day(since)} to {calendar.iso_day(today if until is None else until)}", since, until, None
+    return f"{calendar.iso_day(since)} to {calendar.iso_day(max(today, since) if until is None else until)}", since, until, None
 
 
 def fill(query: Query, rows: "Iterable[Row]") -> "list[Row]":

@@ -87,7 +87,8 @@ def usage(
         typer.Option(help="The format of `usage export`.", autocompletion=_starting(EXPORT_FORMATS), rich_help_panel=_OUTPUT),
     ] = None,
     output: Annotated[
-        str | None, typer.Option("--output", "-o", metavar="FILE", help="Export into a file.", rich_help_panel=_OUTPUT)
+        str | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Export into a file; - is standard output.", rich_help_panel=_OUTPUT),
     ] = None,
     raw: Annotated[bool, typer.Option("--raw", help="Leave cells as they are that a spreadsheet runs.", rich_help_panel=_OUTPUT)] = False,
     no_color: Annotated[bool, typer.Option("--no-color", help="No colours, also on a terminal.", rich_help_panel=_OUTPUT)] = False,
@@ -113,9 +114,11 @@ def usage(
     request.what = what if what in GROUPING_NAMES else None
     request.by = "day" if by_day else by
     request.export = _export_format(what, export, format)
+    if json and request.export is not None:
+        raise WrongUsage("--json is the summary, not an export", mend="leave it out, or add --format json to usage export")
     if (output or raw) and request.export is None:
         raise WrongUsage("--output and --raw belong to an export", mend="add --export csv")
-    request.output, request.raw = output, raw
+    request.output, request.raw = None if output == "-" else output, raw
     request.period, request.since, request.until = period, since, until
     request.profile, request.model, request.provider, request.agent = profile, model, provider, agent
     request.project, request.session = project, session

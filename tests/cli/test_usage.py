@@ -128,6 +128,7 @@ def test_model_filter_takes_dated_ids(home: Path) -> None:
         (("--period", "today", "--since", "2026-05-01"), "exclude each other"),
         (("--since", "yesterday"), "write it as 2026-05-01"),
         (("--since", "2026-05-02", "--until", "2026-05-01"), "exchange them"),
+        (("export", "--json"), "--format json"),
     ],
 )
 def test_wrong_words_exit_2_and_say_what_is_valid(home: Path, words: tuple[str, ...], message: str) -> None:

@@ -63,10 +63,19 @@ def test_export_into_a_file(home: Path) -> None:
     assert ringlet(home, "usage", "export", "-o", str(path)).code == 0
     assert path.read_bytes() == written(home, "usage", "export")
     assert path.stat().st_mode & 0o777 == 0o600
+    assert written(home, "usage", "export", "-o", "-") == path.read_bytes()
     path.rename(home / "target")
     path.symlink_to(home / "target")
     outcome = ringlet(home, "usage", "export", "-o", str(path))
     assert (outcome.code, "a link stands there" in outcome.err) == (1, True)
+
+
+@pytest.mark.parametrize(("name", "code", "told"), [("", 1, "a folder stands there"), ("none/out.csv", 3, "there is no such folder")])
+def test_export_where_no_file_can_be(home: Path, name: str, code: int, told: str) -> None:
+    """A place that cannot take the file is named as it was asked for, not as the file that is made beside it."""
+    outcome = ringlet(home, "usage", "export", "-o", f"{home}/{name}")
+
+    assert (outcome.code, told in outcome.err, ".new" in outcome.err) == (code, True, False)
 
 
 def test_views_are_listed(home: Path) -> None:

@@ -144,6 +144,7 @@ def test_ranges_have_a_label() -> None:
     """Periods are called by name, dates by themselves."""
     assert range_of("week", None, None, today=TODAY, week_start=0, now_us=0)[0] == "This week"
     assert range_of("14d", None, None, today=TODAY, week_start=0, now_us=0)[0] == "Last 14 days"
+    assert range_of(None, TODAY + 1, None, today=TODAY, week_start=0, now_us=0)[0] == "2026-05-14 to 2026-05-14"
     assert range_of(None, TODAY - 12, TODAY - 1, today=TODAY, week_start=0, now_us=0)[0] == "2026-05-01 to 2026-05-12"
 
 
