@@ -5,13 +5,14 @@ Budget: at most 0.15 of tokscale with a warm cache.
 
 import itertools
 import sys
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 from benchmarks import harness
 
 LINE = (
-    '{{"type":"assistant","uuid":"new-{n}","sessionId":"new","timestamp":"2026-11-20T12:00:00.000Z","cwd":"/home/dev/src/app","version":"2.1.251",'
+    '{{"type":"assistant","uuid":"new-{n}","sessionId":"new","timestamp":"{at}","cwd":"/home/dev/src/app","version":"2.1.251",'
     '"requestId":"req_new{n}","message":{{"id":"msg_new{n}","role":"assistant","model":"claude-opus-4-7","stop_reason":"end_turn","content":[],'
     '"usage":{{"input_tokens":1,"output_tokens":1,"cache_read_input_tokens":0,"cache_creation_input_tokens":0}}}}}}\n'
 )
@@ -27,8 +28,10 @@ def main() -> int:
     numbers = itertools.count()
 
     def append(path: Path, lines: int) -> None:
+        # Of now: what an agent writes is of today, and a day that is over costs more to count again.
+        at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
         with path.open("a") as file:
-            file.writelines(LINE.format(n=next(numbers)) for _ in range(lines))
+            file.writelines(LINE.format(n=next(numbers), at=at) for _ in range(lines))
 
     try:
         with harness.store(args.work, "new") as store:

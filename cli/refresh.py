@@ -135,7 +135,7 @@ class Store:
 
     def _read(self) -> Summary:
         unread = sum(found.size for found in self.look.found)
-        shown = unread > BAR_BYTES and not self.log.days()
+        shown = unread > BAR_BYTES and self.log.span() is None
         manner = Manner(now_ns=self.now_us * 1000, titles=self.config.session_titles)
         with bar(wanted=shown) as progress:
             return ingest(self.log, self.adapters, self.look, manner, progress=progress)
