@@ -11,8 +11,9 @@ import msgspec
 import typer
 
 from cli import config
+from cli.ask import WrongUsage
 from cli.escaped import escaped
-from cli.figures import usd
+from cli.figures import many, usd
 from cli.paths import Paths, paths
 from pipeline import durable
 from pipeline.errors import NothingFound, RingletError
@@ -72,12 +73,12 @@ def sync_(
     durable.prepare_home(where.data, create=True)
     sync.keep(where.prices, body, added, record)
     same = len(listed.models) - len(added.new) - len(added.changed)
-    typer.echo(f"✓ Read {len(listed.models):,} language models from {source}")
+    typer.echo(f"✓ Read {many(len(listed.models), 'language model')} from {source}")
     typer.echo(f"✓ {len(added.new):,} new, {len(added.changed):,} with other prices from {listing.iso(day)} on, {same:,} as before")
     if listed.rejected:
         names = list(listed.rejected)
         more = f" and {len(names) - NAMED:,} more (ringlet registry inspect)" if len(names) > NAMED else ""
-        typer.echo(f"! {len(names):,} rows are no believable prices and were left out: {escaped(', '.join(names[:NAMED]))}{more}")
+        typer.echo(f"! {many(len(names), 'row')} left out without a believable price: {escaped(', '.join(names[:NAMED]))}{more}")
     if months is None:
         return
     typer.echo("✓ Your history, month by month:" if months else "✓ Nothing in your history costs another amount")
@@ -118,7 +119,9 @@ def inspect(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = 
         typer.echo("synced    never; ringlet registry sync fetches today's prices")
     else:
         typer.echo(f"synced    {record.at} from {record.source}")
-        typer.echo(f"          {record.models:,} models listed, {header(synced, 'models') or 0} with rows of their own, file {sync.LATEST}")
+        typer.echo(
+            f"          {many(record.models, 'model')} listed, {header(synced, 'models') or 0} with rows of their own, file {sync.LATEST}"
+        )
         for name, why in record.rejected.items():
             typer.echo(f"left out  {escaped(name)}: {why}")
     typer.echo(f"yours     {len(own)} in [tokenPriceTable] of {where.config}{': ' + ', '.join(sorted(own)) if own else ''}")
@@ -177,6 +180,8 @@ async def _download(url: str, etag: str | None) -> tuple[bytes, str | None]:
                 if len(body) > sync.LARGEST_BYTES:
                     raise RingletError(f"larger than {sync.LARGEST_BYTES // 2**20} MiB; the prices stay as they are", where=url)
             return bytes(body), reply.headers.get("ETag")
+    except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError):
+        raise WrongUsage(f"{url!r} is no http or https address", mend="give --url a whole one, or --file a file") from None
     except (aiohttp.ClientError, TimeoutError, ValueError) as error:
         why = str(error) or type(error).__name__
         raise RingletError(f"could not be fetched ({why}); the prices stay as they are", where=url, mend="try again later") from None

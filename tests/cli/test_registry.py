@@ -124,6 +124,8 @@ def test_server_that_is_not_there_changes_nothing(home: Path, capsys: pytest.Cap
     """No connection is a failure with the address and what to do."""
     assert run(["registry", "sync", "--url", "http://127.0.0.1:9/prices.json"]) == 1
     assert "127.0.0.1:9" in capsys.readouterr().err
+    assert run(["registry", "sync", "--url", "ftp://127.0.0.1/prices.json"]) == 2
+    assert "no http or https address" in capsys.readouterr().err
     assert kept(home) == {}
 
 
@@ -132,7 +134,7 @@ def test_rejected_rows_are_counted_and_named(server: PriceServer, home: Path, ca
     server.body = json.dumps({"good": ROW, "bad-unit": ROW | {"input_cost_per_token": 2}}).encode()
 
     assert run(["registry", "sync", "--url", server.url]) == 0
-    assert "1 rows are no believable prices and were left out: bad-unit" in capsys.readouterr().out
+    assert "1 row left out without a believable price: bad-unit" in capsys.readouterr().out
     assert run(["registry", "inspect"]) == 0
     assert "left out  bad-unit: input_cost_per_token is 2" in capsys.readouterr().out
     assert home.exists()
