@@ -1,4 +1,4 @@
-"""What a command's end is called outside: the one table of exit codes and HTTP statuses.
+"""What a command's end is called outside: the one table of exit codes.
 
 Decides which error means which code. The errors themselves are `pipeline.errors`; what a command prints is its own business.
 """
@@ -37,17 +37,6 @@ _CODES: "Mapping[str, int]" = {
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _SHUT = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR)
-
-_STATUSES: "Mapping[int, int]" = {
-    DONE: 200,
-    FAILED: 500,
-    WRONG_USAGE: 400,
-    NOT_FOUND: 404,
-    HELD: 409,
-    PARTLY_DONE: 507,
-    INTERRUPTED: 503,
-    TERMINATED: 503,
-}
 
 
 def code_of(error: BaseException) -> int:
@@ -100,8 +89,3 @@ def _report(error: "RingletError | OSError | MemoryError") -> int:
         return PARTLY_DONE if full else FAILED
     print(f"ringlet: {escaped(str(error)) or type(error).__name__}", file=sys.stderr)
     return code_of(error)
-
-
-def status_of(code: int) -> int:
-    """The HTTP status that says the same as an exit code."""
-    return _STATUSES.get(code, 500)
