@@ -453,20 +453,23 @@ class _Desk:
         keys = {states[number].key for number in known}
         claimed: dict[bytes, None] = {}
         offered: dict[bytes, None] = {}
+
+        def has(identity: bytes) -> list[tuple[int, int]]:
+            return [(call & 1, rest) for call, rest in found.get(handle(identity)[0], ()) if places[call >> 1] in known]
+
         for position in positions:
-            # Message and request of a reply follow from its key.
+            # Message and request of a reply follow from its key, also where another key has taken its place: its row is in the log.
             follow: set[bytes] = set()
             for row in self._calls.members.get(position) or (self._calls.winner[position],):
                 key, offers = self._batch.key[row], self._batch.offers[row]
-                if key in keys and implies(key, offers) > 1:
+                if implies(key, offers) > 1 and (key in keys or (1, handle(key)[1]) in has(key)):
                     follow.update(offers[:2])
             for claim, side in ((True, names[position][0]), (False, names[position][1])):
                 for identity in side:
                     if identity in keys or (not claim and identity in follow):
                         continue
-                    head, rest = handle(identity)
-                    has = [(call & 1, other) for call, other in found.get(head, ()) if places[call >> 1] in known]
-                    if (1, rest) in has or (not claim and ((0, rest) in has or (not rest and has))):
+                    rest, there = handle(identity)[1], has(identity)
+                    if (1, rest) in there or (not claim and ((0, rest) in there or (not rest and there))):
                         continue
                     (claimed if claim else offered)[identity] = None
         return list(claimed), [identity for identity in offered if identity not in claimed]
