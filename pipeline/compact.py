@@ -3,8 +3,8 @@
 Decides which dates are compacted and in which order it happens, so that a reader of `events/` sees each row once at every moment and
 every step can be done again. Where two folders cannot change places in one step, nothing is compacted.
 
-Intent in the journal, new leaf complete in staging, sums compared, folders exchanged, the parent in events/ fsynced, journal updated, old
-folder removed. A crash after the intent is settled by which of the two folders holds the new file.
+Intent in the journal, new leaf complete in staging, sums compared, folders exchanged, both parents fsynced, journal updated, old folder
+removed. A crash after the intent is settled by which of the two folders holds the new file.
 """
 
 import os
@@ -100,8 +100,8 @@ def finish(home: str, path: str, connection: sqlite3.Connection, leaf: str) -> b
             done = same and _whole(os.path.join(folder, file), plan.new) and durable.fs.exchange(folder, target)
             durable.step("exchanged")
         if done:
-            # Of the two parents only this one must last: what staging holds of a finished compaction is removed by whoever finds it.
-            durable.fs.fsync_dir(os.path.dirname(target))
+            # Both: a file system that keeps the halves of an exchange apart would else remove the new leaf with the old one's name.
+            durable.fsync_dirs((os.path.dirname(folder), os.path.dirname(target)))
             durable.step("exchange_synced")
             connection.executemany("DELETE FROM segments WHERE name = ?", [(name,) for name in plan.old])
             connection.execute("DELETE FROM segments WHERE name = ?", (plan.new.name,))

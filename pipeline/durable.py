@@ -31,8 +31,8 @@ STEPS = (
     "publish_noted",  # the journal knows that they are published
     "intent",  # compaction: the intent is committed
     "compact_staged",  # the new leaf lies in staging, fsynced and compared
-    "exchanged",  # the leaf and the staged folder have changed places, the leaf's parent not yet fsynced
-    "exchange_synced",  # the leaf's parent fsynced
+    "exchanged",  # the leaf and the staged folder have changed places, parents not yet fsynced
+    "exchange_synced",  # both parents fsynced
     "compact_committed",  # the journal names the new segment; the old folder still lies in staging
     "old_removed",  # the old folder is gone
     "adopting",  # a rebuild is about to replace the journal's tables
