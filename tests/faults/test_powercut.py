@@ -55,8 +55,9 @@ def test_no_power_cut_loses_or_doubles_anything(name: str, store: Path, tmp_path
 def test_each_fsync_is_needed(name: str, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without any one of its fsyncs the protocol does lose something: the enumerator notices, and none is there for show.
 
-    Two are exempt. `log.head` is a hint, and losing it costs one look at the log. The exchange of a compaction is one change in this model, as
-    in the file systems that it is used on; where its halves may last apart, the fsync of `staging` keeps the new leaf from going with the old.
+    Two are exempt. `log.head` is a hint, and losing it costs one look at the log. The exchange of a compaction is one change in this model,
+    as in the file systems that it is used on; where its halves may last apart, the fsync of `staging` keeps the new leaf from going with
+    the old.
     """
     syncs = record(store, PROTOCOLS[name], tmp_path / "run", monkeypatch).syncs
     exempt = ("log.head", "fsync_dir staging after fsync_dir events")
