@@ -16,6 +16,7 @@ import errno
 import os
 import sqlite3
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
@@ -52,6 +53,9 @@ CREATE TABLE sessions(agent TEXT NOT NULL, session TEXT NOT NULL, title TEXT, pa
 
 _SPACE = "free some space and run the command again; nothing is lost"
 _OURS = "make the folder writable for you or set RINGLET_HOME"
+PATIENCE_S = 30.0
+"""How long to wait for other writers."""
+
 _REPAIR = "ringlet doctor --repair rebuilds it from the log, safely"
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -62,9 +66,9 @@ def connect(path: str) -> sqlite3.Connection:
     """A connection with autocommit and the settings that make COMMIT durable. The database need not exist or hold a journal yet."""
     # SQLite gives its log the mode of the database, which it would itself make readable for all.
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    connection = sqlite3.connect(path, timeout=30.0, isolation_level=None, cached_statements=256)
+    connection = sqlite3.connect(path, timeout=PATIENCE_S, isolation_level=None, cached_statements=256)
     try:
-        connection.execute("PRAGMA journal_mode=WAL")
+        _keep_a_log(connection)
         connection.execute("PRAGMA synchronous=FULL")
         # Memory is taken as pages are touched: a small commit uses a few, a large one is spared reading each page many times.
         connection.execute("PRAGMA cache_size=-65536")
@@ -75,6 +79,24 @@ def connect(path: str) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _keep_a_log(connection: sqlite3.Connection) -> None:
+    # Before a database that another process is just making, or recovering after a crash, SQLite gives up at once, whatever its timeout.
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if not _is_busy(error) or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
+
+
+def _is_busy(error: sqlite3.OperationalError) -> bool:
+    text = str(error)
+    return "locked" in text or "busy" in text
 
 
 def prepare(connection: sqlite3.Connection, path: str) -> None:
@@ -132,7 +154,7 @@ def translated(path: str) -> Iterator[None]:
         raise
     except sqlite3.OperationalError as error:
         text = str(error)
-        if "locked" in text or "busy" in text:
+        if _is_busy(error):
             raise Held("another process has been writing for 30 s", where=path, mend="wait for it or end it") from error
         if "full" in text or "disk I/O" in text:
             raise PartlyDone(text, where=path, mend=_SPACE) from error

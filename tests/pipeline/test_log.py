@@ -381,3 +381,20 @@ def test_full_disk_leaves_everything_as_it_was(log: Log, monkeypatch: pytest.Mon
 
     assert len(log.seal()) == 1
     assert sums(every_row(log)) == {("requests",): 1, ("input",): 10, ("output",): 5}
+
+
+def test_a_journal_that_is_just_being_made_is_waited_for(tmp_path: Path) -> None:
+    """Many processes that open a new store at the same moment all get it: none is told that it is locked."""
+    for number in range(8):
+        children = []
+        for _ in range(12):
+            child = os.fork()
+            if child == 0:
+                try:
+                    Log.open(tmp_path / str(number)).close()
+                except BaseException:
+                    os._exit(1)
+                os._exit(0)
+            children.append(child)
+
+        assert [os.waitpid(child, 0)[1] for child in children] == [0] * 12
