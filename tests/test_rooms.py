@@ -24,6 +24,7 @@ HOME_OF = {
     "rich": "cli",
     "aiohttp": "cli",
     "altair": "cli",
+    "vl_convert": "cli",
 }
 DURABLE = "pipeline/durable.py"
 MODULES = sorted(path.relative_to(ROOT).as_posix() for room in MAY_IMPORT for path in (ROOT / room).rglob("*.py"))

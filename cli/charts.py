@@ -1,0 +1,200 @@
+"""The charts: one definition each, from which the page, SVG and PNG files are drawn.
+
+Decides marks, axes, labels, tooltips and colours. Knows no usage: whoever draws puts rows into the data set `ROWS`, in the fields that each
+function names, and gives the size. Amounts of money are US dollars; None is an unknown one.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+
+Chart = alt.Chart | alt.LayerChart | alt.FacetChart
+
+ROWS = "rows"
+"""Name of the data set that the rows go into."""
+
+GRAMMAR = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
+"""Version of Vega-Lite that the definitions are written in, as `vl_convert` names it."""
+
+COLOURS = {
+    "prompt": "#0f766e",
+    "completion": "#7cc8bd",
+    "main": "#15803d",
+    "task": "#d98a04",
+    "heartbeat": "#34d399",
+    "cost": "#0f766e",
+    "chat": "#2563eb",
+    "agent": "#d98a04",
+    "memory": "#9333ea",
+}
+"""What is drawn in which colour on a light ground. Each is the parameter `<name>_colour` of the charts that use it; a page may set it."""
+
+_LEAST = 0.08
+"""Height of the smallest bar that is not nothing, as a share of the highest."""
+_SHORT = (
+    "({0} >= 999950000 ? format({0} / 1e9, '.1f') + 'B' : {0} >= 999950 ? format({0} / 1e6, '.1f') + 'M'"
+    " : {0} >= 1000 ? format({0} / 1e3, '.1f') + 'K' : format({0}, ',.0f'))"
+)
+_MONEY = "(!isValid({0}) ? '-' : {0} > 0 && {0} < 0.005 ? '<$0.01' : '$' + format({0}, ',.2f'))"
+_FINE_MONEY = "(datum.value > 0 && shown < 0.1 ? '$' + format(datum.value, '.4f') : '$' + format(datum.value, ',.2f'))"
+_MOMENT = "datetime({0} + (length({0}) > 10 ? '' : 'T00:00:00'))"
+"""A date alone is read as midnight here, not in Greenwich."""
+
+
+def tokens() -> Chart:
+    """Tokens per day, prompt below completion. Fields: at (2026-05-01), prompt, completion, total, cost."""
+    return _stacked({"prompt": "Prompt", "completion": "Completion"})
+
+
+def initiators() -> Chart:
+    """Tokens per day by who asked: main agent, task agents, heartbeat. Fields: at, main, task, heartbeat, total, cost."""
+    return _stacked({"main": "Main agent", "task": "Task agent", "heartbeat": "Heartbeat"})
+
+
+def cost() -> Chart:
+    """Cost over time. Fields: at (2026-05-01, or 2026-05-01T13:00 for an hour), cost, requests, total."""
+    columns = _rows().transform_calculate(
+        # Without a number a column would be left out, and come last on the axis.
+        amount="isValid(datum.cost) ? datum.cost : 0",
+        Time=f"timeFormat({_MOMENT.format('datum.at')}, length(datum.at) > 10 ? '%A, %b %-d, %Y, %H:%M' : '%A, %b %-d, %Y')",
+        Cost=_MONEY.format("datum.cost"),
+        Requests="format(datum.requests, ',')",
+        Tokens="format(datum.total, ',')",
+    )
+    label = f"timeFormat({_MOMENT.format('datum.value')}, length(datum.value) <= 10 ? '%b %-d' : many <= 30 ? '%H:%M' : '%b %-d, %H:%M')"
+    bars = columns.mark_bar(fill={"expr": "cost_colour"}, cornerRadiusEnd=2).encode(
+        x=_times(label, step="ceil(many / max(2, floor(width / 90)))"), y=_amounts("amount", _FINE_MONEY)
+    )
+    return _columns(bars, columns, field="cost", tooltip=("Time", "Cost", "Requests", "Tokens"), colours=("cost",))
+
+
+def sources() -> Chart:
+    """Cost by source, as a ring. Fields: source (Chat, Agent, Memory), cost, requests."""
+    names = ("Chat", "Agent", "Memory")
+    colours = [{"expr": f"{name.lower()}_colour"} for name in names]
+    ring = (
+        _rows()
+        .transform_filter("datum.cost > 0")
+        .transform_joinaggregate(every="sum(cost)")
+        .transform_calculate(
+            Source="datum.source",
+            Cost=_MONEY.format("datum.cost"),
+            Share="format(datum.cost / datum.every, '.1%')",
+            Requests="format(datum.requests, ',')",
+            place=f"indexof({list(names)}, datum.source)",
+        )
+        .mark_arc(innerRadius={"expr": "min(width, height) * 0.32"}, outerRadius={"expr": "min(width, height) * 0.49"}, padAngle=0.02)
+        .encode(
+            theta=alt.Theta("cost:Q", stack=True),
+            order=alt.Order("place:Q"),
+            color=alt.Color("source:N", legend=None, scale=alt.Scale(domain=list(names), range=colours)),
+            tooltip=["Source:N", "Cost:N", "Share:N", "Requests:N"],
+        )
+    )
+    return _with(ring, *_colours("chat", "agent", "memory"))
+
+
+def ranking() -> Chart:
+    """Names by cost, or by tokens where nothing has a cost; in the order of the rows. Fields: name, cost, total."""
+    axis = alt.Axis(domain=False, ticks=False, labelLimit=260, labelPadding=8)
+    names = alt.Y("name:N", title=None, sort=None, axis=axis, scale=alt.Scale(padding=0.25))
+    lengths = alt.X("amount:Q", axis=None)
+    columns = _rows().transform_calculate(
+        amount="priced ? (isValid(datum.cost) ? datum.cost : 0) : datum.total",
+        said=f"priced ? {_MONEY.format('datum.cost')} : {_SHORT.format('datum.total')}",
+    )
+    bars = columns.mark_bar(fill={"expr": "cost_colour"}, cornerRadiusEnd=2).encode(x=lengths, y=names)
+    said = columns.mark_text(align="left", dx=6).encode(x=lengths, y=names, text="said:N")
+    priced = alt.param(name="priced", expr=f"extent(pluck(data('{ROWS}'), 'cost'))[1] > 0")
+    return _with(alt.layer(bars, said), priced, *_colours("cost"))
+
+
+CHARTS = {"tokens": tokens, "initiators": initiators, "cost": cost, "sources": sources, "ranking": ranking}
+"""Every chart by its name."""
+
+
+def specification(name: str) -> dict[str, Any]:
+    """A chart as Vega-Lite, without rows, as large as what holds it. Raises KeyError for a name that is none of `CHARTS`."""
+    found: dict[str, Any] = CHARTS[name]().properties(width="container", height="container").configure_view(stroke=None).to_dict()
+    return found
+
+
+def _rows() -> alt.Chart:
+    return alt.Chart(alt.NamedData(ROWS))
+
+
+def _stacked(parts: dict[str, str]) -> Chart:
+    """Bars of several parts per day, the first at the bottom; a day that is almost nothing is drawn high enough to be seen."""
+    columns = (
+        _rows()
+        .transform_joinaggregate(most="max(total)")
+        .transform_calculate(
+            lift=f"datum.total > 0 ? max(1, {_LEAST} * datum.most / datum.total) : 0",
+            Date=f"timeFormat({_MOMENT.format('datum.at')}, '%A, %b %-d, %Y')",
+            **{title: f"format(datum.{part}, ',')" for part, title in parts.items()},
+            **{"Est. cost": _MONEY.format("datum.cost")},
+        )
+    )
+    bars = (
+        columns.transform_fold(list(parts), as_=["part", "tokens"])
+        .transform_calculate(high="datum.tokens * datum.lift", place=f"indexof({list(parts)}, datum.part)")
+        .mark_bar()
+        .encode(
+            x=_times(f"timeFormat({_MOMENT.format('datum.value')}, '%b %-d')", step="(many <= 14 ? 1 : many <= 31 ? 3 : 7)"),
+            y=_amounts("high", _SHORT.format("datum.value"), stack="zero"),
+            order=alt.Order("place:Q"),
+            color=alt.Color(
+                "part:N", legend=None, scale=alt.Scale(domain=list(parts), range=[{"expr": f"{part}_colour"} for part in parts])
+            ),
+        )
+    )
+    return _columns(bars, columns, field="total", tooltip=("Date", *parts.values(), "Est. cost"), colours=tuple(parts))
+
+
+def _times(label: str, *, step: str) -> alt.X:
+    """Days or hours from left to right, every `step`th with its label; labels that would touch each other are turned."""
+    axis = alt.Axis(
+        domain=False,
+        ticks=False,
+        labelOverlap=False,
+        labelPadding=8,
+        labelExpr=f"indexof(pluck(data('{ROWS}'), 'at'), datum.value) % {step} == 0 ? {label} : ''",
+        labelAngle={"expr": f"width * {step} < many * 46 ? -60 : 0"},
+        labelAlign={"expr": f"width * {step} < many * 46 ? 'right' : 'center'"},
+        labelBaseline={"expr": f"width * {step} < many * 46 ? 'middle' : 'top'"},
+    )
+    return alt.X("at:O", title=None, sort=None, axis=axis, scale=alt.Scale(paddingInner=0.25, paddingOuter=0.1))
+
+
+def _amounts(field: str, label: str, **more: Any) -> alt.Y:
+    """Amounts from nothing to the highest, with three labels: nothing, half, all."""
+    axis = alt.Axis(
+        domain=False, ticks=False, labelPadding=8, values={"expr": "[0, shown / 2, shown]"}, labelExpr=label, labelOverlap=False
+    )
+    return alt.Y(f"{field}:Q", title=None, axis=axis, scale=alt.Scale(domain=[0, {"expr": "shown"}], nice=False), **more)
+
+
+def _columns(bars: alt.Chart, columns: alt.Chart, *, field: str, tooltip: Sequence[str], colours: Sequence[str]) -> Chart:
+    """Bars with a column behind each, as high as the chart, that answers the pointer."""
+    pointed = alt.selection_point(name="pointed", fields=["at"], on="pointerover", clear="pointerout")
+    touch = columns.mark_bar(fill={"expr": "hover_colour"}, cursor="default").encode(
+        x=alt.X("at:O", sort=None, title=None),
+        y=alt.value(0),
+        y2=alt.value({"expr": "height"}),
+        fillOpacity=alt.condition(pointed, alt.value(0.1), alt.value(0), empty=False),
+        tooltip=[f"{name}:N" for name in tooltip],
+    )
+    highest = alt.param(name="shown", expr=f"max(1e-6, extent(pluck(data('{ROWS}'), '{field}'))[1])")
+    many = alt.param(name="many", expr=f"length(data('{ROWS}'))")
+    hover = alt.param(name="hover_colour", value="#0f172a")
+    return _with(alt.layer(bars, touch.add_params(pointed)), highest, many, hover, *_colours(*colours))
+
+
+def _with(chart: Chart, *parameters: alt.Parameter) -> Chart:
+    found: Chart = chart.add_params(*parameters)
+    return found
+
+
+def _colours(*names: str) -> list[alt.Parameter]:
+    return [alt.param(name=f"{name}_colour", value=COLOURS[name]) for name in names]
