@@ -181,7 +181,7 @@ def _columns(kept: Iterable[_Kept], tally: Tally) -> None:
                 same = known[what] = len(batch.dims) - 1, event.owner_rank, call.sidechain
             dim, owner_rank, sidechain = same
         cost = None if line.costUSD is None else decode.usd(line.costUSD)
-        key, aliases, offers = message_of(message_id, request_id, split.input, read, short, long, sidechain)
+        key, aliases, offers = message_of(message_id, request_id, split.input, read, short + long, sidechain)
         if aliases:
             batch.aliases[len(batch.key)] = aliases
         add_key(key)

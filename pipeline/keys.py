@@ -84,12 +84,13 @@ def anthropic(
 
     `part` names a further billed call inside one reply (an advisor or compaction iteration). A sidechain record also claims the pair
     (message id, prompt-side counts): a replay of the parent's reply under a new request id is the parent's call, if the prompt agrees.
+    Cache writes count there as their sum: one record of a reply may tell their lifetimes where another does not.
     """
     if not message_id:
         if not request_id:
             return None
         return _further(_REQUEST, f"{request_id}\x1f{part}")[:8] + (_PART if part else _WHOLE), (), ()
-    counts = tokens.input, tokens.cache_read, tokens.cache_write_5m, tokens.cache_write_1h
+    counts = tokens.input, tokens.cache_read, tokens.cache_write_5m + tokens.cache_write_1h
     return anthropic_message(message_id, request_id, *counts, sidechain, part)
 
 
@@ -98,8 +99,7 @@ def anthropic_message(
     request_id: str | None,
     input: int,
     cache_read: int,
-    cache_write_5m: int,
-    cache_write_1h: int,
+    cache_write: int,
     sidechain: bool,
     part: str = "",
 ) -> tuple[bytes, tuple[bytes, ...], tuple[bytes, ...]]:
@@ -109,7 +109,7 @@ def anthropic_message(
     digest.update(f"{message_id}\x1f{part}".encode("utf-8", "surrogatepass"))
     handle = digest.digest()[:8]
     digest = _PROMPT.copy()
-    prompt_of = f"{message_id}\x1f{part}\x1f{input}\x1f{cache_read}\x1f{cache_write_5m}\x1f{cache_write_1h}"
+    prompt_of = f"{message_id}\x1f{part}\x1f{input}\x1f{cache_read}\x1f{cache_write}"
     digest.update(prompt_of.encode("utf-8", "surrogatepass"))
     prompt = handle + digest.digest()[:8]
     if not request_id:

@@ -92,6 +92,19 @@ def test_sidechain_replay_claims_the_parents_reply_if_the_prompt_agrees() -> Non
     assert not set(other[1]) & set(main[2])
 
 
+def test_a_replay_need_not_tell_how_long_its_cache_writes_live() -> None:
+    """A replay that reports 1,200 cache writes flat is the call whose 200 + 1,000 the parent tells apart; with 1,201 it is another."""
+    told = anthropic("msg_1", "req_1", Tokens(input=6, cache_write_5m=200, cache_write_1h=1_000), sidechain=False)
+    flat = anthropic("msg_1", "req_2", Tokens(input=6, cache_write_5m=1_200), sidechain=True)
+    other = anthropic("msg_1", "req_2", Tokens(input=6, cache_write_5m=1_201), sidechain=True)
+
+    assert told is not None
+    assert flat is not None
+    assert other is not None
+    assert set(flat[1]) <= set(told[2])
+    assert not set(other[1]) & set(told[2])
+
+
 def test_identities_of_different_kinds_never_meet() -> None:
     """The name space is part of the identity, and so is where one part ends."""
     assert len({identity("a", "b"), identity("b", "a"), identity("a", "b", ""), identity("a", None), identity("a", "")}) == 5
