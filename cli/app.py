@@ -198,8 +198,8 @@ def occurs(query: Query, snapshot: Snapshot) -> bool:
 def check_names(query: Query, snapshot: Snapshot, store: "Store") -> None:
     """Raises UnknownName where a question filters by a name that nothing bears, neither in the log nor in the settings."""
     for name, value in query.filters().items():
-        if name in ("project", "session"):
-            continue  # the answer itself tells: there are too many to list
+        if name in ("project", "session", "initiator", "source"):
+            continue  # of the first two there are too many to list, so the answer itself tells; the others are words of ours
         if store.shared:
             continue  # another machine may know it
         known = snapshot.names(name)

@@ -5,6 +5,7 @@ Decides what the words of `ringlet usage` mean, whichever way they were parsed. 
 
 from pipeline.errors import RingletError, UnknownName
 from views import calendar
+from views.matching import INITIATORS, SOURCES
 from views.query import (
     COST_MODES,
     FILTERS,
@@ -19,6 +20,8 @@ from views.query import (
 
 EXPORT_FORMATS = ("csv", "json", "jsonl", "parquet")
 
+_WORDS = {"initiator": INITIATORS, "source": SOURCES}
+
 
 class Request:
     """One `ringlet usage` command line. Texts are as they were typed; None is what was not."""
@@ -30,6 +33,7 @@ class Request:
         "color",
         "cost_mode",
         "export",
+        "initiator",
         "json",
         "limit",
         "model",
@@ -42,6 +46,7 @@ class Request:
         "session",
         "since",
         "sort",
+        "source",
         "sync",
         "tz",
         "until",
@@ -63,6 +68,8 @@ class Request:
         self.agent: str | None = None
         self.project: str | None = None
         self.session: str | None = None
+        self.initiator: str | None = None
+        self.source: str | None = None
         self.sort: str | None = None
         self.limit: int | None = None
         self.tz: str | None = None
@@ -113,6 +120,9 @@ def query_of(request: Request, *, now_us: int, today: int, tz: str, week_start: 
         raise unknown("sort key", request.sort, (*SORTS, "each with :asc or :desc behind it"))
     if request.cost_mode is not None and request.cost_mode not in COST_MODES:
         raise unknown("cost mode", request.cost_mode, COST_MODES)
+    for name, words in _WORDS.items():
+        if getattr(request, name) not in (None, *words):
+            raise unknown(name, getattr(request, name), tuple(words))
     if request.limit is not None and request.limit < 1:
         raise WrongUsage(f"--limit {request.limit} shows nothing", mend="give 1 or more")
     label, first, last, since_us = range_of(period, since, until, today=today, week_start=week_start, now_us=now_us)

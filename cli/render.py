@@ -154,6 +154,8 @@ _COLUMNS = {
     "provider": (_name("PROVIDER"), _REQUESTS, _TOKENS, _COST),
     "agent": (_name("AGENT"), _SESSIONS, _REQUESTS, _TOKENS, _COST),
     "project": (_name("PROJECT"), _SESSIONS, _TOKENS, _COST),
+    "initiator": (_name("INITIATOR"), _SESSIONS, _REQUESTS, _TOKENS, _COST),
+    "source": (_name("SOURCE"), _SESSIONS, _REQUESTS, _TOKENS, _COST),
     "session": (_name("SESSION"), _WHAT, _RUNTIME, _TOKENS, _COST),
     "day": (_name("DATE"), _TOKENS, _COST),
     "week": (_name("WEEK OF"), _TOKENS, _COST),

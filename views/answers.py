@@ -14,13 +14,21 @@ from views.calls import recosted
 from views.catalog import Frames
 from views.columns import COSTS, TOKENS, attodollars
 from views.cube import measured
-from views.matching import model_matches, project_matches, session_matches
+from views.matching import INITIATORS, SOURCES, initiator_matches, model_matches, project_matches, session_matches, source_matches
 from views.query import Answer, Query, Row, Totals, arrange
 from views.sessions import presence
 
-_MATCHES = {"model": model_matches, "project": project_matches, "session": session_matches}
+_MATCHES = {
+    "model": model_matches,
+    "project": project_matches,
+    "session": session_matches,
+    "initiator": initiator_matches,
+    "source": source_matches,
+}
+_COARSE = {"initiator": INITIATORS, "source": SOURCES}
 _COUNTS = ("requests", *TOKENS, "reasoning", "web_searches", "unpriced_requests", "unbilled_requests")
 _COSTS = {part: f"cost_{part.removesuffix('_cost')}" for part in COSTS}
+_KEYS = ("_key", "_part")
 _NAMES = {"profile": "profiles", "agent": "agents", "provider": "providers", "model": "models"}
 
 
@@ -29,9 +37,9 @@ def answer(query: Query, views: Frames, *, titles: Mapping[tuple[str, str], str]
     sums, spans = _sources(query, views)
     every, sums, spans = _filtered(query, sums), _ranged(query, _filtered(query, sums)), _ranged(query, _filtered(query, spans))
     asked = [
-        *_grouped(query, query.by, sums, spans),
-        *_grouped(query, "profile", sums, spans),
-        *_grouped(query, None, sums, spans),
+        *_grouped(query, (query.by, query.split), sums, spans),
+        *_grouped(query, ("profile", None), sums, spans),
+        *_grouped(query, (None, None), sums, spans),
         every.select(pl.col("slot").max()),
         sums.filter(pl.col("unpriced_requests") > 0).select(pl.col("model").cast(pl.String).fill_null("unknown").unique().sort()),
     ]
@@ -40,8 +48,8 @@ def answer(query: Query, views: Frames, *, titles: Mapping[tuple[str, str], str]
     return Answer(
         query,
         totals,
-        arrange(query, _rows(query.by, rows, row_spans, titles or {})),
-        lambda: arrange(_by_profile(query), _rows("profile", profiles, profile_spans, {})),
+        arrange(query, _rows(query, rows, row_spans, titles or {})),
+        lambda: arrange(_by_profile(query), _rows(_by_profile(query), profiles, profile_spans, {})),
         last_day=None if totals.requests or last_slot is None else calendar.day_at(query.tz, int(last_slot.timestamp()) * 1_000_000),
         unpriced_models=unpriced.to_series().to_list(),
     )
@@ -64,9 +72,10 @@ def _sources(query: Query, views: Frames) -> tuple[pl.LazyFrame, pl.LazyFrame]:
 def _filtered(query: Query, rows: pl.LazyFrame) -> pl.LazyFrame:
     for name, wanted in query.filters().items():
         if name in _MATCHES:
-            known = rows.select(pl.col(name).unique().cast(pl.String)).collect().to_series()
+            column = "initiator" if name in _COARSE else name
+            known = rows.select(pl.col(column).unique().cast(pl.String)).collect().to_series()
             matching = [value for value in known if _MATCHES[name](wanted, value)]
-            rows = rows.filter(pl.col(name).cast(pl.String).is_in(matching))
+            rows = rows.filter(pl.col(column).cast(pl.String).is_in(matching))
         else:
             rows = rows.filter(pl.col(name) == wanted)
     return rows
@@ -89,6 +98,9 @@ def _instant(at_us: int) -> pl.Expr:
 
 def _group_key(query: Query, by: str) -> pl.Expr:
     """The key of a row's group, as `query.Row` defines it."""
+    if by in _COARSE:
+        named = {fine: name for name, those in _COARSE[by].items() for fine in those}
+        return pl.col("initiator").cast(pl.String).replace_strict(named, default=None, return_dtype=pl.String)
     if by not in ("day", "hour", "week", "month"):
         return pl.col(by).cast(pl.String)
     local = pl.col("slot").dt.convert_time_zone(query.tz)
@@ -102,17 +114,17 @@ def _group_key(query: Query, by: str) -> pl.Expr:
     return day.dt.strftime("%Y-%m-%d")
 
 
-def _grouped(query: Query, by: str | None, sums: pl.LazyFrame, spans: pl.LazyFrame) -> list[pl.LazyFrame]:
-    """Sums per group, and sessions and runtime per group; one row for `by` None."""
-    key = (pl.lit("") if by is None else _group_key(query, by)).alias("_key")
+def _grouped(query: Query, by: tuple[str | None, str | None], sums: pl.LazyFrame, spans: pl.LazyFrame) -> list[pl.LazyFrame]:
+    """Sums per group, and sessions and runtime per group; one row for a grouping None."""
+    keys = [(pl.lit("") if one is None else _group_key(query, one)).alias(name) for one, name in zip(by, _KEYS, strict=True)]
     numbers = [
         *(pl.col(name).sum() for name in _COUNTS),
         *(attodollars(pl.col(part)).sum().alias(name) for part, name in _COSTS.items()),
         *(pl.col(name).unique().cast(pl.String).drop_nulls().sort().alias(names) for name, names in _NAMES.items()),
     ]
-    if by == "session":
+    if by[0] == "session":
         numbers.append(pl.col("project").cast(pl.String).sort_by("last_at").drop_nulls().last())
-    return [sums.with_columns(key).group_by("_key").agg(numbers), presence(spans.with_columns(key), ["_key"])]
+    return [sums.with_columns(keys).group_by(_KEYS).agg(numbers), presence(spans.with_columns(keys), _KEYS)]
 
 
 def _numbers(sums: Mapping[str, Any], span: Mapping[str, Any]) -> dict[str, Any]:
@@ -120,24 +132,25 @@ def _numbers(sums: Mapping[str, Any], span: Mapping[str, Any]) -> dict[str, Any]
     return {**taken, **{name: span[name] for name in ("sessions", "runtime_us", "first_at_us", "last_at_us")}}
 
 
-def _spans(spans: pl.DataFrame) -> dict[str | None, dict[str, Any]]:
+def _spans(spans: pl.DataFrame) -> dict[tuple[str | None, str | None], dict[str, Any]]:
     epoch = [pl.col(name).dt.epoch("us").alias(f"{name}_us") for name in ("first_at", "last_at")]
-    return {row["_key"]: row for row in spans.select("_key", "sessions", "runtime_us", *epoch).iter_rows(named=True)}
+    return {(row["_key"], row["_part"]): row for row in spans.select(*_KEYS, "sessions", "runtime_us", *epoch).iter_rows(named=True)}
 
 
 def _totals(sums: pl.DataFrame, spans: pl.DataFrame) -> Totals:
     found = _spans(spans)
-    return Totals(**_numbers(sums.row(0, named=True), found[""])) if found else Totals()
+    return Totals(**_numbers(sums.row(0, named=True), found["", ""])) if found else Totals()
 
 
-def _rows(by: str, sums: pl.DataFrame, spans: pl.DataFrame, titles: Mapping[tuple[str, str], str]) -> list[Row]:
+def _rows(query: Query, sums: pl.DataFrame, spans: pl.DataFrame, titles: Mapping[tuple[str, str], str]) -> list[Row]:
     found = _spans(spans)
     rows = []
     for group in sums.iter_rows(named=True):
-        row = Row(group["_key"], **_numbers(group, found[group["_key"]]))
+        row = Row(group["_key"], **_numbers(group, found[group["_key"], group["_part"]]))
+        row.part = group["_part"] if query.split is not None else None
         for names in _NAMES.values():
             setattr(row, names, tuple(group[names]))
-        if by == "session":
+        if query.by == "session":
             row.project = group["project"]
             row.title = next((titles[agent, row.key] for agent in row.agents if row.key is not None and (agent, row.key) in titles), None)
         rows.append(row)

@@ -1,7 +1,29 @@
 """Which names a filter means.
 
-Decides how a model, a project or a session is named by someone who does not type all of it. Imports nothing: hot path.
+Decides how a model, a project or a session is named by someone who does not type all of it, and which initiators of calls go by one
+name. Imports nothing: hot path.
 """
+
+INITIATORS = {"main": ("main",), "task": ("subagent", "task", "memory"), "heartbeat": ("heartbeat",)}
+"""Who made a call, in three words: together they are all calls. Each stands for initiators as events name them."""
+
+SOURCES = {"chat": ("main",), "agent": ("subagent", "task", "heartbeat"), "memory": ("memory",)}
+"""Where a call came from, in three other words for the same."""
+
+
+def coarse(groups: "dict[str, tuple[str, ...]]", initiator: str) -> "str | None":
+    """The word of `INITIATORS` or `SOURCES` that an initiator goes by."""
+    return next((name for name, fine in groups.items() if initiator in fine), None)
+
+
+def initiator_matches(wanted: str, initiator: "str | None") -> bool:
+    """Whether a call's initiator is meant by one of `INITIATORS`."""
+    return initiator in INITIATORS.get(wanted, ())
+
+
+def source_matches(wanted: str, initiator: "str | None") -> bool:
+    """Whether a call's initiator is meant by one of `SOURCES`."""
+    return initiator in SOURCES.get(wanted, ())
 
 
 def model_matches(pattern: str, model: "str | None") -> bool:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 ATTO = 10**18
 """Attodollars in a dollar."""
 
-GROUPINGS = ("profile", "model", "provider", "agent", "project", "session", "day", "hour", "week", "month")
+GROUPINGS = ("profile", "model", "provider", "agent", "project", "session", "initiator", "source", "day", "hour", "week", "month")
 TIME_GROUPINGS = ("day", "hour", "week", "month")
 GROUPING_NAMES = {
     "profiles": "profile",
@@ -40,7 +40,7 @@ GROUPING_NAMES = {
 }
 """Subcommands of `usage` and the grouping each one means."""
 
-FILTERS = ("profile", "model", "provider", "agent", "project", "session")
+FILTERS = ("profile", "model", "provider", "agent", "project", "session", "initiator", "source")
 COST_MODES = ("auto", "calculate", "logged")
 _YEAR, _YEARS_BACK = 366, 7305
 
@@ -56,6 +56,7 @@ class Query:
         "by",
         "cost_mode",
         "first_day",
+        "initiator",
         "label",
         "last_day",
         "limit",
@@ -68,6 +69,8 @@ class Query:
         "session",
         "since_us",
         "sort",
+        "source",
+        "split",
         "today",
         "tz",
         "week_start",
@@ -92,6 +95,9 @@ class Query:
         agent: "str | None" = None,
         project: "str | None" = None,
         session: "str | None" = None,
+        initiator: "str | None" = None,
+        source: "str | None" = None,
+        split: "str | None" = None,
         sort: "str | None" = None,
         limit: "int | None" = None,
         cost_mode: str = "auto",
@@ -122,6 +128,12 @@ class Query:
         """Compare with `matching.project_matches`."""
         self.session = session
         """Compare with `matching.session_matches`."""
+        self.initiator = initiator
+        """One of `matching.INITIATORS`: `main`, `task` or `heartbeat`."""
+        self.source = source
+        """One of `matching.SOURCES`: `chat`, `agent` or `memory`."""
+        self.split = split
+        """A second grouping within each group, one of `GROUPINGS`; its rows are those that there are, without empty ones."""
         self.sort = sort
         """`KEY`, `KEY:asc` or `KEY:desc` with a key of `SORTS`; None = the grouping's own order."""
         self.limit = limit
@@ -228,14 +240,15 @@ class Row(Totals):
     """One group of an answer.
 
     `key` names the group: the name as stored (None where the log names none), `2026-05-01` for a day and, by its first day, for a week,
-    `2026-05` for a month, `2026-05-01T13:00+02:00` for an hour of the query's zone.
+    `2026-05` for a month, `2026-05-01T13:00+02:00` for an hour of the query's zone. `part` is the key of the second grouping.
     """
 
-    __slots__ = ("agents", "key", "models", "profiles", "project", "providers", "title")
+    __slots__ = ("agents", "key", "models", "part", "profiles", "project", "providers", "title")
 
     def __init__(self, key: "str | None", **numbers: "int | None") -> None:
         super().__init__(**numbers)  # type: ignore[arg-type]
         self.key = key
+        self.part: str | None = None
         self.profiles: tuple[str, ...] = ()
         self.agents: tuple[str, ...] = ()
         """Names that occur in the group, a to z; what the log leaves open is left out. The same for the other three."""
@@ -303,9 +316,9 @@ def fill(query: Query, rows: "Iterable[Row]") -> "list[Row]":
     A range without a beginning starts with its first row, or with its first row of the last twenty years: a clock that was wrong once would
     fill a table with empty centuries. One that reaches past today ends with today or, if later, its last row of the coming year.
     """
+    if query.by not in ("day", "week", "month") or query.split is not None:
+        return list(rows)
     found = {row.key: row for row in rows}
-    if query.by not in ("day", "week", "month"):
-        return list(found.values())
     # Keys are compared as text, which orders them as time does: to read each as a date would take as long as all the rest.
     low, high = (calendar.iso_day(max(query.today + days, calendar.FIRST_DAY)) for days in (-_YEARS_BACK, _YEAR))
     near = [key for key in found if key is not None and low <= (key if len(key) > 7 else key + "-01") <= high]
@@ -345,14 +358,21 @@ def arrange(query: Query, rows: "Iterable[Row]") -> "list[Row]":
     filled = fill(query, rows)
     if query.sort is None and query.by in TIME_GROUPINGS:
         # When clocks go back one hour comes twice, the later one with the smaller offset: its calls' times tell them apart.
-        filled.sort(key=lambda row: ((row.key or "")[:16], row.first_at_us or 0))
+        begun: dict[str | None, int] = {}
+        for row in filled:
+            begun[row.key] = min(begun.get(row.key, row.first_at_us or 0), row.first_at_us or 0)
+        filled.sort(key=lambda row: ((row.key or "")[:16], begun[row.key], row.part is None, row.part or ""))
         return filled[-query.limit :] if query.limit else filled
     key, _, direction = (query.sort or "cost").partition(":")
     # Ties always end in the order of names, whichever way the numbers run.
-    filled.sort(key=lambda row: (row.key is None, row.key or ""), reverse=key == "name" and direction == "desc")
+    filled.sort(key=_by_name, reverse=key == "name" and direction == "desc")
     if key != "name":
         filled.sort(key=_SORT_KEYS[key], reverse=direction != "asc")
     return filled[: query.limit] if query.limit else filled
+
+
+def _by_name(row: Row) -> "tuple[bool, str, bool, str]":
+    return row.key is None, row.key or "", row.part is None, row.part or ""
 
 
 def _by_cost(row: Row) -> "tuple[int, int, int]":

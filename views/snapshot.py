@@ -112,6 +112,9 @@ class Snapshot:
             and query.since_us is None
             and query.project is None
             and query.session is None
+            and query.initiator is None
+            and query.source is None
+            and query.split is None
             and query.tz == self.header.tz
             and query.cost_mode == self.header.cost_mode
         )

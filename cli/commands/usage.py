@@ -12,6 +12,7 @@ import typer
 from cli.app import usage as answer
 from cli.ask import EXPORT_FORMATS, Request, WrongUsage, unknown
 from views.calendar import PERIODS, WEEKDAYS
+from views.matching import INITIATORS, SOURCES
 from views.query import COST_MODES, GROUPING_NAMES, GROUPINGS, SORTS
 
 app = typer.Typer(add_completion=False)
@@ -64,6 +65,14 @@ def usage(
     ] = None,
     session: Annotated[
         str | None, typer.Option(metavar="ID", help="An id or its first eight characters.", rich_help_panel=_FILTERS)
+    ] = None,
+    initiator: Annotated[
+        str | None,
+        typer.Option(help=f"Who called: {', '.join(INITIATORS)}.", autocompletion=_starting(tuple(INITIATORS)), rich_help_panel=_FILTERS),
+    ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(help=f"Where from: {', '.join(SOURCES)}.", autocompletion=_starting(tuple(SOURCES)), rich_help_panel=_FILTERS),
     ] = None,
     sort: Annotated[
         str | None,
@@ -121,7 +130,7 @@ def usage(
     request.output, request.raw = None if output == "-" else output, raw
     request.period, request.since, request.until = period, since, until
     request.profile, request.model, request.provider, request.agent = profile, model, provider, agent
-    request.project, request.session = project, session
+    request.project, request.session, request.initiator, request.source = project, session, initiator, source
     request.sort, request.limit, request.classes, request.json = sort, limit, classes, json
     request.tz, request.week_start, request.cost_mode = tz, week_start, cost_mode
     request.sync, request.color = not no_sync, not no_color

@@ -174,6 +174,7 @@ CALL = st.fixed_dictionaries(
     {
         "at": st.integers(0, 40 * 24 * 3600 * 1000).map(lambda ms: at("2026-03-10T00:00") + timedelta(milliseconds=ms)),
         "session": st.sampled_from(["s1", "s2", None]),
+        "initiator": st.sampled_from(["main", "subagent", "task", "heartbeat", "memory"]),
         "model": st.sampled_from(["m", "m-20250929", "n", None]),
         "agent": st.sampled_from(["claude", "codex"]),
         "profile": st.sampled_from(["work", None]),
@@ -194,6 +195,9 @@ ASKED = st.fixed_dictionaries(
         "profile": st.sampled_from([None, "work"]),
         "project": st.sampled_from([None, "shop"]),
         "session": st.sampled_from([None, "s1"]),
+        "initiator": st.sampled_from([None, None, "main", "task", "heartbeat"]),
+        "source": st.sampled_from([None, None, "chat", "agent", "memory"]),
+        "split": st.none() | st.sampled_from(GROUPINGS),
     }
 )
 
@@ -206,6 +210,10 @@ def shown(found: Answer) -> Any:
     return numbers(found.totals), [numbers(line) for line in found.rows], [numbers(line) for line in found.profiles], found.last_day
 
 
+INITIATOR = {"main": "main", "subagent": "task", "task": "task", "memory": "task", "heartbeat": "heartbeat"}
+SOURCE = {"main": "chat", "subagent": "agent", "task": "agent", "heartbeat": "agent", "memory": "memory"}
+
+
 def by_hand(calls: list[dict[str, Any]], asked: Query) -> tuple[int, int, int, int]:
     """requests, input, sessions and runtime by a loop over calls."""
     begin = -(10**18) if asked.first_day is None else calendar.midnights(asked.tz, asked.first_day, asked.first_day)[0]
@@ -216,6 +224,7 @@ def by_hand(calls: list[dict[str, Any]], asked: Query) -> tuple[int, int, int, i
     for call in calls:
         us = (call["at"] - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
         named = all(value in (None, call[name]) for name, value in wanted.items())
+        named = named and asked.initiator in (None, INITIATOR[call["initiator"]]) and asked.source in (None, SOURCE[call["initiator"]])
         if begin <= us < end and named and (call["model"] or ("-" if asked.model else "")).startswith((asked.model or "").rstrip("*")):
             count, tokens = count + 1, tokens + call["input"]
             if call["session"]:
