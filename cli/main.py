@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from cli.former import take_over_once
-from cli.outcomes import DONE, FAILED, guarded
+from cli.outcomes import DONE, FAILED, guarded, let_go
 
 COMMANDS = {
     "usage": "cli.commands.usage",
@@ -92,5 +92,9 @@ def _run(argv: list[str]) -> int:
     try:
         typer.main.get_command(app).main(args=argv, prog_name="ringlet")
     except SystemExit as stop:
+        if isinstance(stop.__context__, BrokenPipeError):
+            # So the libraries say that nobody reads on, help or the words of a failure.
+            let_go()
+            return getattr(stop.__context__.__context__, "exit_code", DONE)
         return stop.code if isinstance(stop.code, int) else FAILED if stop.code else DONE
     return DONE

@@ -41,6 +41,8 @@ _SHUT = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR)
 
 def code_of(error: BaseException) -> int:
     """The exit code that an error ends a command with; an error that nobody gave a code to is a failure."""
+    if isinstance(error, OSError):
+        return PARTLY_DONE if error.errno in _FULL else FAILED
     # By name: the classes live in a module that the shortest commands never import.
     for kind in type(error).__mro__:
         if kind.__name__ in _CODES:
@@ -59,23 +61,28 @@ def guarded(work: "Callable[[], int]") -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        _let_go()
+        let_go()
         return DONE
     except (RingletError, OSError, MemoryError) as error:
-        code = _report(error)
         try:
-            sys.stdout.flush()
+            _report(error)
+        except BrokenPipeError:
+            return code_of(error)  # nobody reads on; the exit code still tells
+        finally:
+            let_go()
+        return code_of(error)
+
+
+def let_go() -> None:
+    """Write to nowhere what nobody takes: the interpreter would try again at its end, complain, and end with a code of its own."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
         except OSError:
-            _let_go()
-        return code
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def _let_go() -> None:
-    """Write to nowhere what standard output did not take: the interpreter would try again at its end, and complain."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _report(error: "RingletError | OSError | MemoryError") -> int:
+def _report(error: "RingletError | OSError | MemoryError") -> None:
     from cli.escaped import escaped  # only a failure needs it
 
     if isinstance(error, OSError):
@@ -86,6 +93,5 @@ def _report(error: "RingletError | OSError | MemoryError") -> int:
         if error.errno in _SHUT:
             mend = "; make it readable and writable for you, or choose another place"
         print(f"ringlet: {where}{error.strerror or type(error).__name__}{mend}", file=sys.stderr)
-        return PARTLY_DONE if full else FAILED
-    print(f"ringlet: {escaped(str(error)) or type(error).__name__}", file=sys.stderr)
-    return code_of(error)
+    else:
+        print(f"ringlet: {escaped(str(error)) or type(error).__name__}", file=sys.stderr)

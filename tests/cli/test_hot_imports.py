@@ -97,9 +97,9 @@ def test_new_lines_are_answered_without_heavy_libraries(home: Path) -> None:
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(home: Path) -> None:
-    """`ringlet usage daily | head -1` ends quietly, whichever way the answer came."""
+    """`ringlet usage daily | head -1` ends quietly, whichever way the answer came, and so do help and version."""
     env = {"PATH": os.environ["PATH"], "HOME": str(home), "RINGLET_HOME": str(home / "rl"), "TZ": "UTC", "PYTHONPATH": str(ROOT)}
-    for options in ("", "--cost-mode calculate"):
-        line = f"{sys.executable} -m ringlet usage daily {options} | true; echo ${{PIPESTATUS[0]}}"
+    for words in ("usage daily", "usage daily --cost-mode calculate", "--help", "usage --help", "", "--version"):
+        line = f"{sys.executable} -m ringlet {words} | true; echo ${{PIPESTATUS[0]}}"
         done = subprocess.run(["bash", "-c", line], env=env, capture_output=True, text=True, check=True, cwd=ROOT)
         assert (done.stdout, done.stderr) == ("0\n", "")

@@ -34,6 +34,12 @@ def test_a_reader_that_has_gone_is_no_error(home: Path, command: str) -> None:
     assert (done.stdout, done.stderr) == (b"0\n", b"")
 
 
+@pytest.mark.parametrize("command", ["--nonsense", "usage --nonsense", "usage --period never", "usage models --sort never"])
+def test_wrong_usage_stays_wrong_when_nobody_reads_why(home: Path, command: str) -> None:
+    """`ringlet --nonsense 2>&1 | true` is not a success."""
+    assert shell(home, f"(sleep 0.3; ringlet {command}) 2>&1 | true; echo ${{PIPESTATUS[0]}}").stdout == b"2\n"
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no file that is always full")
 @pytest.mark.parametrize("command", ["usage --period all", "usage projects --period all", "usage export", "agents list"])
 def test_a_full_disk_under_the_output_is_one_line_and_exit_5(home: Path, command: str) -> None:
