@@ -3,7 +3,7 @@
 Decides names, defaults and bounds of the settings. What they mean is decided where they are used.
 """
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -39,6 +39,13 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     billing: Literal["metered", "managed", "local"]
 
 
+class Daemon(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[daemon]`"""
+
+    idle_s: Annotated[int, msgspec.Meta(ge=1)] = 1800
+    """Without `--stay-alive` the daemon ends when for so many seconds nobody has asked and no agent has written."""
+
+
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All settings, with their defaults."""
 
@@ -52,6 +59,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     homes: dict[str, list[str]] = {}
     """Further agent homes by agent (`[homes]`, `claude = ["/mnt/old/.claude"]`)."""
     providers: dict[str, Provider] = {}
+    daemon: Daemon = Daemon()
 
     def price_table(self) -> bytes:
         """`tokenPriceTable` as a price book file; empty where there is none. Raises `RingletError` that names the row."""

@@ -18,6 +18,7 @@ from cli.outcomes import DONE, FAILED, guarded, let_go
 COMMANDS = {
     "usage": "cli.commands.usage",
     "ingest": "cli.commands.ingest",
+    "daemon": "cli.commands.daemon",
     "import": "cli.commands.imports",
     "agents": "cli.commands.agents",
     "profiles": "cli.commands.profiles",

@@ -36,6 +36,7 @@ SEAL_S = 60.0
 PAUSE_S = 0.5
 """So long nothing must have arrived before whoever follows the log is told, and that at most every `REST_S`."""
 REST_S = 3.0
+"""Where nothing ever pauses, this is also how long they wait at most."""
 WAKE_S = 0.5
 """How soon a request to stop is noticed."""
 REMOTE = ("nfs", "cifs", "smb", "9p", "sshfs", "fuse.sshfs", "drvfs", "vboxsf", "afs", "ncp")
@@ -74,7 +75,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     warn: Callable[[str], None]
     on_arrival: Callable[[Arrived], None]
     on_quiet: Callable[[], None]
-    """Called in a pause after something new: the time to bring up to date what follows the log."""
+    """Called in a pause after something new, and every few seconds without one: the time to bring up to date what follows the log."""
+    on_commit: Callable[[Commit], None] | None = None
+    """Called after each commit, at once; `on_arrival` tells more, but not of what was written before the watching began."""
+    on_seal: Callable[[], None] | None = None
+    """Called after hot rows were sealed while watching."""
     clock: Callable[[], int] = time.time_ns
 
 
@@ -94,9 +99,18 @@ class Watcher:
         self._warned: set[str] = set()
         self._hot_since: float | None = None
         self._news_at: float | None = None
+        self._untold_since: float | None = None
         self._told_at = -REST_S
         self._walks = looked(settings.adapters, settings.environ, settings.home, settings.further).walks
         self._last_look: list[tuple[str, int, int, int]] | None = None
+
+        self.caught_up = False
+        """Whether all that was written before `run` began has been read."""
+
+    @property
+    def polls(self) -> bool:
+        """Whether a folder gives no events and is looked at every few seconds instead."""
+        return bool(self._polled)
 
     def run(self) -> None:
         """Catch up, then follow until asked to stop."""
@@ -107,6 +121,7 @@ class Watcher:
         observer.start()
         try:
             self._sweep(observer, first=True)
+            self.caught_up = not stop()
             swept = time.monotonic()
             while not stop():
                 hints = self._gathered()
@@ -176,6 +191,9 @@ class Watcher:
         if plain == self._last_look:
             return
         self._last_look = plain
+        if self._hot_since is None and self._log.hot_count():
+            # Left by somebody who only asked, or who was killed.
+            self._hot_since = time.monotonic()
         look = discover(settings.adapters, settings.environ, settings.home, settings.further)
         for trouble in look.troubles:
             self._warn_once(trouble)
@@ -249,9 +267,13 @@ class Watcher:
 
     def _note(self, commit: Commit) -> None:
         if commit.new or commit.updated:
-            self._news_at = time.monotonic()
+            now = self._news_at = time.monotonic()
+            if self._untold_since is None:
+                self._untold_since = now
             if self._hot_since is None:
-                self._hot_since = time.monotonic()
+                self._hot_since = now
+        if self._settings.on_commit is not None:
+            self._settings.on_commit(commit)
 
     def _tell(self, harvest: Harvest, commit: Commit) -> None:
         if not (commit.new or commit.updated):
@@ -273,9 +295,12 @@ class Watcher:
         )
 
     def _tell_when_due(self) -> None:
+        if self._news_at is None or self._untold_since is None:
+            return
         now = time.monotonic()
-        if self._news_at is not None and now - self._news_at >= PAUSE_S and now - self._told_at >= REST_S:
-            self._news_at = None
+        quiet = now - self._news_at >= PAUSE_S or now - self._untold_since >= REST_S
+        if quiet and now - self._told_at >= REST_S:
+            self._news_at = self._untold_since = None
             self._told_at = now
             self._settings.on_quiet()
 
@@ -285,6 +310,8 @@ class Watcher:
         if time.monotonic() - self._hot_since >= SEAL_S or self._log.hot_count() >= BULK_ROWS:
             self._log.seal()
             self._hot_since = None
+            if self._settings.on_seal is not None:
+                self._settings.on_seal()
 
     def _watch(self, look: Look, observer: Any) -> None:
         """Have every folder that holds, or may come to hold, sources watched, or polled where that cannot be had."""

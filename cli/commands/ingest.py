@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 import time
 from datetime import datetime
 from typing import Annotated
@@ -13,19 +12,18 @@ from cli.app import clock
 from cli.escaped import escaped
 from cli.figures import count, many, size
 from cli.outcomes import DONE, PARTLY_DONE
-from cli.paths import MOVING, Paths, paths
+from cli.paths import Paths, paths
 from cli.progress import bar
 from cli.refresh import Store, opened
+from cli.serve import state, units
 from cli.stopping import Stopping
 from ingest.reader import Manner
 from ingest.run import Summary, ingest
 from pipeline import durable
-from pipeline.errors import Held, RingletError
+from pipeline.errors import RingletError
 
 app = typer.Typer(add_completion=False)
 
-LOCK = "watch.lock"
-"""In the data home: held by whoever watches."""
 _START_S = 5.0
 
 
@@ -50,18 +48,8 @@ def main(
 @app.command()
 def install() -> None:
     """Write a service file (systemd user unit, or launchd agent) that keeps the watcher running."""
-    home = os.path.expanduser("~")
-    if sys.platform == "darwin":
-        path = f"{home}/Library/LaunchAgents/ringlet.ingest.plist"
-        text, start = _plist(), f"launchctl load -w {path}"
-    elif sys.platform == "win32":
-        raise RingletError("there is no service file for Windows", mend="run ringlet ingest --watch from the task scheduler")
-    else:
-        config = os.environ.get("XDG_CONFIG_HOME") or f"{home}/.config"
-        path = f"{config}/systemd/user/ringlet-ingest.service"
-        text, start = _unit(), "systemctl --user daemon-reload && systemctl --user enable --now ringlet-ingest"
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    durable.write_over(path, os.fsencode(text))
+    service = units.Service("ingest", "follow the logs of AI coding agents", units.program("ingest", "--watch"))
+    path, start = units.install(service, os.environ)
     typer.echo(f"✓ Wrote {path}")
     typer.echo(f"Start it now and at every login:  {start}")
 
@@ -103,7 +91,7 @@ def _told(store: Store, summary: Summary) -> list[str]:
 
 def _watch(where: Paths) -> int:
     durable.prepare_home(where.data, create=True)
-    with Stopping() as stop, durable.lock(os.path.join(where.data, LOCK)), opened(where, os.environ, clock()) as store:
+    with Stopping() as stop, state.lock(where.data), opened(where, os.environ, clock()) as store:
         from ingest.watch import Arrived, Settings, Watcher  # 30 ms that only a watcher should pay
 
         def show(arrived: Arrived) -> None:
@@ -115,8 +103,8 @@ def _watch(where: Paths) -> int:
             typer.echo(f"{at:%H:%M:%S}  {arrived.agent}  {calls}  {escaped(', '.join(arrived.models))}  {tokens}")
 
         def catch_up() -> None:
-            store.now_us = clock()
-            store.refreshed(sync=False, prove=True)
+            # A store of its own each time: rules, prices and settings may have changed since the last.
+            Store(where, os.environ, clock(), store.log).refreshed(sync=False, prove=True)
 
         watcher = Watcher(
             store.log,
@@ -140,65 +128,13 @@ def _watch(where: Paths) -> int:
 def _detach(where: Paths) -> int:
     """Start a watcher that outlives this terminal, and wait until it holds the lock. Raises Held if one runs already."""
     durable.prepare_home(where.data, create=True)
-    lock = os.path.join(where.data, LOCK)
-    durable.lock(lock).release()
+    state.lock(where.data).release()
     null = subprocess.DEVNULL
-    child = subprocess.Popen(
-        [sys.executable, "-m", "ringlet", "ingest", "--watch"], stdin=null, stdout=null, stderr=null, start_new_session=True
-    )
+    child = subprocess.Popen(units.program("ingest", "--watch"), stdin=null, stdout=null, stderr=null, start_new_session=True)
     end = time.monotonic() + _START_S
     while child.poll() is None and time.monotonic() < end:
-        try:
-            durable.lock(lock).release()
-        except Held as held:
-            if held.pid == child.pid:
-                typer.echo(f"✓ Watching in the background (pid {child.pid}); stop it with: kill {child.pid}")
-                return DONE
+        if state.holder(where.data) == child.pid:
+            typer.echo(f"✓ Watching in the background (pid {child.pid}); stop it with: kill {child.pid}")
+            return DONE
         time.sleep(0.05)
     raise RingletError("the watcher did not start", mend="ringlet ingest --watch shows why")
-
-
-def _command() -> list[str]:
-    return [sys.executable, "-m", "ringlet", "ingest", "--watch"]
-
-
-def _unit() -> str:
-    def quoted(text: str) -> str:
-        return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%") + '"'
-
-    start = " ".join(map(quoted, _command()))
-    kept = "".join(f"Environment={quoted(f'{name}={os.environ[name]}')}\n" for name in _KEPT if os.environ.get(name))
-    return f"""[Unit]
-Description=ringlet: follow the logs of AI coding agents
-
-[Service]
-ExecStart={start}
-{kept}Restart=on-failure
-SuccessExitStatus=130 143
-Nice=10
-
-[Install]
-WantedBy=default.target
-"""
-
-
-_KEPT = (*MOVING, "TZ")
-"""Variables of this shell that decide where things lie and whose days count; a service does not inherit them."""
-
-
-def _plist() -> str:
-    def escaped(text: str) -> str:
-        return text.replace("&", "&amp;").replace("<", "&lt;")
-
-    parts = "".join(f"<string>{escaped(part)}</string>" for part in _command())
-    kept = "".join(f"<key>{name}</key><string>{escaped(os.environ[name])}</string>" for name in _KEPT if os.environ.get(name))
-    return f"""<?xml version="1.0" encoding="UTF-8"?>
-<!DOCTYPE plist PUBLIC "-//Apple//DTD PLIST 1.0//EN" "http://www.apple.com/DTDs/PropertyList-1.0.dtd">
-<plist version="1.0"><dict>
-<key>Label</key><string>ringlet.ingest</string>
-<key>ProgramArguments</key><array>{parts}</array>
-<key>EnvironmentVariables</key><dict>{kept}</dict>
-<key>RunAtLoad</key><true/>
-<key>KeepAlive</key><dict><key>SuccessfulExit</key><false/></dict>
-</dict></plist>
-"""

@@ -1,0 +1,291 @@
+"""What goes on behind the pages: watching, sealing, and keeping current what follows the log.
+
+Decides which thread does what and what happens when one fails. Three work side by side: one watches, and after a failure begins again with
+a pause that grows; one tells the answers in memory and the open pages of what was committed; one keeps house. Whatever needs much memory or
+all processors (a large import, compaction, the views) is done by a process of its own, so that this one stays small.
+"""
+
+import logging
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+from cli.paths import Paths
+from cli.refresh import Store, opened
+from ingest.bulk import PARALLEL_BYTES
+from ingest.watch import Settings, Watcher
+from pipeline.log import Commit, Log
+from views import snapshot
+
+logger = logging.getLogger("ringlet.watcher")
+
+PAUSES_S = (1.0, 2.0, 5.0, 15.0, 60.0)
+"""Before the watcher is started again after its first failure, its second, and so on."""
+STEADY_S = 120.0
+"""Having watched for so long without failing, the next failure counts as the first."""
+TOLD_S = 0.2
+"""At least so long between two times that the answers in memory are brought up to date."""
+SHARE = 4
+"""And at least so many times as long as the last time took."""
+HOUSE_S = 60.0
+"""At least so long between two times that house is kept."""
+_END_S = 20.0
+
+
+class News(msgspec.Struct, frozen=True, kw_only=True):
+    """What pages are told when something was committed."""
+
+    as_of: float
+    """Seconds since 1970 UTC."""
+    seq: int
+    """The log's last sequence number."""
+    new: int
+    """Calls that nobody had seen before."""
+    updated: int
+    """Calls that were told more fully."""
+
+
+class Answers(Protocol):
+    """What answers from memory."""
+
+    def refresh(self) -> bool: ...
+
+
+class Pages(Protocol):
+    """Whoever is told of news."""
+
+    def publish(self, event: str, data: msgspec.Struct) -> None: ...
+
+
+class Live:
+    """The watcher of one store and what follows it; `start` once, then `stop` once."""
+
+    def __init__(self, paths: Paths, environ: Mapping[str, str], answers: Answers, pages: Pages) -> None:
+        self._paths = paths
+        self._environ = environ
+        self._answers = answers
+        self._pages = pages
+        self._ending = threading.Event()
+        self._lock = threading.Lock()
+        self._untold = _Untold()
+        self._news = threading.Event()
+        self._sealed = threading.Event()
+        self._watcher: Watcher | None = None
+        self._pausing = False
+        self._threads = [threading.Thread(target=work, name=name) for name, work in self._works()]
+        self.events_seen = 0
+        """Calls that are new or were told more fully since the start."""
+        self.last_event_at: float | None = None
+        """Seconds since 1970 UTC."""
+        self.stirred_at = time.monotonic()
+        """When last anything was read, whether or not it held a call: an agent is running."""
+        self.restarts = 0
+        self.last_error: str | None = None
+
+    def _works(self) -> list[tuple[str, Callable[[], None]]]:
+        return [("watch", self._watch), ("tell", self._tell), ("house", self._keep_house)]
+
+    def start(self) -> None:
+        """Begin to watch."""
+        for thread in self._threads:
+            thread.start()
+
+    def ask_to_stop(self) -> None:
+        """Have everything end; returns at once."""
+        self._ending.set()
+        self._news.set()
+        self._sealed.set()
+
+    def stop(self) -> None:
+        """Returns when the batch at hand is finished, everything is sealed and all threads have ended."""
+        self.ask_to_stop()
+        for thread in self._threads:
+            thread.join()
+
+    @property
+    def importing(self) -> bool:
+        """Whether what was written before the watching began is still being read."""
+        watcher = self._watcher
+        return watcher is None or not watcher.caught_up
+
+    @property
+    def watching(self) -> Literal["starting", "watching", "polling", "restarting", "stopped"]:
+        """What the watcher is doing."""
+        watcher = self._watcher
+        if self._ending.is_set():
+            return "stopped"
+        if self._pausing:
+            return "restarting"
+        if watcher is None or not watcher.caught_up:
+            return "starting"
+        return "polling" if watcher.polls else "watching"
+
+    # Watching
+
+    def _watch(self) -> None:
+        failures = 0
+        while not self._ending.is_set():
+            began = time.monotonic()
+            try:
+                self._watch_once()
+            except Exception as error:
+                # Whatever it is: a daemon that has stopped watching without a word is worse than one that tries again.
+                failures = 1 if time.monotonic() - began >= STEADY_S else failures + 1
+                pause = PAUSES_S[min(failures, len(PAUSES_S)) - 1]
+                self.restarts += 1
+                self.last_error = str(error) or type(error).__name__
+                logger.exception("the watcher failed and is started again in %.0f s", pause)
+                self._pausing = True
+                self._ending.wait(pause)
+                self._pausing = False
+            finally:
+                self._watcher = None
+
+    def _watch_once(self) -> None:
+        """Watch until asked to stop, or until the settings that decide what is watched have changed."""
+        settings = _Stamps(self._paths)
+        with opened(self._paths, self._environ, _now_us()) as store:
+            for line in store.log.mended:
+                logger.warning("%s", line)
+            if _unread(store) >= PARALLEL_BYTES:
+                self._child("ingest")
+            watcher = Watcher(
+                store.log,
+                Settings(
+                    adapters=store.adapters,
+                    environ=self._environ,
+                    home=store.home,
+                    further=store.homes,
+                    titles=store.config.session_titles,
+                    stop=lambda: self._ending.is_set() or settings.changed(),
+                    warn=lambda text: logger.warning("%s", text),
+                    on_arrival=lambda _: None,
+                    on_quiet=lambda: self._write_snapshot(store.log),
+                    on_commit=self._committed,
+                    on_seal=self._sealed.set,
+                ),
+            )
+            self._watcher = watcher
+            watcher.run()
+        if not self._ending.is_set():
+            logger.info("the settings have changed; watching anew")
+            self._told()
+
+    def _write_snapshot(self, log: Log) -> None:
+        # A store of its own each time: rules, prices and settings may have changed since the last.
+        Store(self._paths, self._environ, _now_us(), log).refreshed(sync=False, prove=True)
+
+    def _committed(self, commit: Commit) -> None:
+        self.stirred_at = time.monotonic()
+        if not (commit.new or commit.updated):
+            return
+        self.last_event_at = time.time()
+        self.events_seen += commit.new + commit.updated
+        with self._lock:
+            self._untold = _Untold(self._untold.new + commit.new, self._untold.updated + commit.updated, commit.seq)
+        self._news.set()
+
+    # Telling
+
+    def _told(self) -> None:
+        self._news.set()
+
+    def _tell(self) -> None:
+        while True:
+            self._news.wait()
+            if self._ending.is_set():
+                return
+            self._news.clear()
+            began = time.monotonic()
+            try:
+                self._answers.refresh()
+            except Exception:
+                # The next question finds out for itself, and says so to whoever asked it.
+                logger.exception("the answers in memory could not be brought up to date")
+            with self._lock:
+                untold, self._untold = self._untold, _Untold()
+            if untold.new or untold.updated:
+                self._pages.publish("usage", News(as_of=time.time(), seq=untold.seq, new=untold.new, updated=untold.updated))
+            self._ending.wait(max(TOLD_S, SHARE * (time.monotonic() - began)))
+
+    # Keeping house
+
+    def _keep_house(self) -> None:
+        while True:
+            self._sealed.wait()
+            if self._ending.is_set():
+                return
+            self._sealed.clear()
+            # Seals closed days into one file each, then makes the views of what changed.
+            self._child("seal")
+            self._ending.wait(HOUSE_S)
+
+    def _child(self, *argv: str) -> None:
+        """Run another ringlet to its end; what it complains of is in the log. Asked to stop, it ends after its batch."""
+        command = [sys.executable, "-m", "ringlet", *argv]
+        child = subprocess.Popen(
+            command, env=dict(self._environ), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
+        with child, suppress(ProcessLookupError):
+            os.setpriority(os.PRIO_PROCESS, child.pid, 10)
+            said = self._awaited(child)
+            if child.returncode and not self._ending.is_set():
+                logger.warning("ringlet %s ended with %d: %s", argv[0], child.returncode, said.strip()[-500:])
+
+    def _awaited(self, child: "subprocess.Popen[str]") -> str:
+        """What a child said on standard error until it ended."""
+        asked_at = None
+        while True:
+            with suppress(subprocess.TimeoutExpired):
+                return child.communicate(timeout=0.5)[1]
+            if asked_at is None and self._ending.is_set():
+                asked_at = time.monotonic()
+                child.terminate()
+            elif asked_at is not None and time.monotonic() - asked_at > _END_S:
+                child.kill()
+
+
+class _Untold(msgspec.Struct, frozen=True):
+    """Commits that no page has been told of."""
+
+    new: int = 0
+    updated: int = 0
+    seq: int = 0
+
+
+class _Stamps:
+    """The files that decide what is watched, as they were when the watching began."""
+
+    EVERY_S = 2.0
+
+    def __init__(self, paths: Paths) -> None:
+        self._files = (paths.config, paths.profiles)
+        self._before = self._now()
+        self._looked_at = time.monotonic()
+
+    def changed(self) -> bool:
+        now = time.monotonic()
+        if now - self._looked_at < self.EVERY_S:
+            return False
+        self._looked_at = now
+        return self._now() != self._before
+
+    def _now(self) -> list[Any]:
+        return [snapshot.stamp(path) for path in self._files]
+
+
+def _unread(store: Store) -> int:
+    """Bytes of all log files that have not been read yet, about."""
+    offsets = {known.source.path: known.cursor.offset for known in store.log.sources() if known.cursor is not None}
+    return sum(max(found.size - offsets.get(found.source.path, 0), 0) for found in store.look.found)
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1000
