@@ -151,7 +151,8 @@ class WrongUsage(RingletError):
 def unknown(kind: str, name: str, known: "tuple[str, ...] | list[str]") -> UnknownName:
     """The error for a name that is none of `known`."""
     shown = ", ".join(known[:40]) + (f" and {len(known) - 40} more" if len(known) > 40 else "")
-    return UnknownName(f"no {kind} {name!r}; there are: {shown}" if known else f"no {kind} {name!r}; there is none yet")
+    what = f"no {kind} {name!r}; there are: {shown}" if known else f"no {kind} {name!r}; there is none yet"
+    return UnknownName(what, valid=tuple(known))
 
 
 def _day(option: str, text: "str | None") -> "int | None":

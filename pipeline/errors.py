@@ -16,7 +16,11 @@ class RingletError(Exception):
 
 
 class UnknownName(RingletError):
-    """A name that does not exist (profile, period, format …); the message lists the valid ones."""
+    """A name that does not exist (profile, period, format …); the message lists the valid ones, `valid` has them all."""
+
+    def __init__(self, what: str, *, where: str | None = None, mend: str | None = None, valid: "tuple[str, ...]" = ()) -> None:
+        super().__init__(what, where=where, mend=mend)
+        self.valid = valid
 
 
 class BadName(RingletError):

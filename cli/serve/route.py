@@ -1,0 +1,28 @@
+"""What one route of the HTTP API says of itself."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+
+from cli.serve.service import Service
+
+Role = Literal["open", "viewer", "admin"]
+"""Who may ask: anybody, whoever holds a token, or the owner alone."""
+
+Handler = Callable[[Service, Any], Awaitable[msgspec.Struct]]
+"""The answer to parameters of the route's type: its answer's struct, or `contract.Encoded` or `contract.Reply`. Raises RingletError."""
+
+
+class Route(NamedTuple):
+    """One question that can be put by HTTP."""
+
+    method: Literal["GET", "POST"]
+    path: str
+    handler: Handler
+    params: type[msgspec.Struct] | None
+    """From the query string; None: it takes none."""
+    answer: type[msgspec.Struct] | None
+    """What stands under `data`; None: the answer is no JSON."""
+    role: Role
+    summary: str

@@ -1,0 +1,176 @@
+"""Answers as the HTTP API shows them: the views' structures as the contract's.
+
+Decides which number stands in which field. Pure.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from cli.serve import contract
+from views import calendar
+from views.matching import INITIATORS
+from views.pricing.money import dollars
+from views.query import Answer, Query, Row, Totals
+
+
+def asked(query: Query, first_at_us: int | None) -> dict[str, Any]:
+    """The fields of `contract.Asked`."""
+    first, last = query.first_day, query.last_day
+    if first is None and first_at_us is not None:
+        first = calendar.day_at(query.tz, first_at_us)
+    days = 0 if first is None else min(query.today if last is None else last, query.today) - first + 1
+    return {
+        "period": query.label,
+        "since": None if query.first_day is None else calendar.iso_day(query.first_day),
+        "to": None if last is None else calendar.iso_day(last),
+        "days": max(days, 0),
+        "timezone": query.tz,
+        "filters": query.filters(),
+    }
+
+
+def usage(answer: Answer, told: Mapping[str, Any]) -> contract.Usage:
+    """`told` are the fields of `contract.Told` that hold for all answers."""
+    totals, lost = answer.totals, answer.lost
+    return contract.Usage(
+        **told,
+        **asked(answer.query, totals.first_at_us),
+        unpriced_requests=totals.unpriced_requests,
+        total_tokens=tokens(totals),
+        total_cost=cost(totals),
+        total_sessions=totals.sessions,
+        total_runtime_secs=totals.runtime_us // 1_000_000,
+        aggregates=contract.Aggregates(
+            by_profile={row.key or "": contract.ProfileUsage(profile=row.key or "", **sums(row)) for row in answer.profiles}
+        ),
+        total_requests=totals.requests,
+        prompt_tokens=totals.prompt,
+        completion_tokens=totals.output,
+        unbilled_requests=totals.unbilled_requests,
+        unpriced_models=tuple(answer.unpriced_models),
+        lost_history=None
+        if lost is None
+        else contract.LostHistory(tokens=lost[0], since=calendar.iso_day(lost[1]), to=calendar.iso_day(lost[2])),
+    )
+
+
+def rollup(answer: Answer, told: Mapping[str, Any]) -> contract.Rollup:
+    """Rows by one grouping or two."""
+    query = answer.query
+    by = (query.by,) if query.split is None else (query.by, query.split)
+    return contract.Rollup(
+        **told,
+        **asked(query, answer.totals.first_at_us),
+        unpriced_requests=answer.totals.unpriced_requests,
+        by=by,
+        totals=contract.Sums(**sums(answer.totals)),
+        rows=tuple(
+            contract.Group(
+                group=dict(zip(by, (row.key, row.part), strict=False)),
+                profiles=row.profiles,
+                title=row.title,
+                project=row.project,
+                **sums(row),
+            )
+            for row in answer.rows
+        ),
+    )
+
+
+def series(answer: Answer, parts: Answer | None, told: Mapping[str, Any]) -> contract.Series:
+    """`answer` is by time; `parts` is the same question with a second grouping."""
+    query = answer.query
+    by_start: dict[str | None, dict[str, contract.Part]] = {}
+    weight: dict[str, tuple[int, int]] = {}
+    for row in () if parts is None else parts.rows:
+        name = row.part or "unknown"
+        by_start.setdefault(row.key, {})[name] = contract.Part(**part(row))
+        cost_before, tokens_before = weight.get(name, (0, 0))
+        weight[name] = (cost_before + (row.cost or 0), tokens_before + row.tokens)
+    split = None if parts is None else parts.query.split
+    names = [name for name in INITIATORS if name in weight] if split == "initiator" else []
+    names += sorted((name for name in weight if name not in names), key=lambda name: (*(-each for each in weight[name]), name))
+    return contract.Series(
+        **told,
+        **asked(query, answer.totals.first_at_us),
+        unpriced_requests=answer.totals.unpriced_requests,
+        bucket=query.by,
+        by=split,
+        names=tuple(names),
+        points=tuple(
+            contract.Point(start=row.key or "", tokens=tokens(row), parts=by_start.get(row.key, {}), **part(row)) for row in answer.rows
+        ),
+    )
+
+
+def part(row: Totals) -> dict[str, Any]:
+    """The fields of `contract.Part`."""
+    return {
+        "requests": row.requests,
+        "prompt_tokens": row.prompt,
+        "completion_tokens": row.output,
+        "total_tokens": row.tokens,
+        "cost": money(row.cost),
+        "unpriced_requests": row.unpriced_requests,
+    }
+
+
+def sums(row: Totals) -> dict[str, Any]:
+    """The fields of `contract.Sums`."""
+    named = isinstance(row, Row)
+    return {
+        "tokens": tokens(row),
+        "cost": cost(row),
+        "sessions": row.sessions,
+        "runtime_secs": row.runtime_us // 1_000_000,
+        "last_used": instant(row.last_at_us),
+        "requests": row.requests,
+        "prompt_tokens": row.prompt,
+        "completion_tokens": row.output,
+        "total_tokens": row.tokens,
+        "unpriced_requests": row.unpriced_requests,
+        "unbilled_requests": row.unbilled_requests,
+        "first_used": instant(row.first_at_us),
+        "cache_creation": contract.Lifetimes(five_minutes=row.cache_write_5m, one_hour=row.cache_write_1h),
+        "reasoning_tokens": row.reasoning,
+        "web_searches": row.web_searches,
+        "agents": row.agents if named else (),
+        "providers": row.providers if named else (),
+        "models": row.models if named else (),
+    }
+
+
+def tokens(row: Totals) -> contract.Tokens:
+    """The four classes."""
+    return contract.Tokens(
+        input_tokens=row.input,
+        output_tokens=row.output,
+        cache_creation_input_tokens=row.cache_write,
+        cache_read_input_tokens=row.cache_read,
+    )
+
+
+def cost(row: Totals) -> contract.Cost | None:
+    """The cost with its parts; None where none is known."""
+    total = row.cost
+    if total is None:
+        return None
+    return contract.Cost(
+        input_cost=Decimal(dollars(row.cost_input)),
+        output_cost=Decimal(dollars(row.cost_output)),
+        cache_creation_cost=Decimal(dollars(row.cost_cache_write)),
+        cache_read_cost=Decimal(dollars(row.cost_cache_read)),
+        total_cost=Decimal(dollars(total)),
+        other_cost=Decimal(dollars(row.cost_other)),
+    )
+
+
+def money(attodollars: int | None) -> Decimal | None:
+    """US dollars."""
+    return None if attodollars is None else Decimal(dollars(attodollars))
+
+
+def instant(at_us: int | None) -> str | None:
+    """RFC 3339 in UTC, to the second."""
+    return None if at_us is None else calendar.iso_time(at_us)
