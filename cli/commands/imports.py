@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -12,6 +12,7 @@ import typer
 from cli.app import clock
 from cli.escaped import escaped, path_shown
 from cli.figures import many, usd
+from cli.known_before import known_elsewhere
 from cli.lost import lost_models, sum_of
 from cli.paths import Paths, paths
 from cli.progress import bar
@@ -24,6 +25,7 @@ from ingest.reader import Manner
 from ingest.run import Share, Summary, ingest
 from pipeline import durable
 from pipeline.errors import NothingFound
+from pipeline.log import Log
 from pipeline.profiles import Rule, Rules, checked_name
 from views.query import Query, Totals
 
@@ -76,7 +78,8 @@ def _import(into: Paths, where: Paths, adapter: Adapter[Any], to: str | None, pa
             summary = ingest(store.log, [adapter], look, manner, progress=progress)
         store.refreshed(sync=False)
         profiles = sorted({store.rules.profile_of(adapter.agent, root, None) for root in roots})
-        for line in _told(store, adapter, look, path, summary, profiles, dry_run=dry_run):
+        elsewhere = _elsewhere(store, where, adapter, look, manner) if (path or to) and not stop.code else {}
+        for line in _told(store, adapter, look, path, summary, profiles, elsewhere, dry_run=dry_run):
             typer.echo(line)
         if stop.code:
             typer.echo("Stopped: what was read is kept, and the same command goes on from there.", err=True)
@@ -132,12 +135,32 @@ def _within(adapter: Adapter[Any], asked: str) -> Look:
     return look
 
 
+def _elsewhere(store: Store, where: Paths, adapter: Adapter[Any], look: Look, manner: Manner) -> dict[str, int]:
+    """Calls of these sources that the user's log has from other homes, by profile."""
+    roots = {found.source.root for found in look.found}
+    if store.paths is where:
+        return known_elsewhere(store.log, store.rules, adapter, look.found, roots, manner)
+    try:
+        with Log.open(where.data, create=False) as log:  # a dry run's own log knows nothing of what came before
+            return known_elsewhere(log, store.rules, adapter, look.found, roots, manner)
+    except FileNotFoundError:
+        return {}
+
+
 def _patterns(adapter: Adapter[Any]) -> str:
     return ", ".join(dict.fromkeys(pattern.glob for pattern in adapter.patterns))
 
 
 def _told(
-    store: Store, adapter: Adapter[Any], look: Look, path: str | None, summary: Summary, profiles: Sequence[str], *, dry_run: bool
+    store: Store,
+    adapter: Adapter[Any],
+    look: Look,
+    path: str | None,
+    summary: Summary,
+    profiles: Sequence[str],
+    elsewhere: Mapping[str, int],
+    *,
+    dry_run: bool,
 ) -> list[str]:
     share = summary.shares.get(adapter.agent, Share())
     read = {known.source.path: known.counts for known in store.log.sources()}
@@ -147,7 +170,7 @@ def _told(
     place = _short(path, store.home) if path is not None else ", ".join(_short(root, store.home) for root in _places(look))
     within = f"{many(len(look.found), 'file')}, {many(sum(count.events for count in counts), 'record')}{known}"
     lines = [f"{'Would read' if dry_run else '✓ Read'} {many(first_seen, 'event')} from {place} ({within})"]
-    lines.append(f"{'Would attribute them' if dry_run else '✓ Attributed'} to {_whose(profiles)}")
+    lines += _attributed(profiles, first_seen, elsewhere, dry_run=dry_run)
     lines.append(_cost(store, adapter, profiles, dry_run=dry_run, more=path is not None and not dry_run))
     lines += _skipped(share, summary)
     if adapter.agent == "claude" and path is None:
@@ -157,6 +180,20 @@ def _told(
                 f"  {forgotten:,} further tokens stand in Claude Code's stats-cache.json alone, their transcripts are gone: ringlet doctor"
             )
     return lines
+
+
+def _attributed(profiles: Sequence[str], first_seen: int, elsewhere: Mapping[str, int], *, dry_run: bool) -> list[str]:
+    """Whose the calls are: those that another home had before stay with it."""
+    known = sum(elsewhere.values())
+    own = max(first_seen - known, 0) if dry_run else first_seen
+    if not known:
+        return [f"{'Would attribute them' if dry_run else '✓ Attributed'} to {_whose(profiles)}"]
+    what = f"{many(own, 'call') if own else 'nothing'} to {_whose(profiles)}"
+    where = ", ".join(f"{many(count, 'call')} in {_whose([profile])}" for profile, count in sorted(elsewhere.items()))
+    return [
+        f"Would attribute {what}" if dry_run else f"✓ Attributed {what}" if own else f"Attributed {what}",
+        f"  known from another home before, and staying there: {where} (whose a home is, ringlet profiles map decides)",
+    ]
 
 
 def _cost(store: Store, adapter: Adapter[Any], profiles: Sequence[str], *, dry_run: bool, more: bool) -> str:

@@ -81,6 +81,32 @@ def test_twice_is_once(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "✓ Cost reconstructed: <$0.01 (Mar 1, 2026 → May 12, 2026; all of Claude Code in profile 'default')" in out
 
 
+def test_a_copy_moves_nothing_and_says_so(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Calls keep the home that they were first read from: a copy with one more call brings that one, and says whose the others are."""
+    run(["ingest"])
+    subprocess.run(["cp", "-r", home / ".claude", home / "backup"], check=True)
+    capsys.readouterr()
+    told = []
+    for more in ([], ["--dry-run"]):
+        run(["import", "claude", "--from", str(home / "backup"), "--to", "work", *more])
+        told.append(capsys.readouterr().out.splitlines()[1:3])
+    (home / "backup/projects/-w-app/s-4.jsonl").write_text(reply(4))
+    for more in (["--dry-run"], [], []):
+        run(["import", "claude", "--from", str(home / "backup"), "--to", "work", *more])
+        told.append(capsys.readouterr().out.splitlines()[1:3])
+
+    stay = (
+        "  known from another home before, and staying there: 3 calls in profile 'default' (whose a home is, ringlet profiles map decides)"
+    )
+    assert told == [
+        ["Attributed nothing to profile 'work'", stay],
+        ["Would attribute nothing to profile 'work'", stay],
+        ["Would attribute 1 call to profile 'work'", stay],
+        ["✓ Attributed 1 call to profile 'work'", stay],
+        ["✓ Attributed 1 call to profile 'work'", stay],
+    ]
+
+
 def test_a_file_or_folder_inside_a_home_can_be_imported(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`--from` takes a home, a folder in it, or one transcript; nothing else is read."""
     run(["import", "claude", "--from", str(home / ".claude/projects/-w-app/s-2.jsonl")])
