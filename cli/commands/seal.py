@@ -2,6 +2,7 @@
 
 import os
 from contextlib import suppress
+from datetime import UTC, datetime
 
 import typer
 
@@ -17,12 +18,16 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def seal() -> None:
-    """Seal the log's newest rows into Parquet files under events/, and bring the views up to date."""
-    with opened(paths(), os.environ, clock()) as store:
+    """Seal the log's newest rows into Parquet files under events/, one for each day that is over, and bring the views up to date."""
+    now_us = clock()
+    with opened(paths(), os.environ, now_us) as store:
         store.refreshed(sync=False)
         sealed = store.log.seal()
+        compacted = []
+        # Whoever holds these is doing the same; what was sealed is safe without them.
+        with suppress(Held):
+            compacted = store.log.compact(datetime.fromtimestamp(now_us // 1_000_000, UTC).date())
         made = None
-        # Whoever holds the views is making them; what was sealed is safe without them.
         with suppress(Held):
             made = made_by(store, full=False)
     rows = sum(segment.rows for segment in sealed)
@@ -30,6 +35,8 @@ def seal() -> None:
         typer.echo(f"✓ {many(rows, 'row')} sealed into {many(len(sealed), 'file')}")
     else:
         typer.echo("✓ Nothing to seal: the log is in its files")
+    if compacted:
+        typer.echo(f"✓ The files of {many(len(compacted), 'day')} made into one each")
     if made is None:
         typer.echo("✓ The views are being made by another process")
     elif made.dates:
