@@ -20,7 +20,7 @@ from views.snapshot import Snapshot, Stale, digest, load, proof_of, stamp
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from cli.refresh import Store
     from cli.render import Look
@@ -154,26 +154,36 @@ def proved(snapshot: Snapshot, seen: "list[Seen] | None" = None) -> bool:
     header, views = snapshot.header, os.path.dirname(snapshot.base_path)
     path = f"{views}/{memory.NAME}"
     key = digest(repr(header.places).encode("utf-8", "surrogatepass"))
-    looks = memory.recall(path, key)
-    if looks is not None:
-        if proof_of(looks) == header.proof:
+    known = memory.recall(path, key)
+    if known is not None:
+        if not known.changed and known.proof == header.proof:
             return True
-        if seen is not None:
+        looks = known.looks()
+        proof = proof_of(looks)
+        if proof != header.proof and seen is not None:
             seen += looks
-        return False
+        if proof == header.proof:
+            _remember(path, lambda: known.renewed(proof))
+        return proof == header.proof
     from ingest.sweep import Trail, sweep  # only where files came or went
 
     trail, now_ns = Trail(), time.time_ns()
     looks = sweep(header.places, trail=trail)
-    try:
-        text = memory.text(key, looks, trail, device=os.stat(views).st_dev, now_ns=now_ns)
-        if text is not None:
-            from pipeline.durable import write_hint
+    proof = proof_of(looks)
+    _remember(path, lambda: memory.text(key, looks, trail, proof=proof, device=os.stat(views).st_dev, now_ns=now_ns))
+    return proof == header.proof
 
-            write_hint(path, text)
+
+def _remember(path: str, text: "Callable[[], bytes | None]") -> None:
+    """Put down what the next question need not find out again; a store that cannot be written still answers."""
+    try:
+        content = text()
+        if content is not None:
+            from pipeline.durable import write_hint  # a millisecond, only after something changed
+
+            write_hint(path, content)
     except (OSError, ValueError):
-        pass  # a store that cannot be written still answers
-    return proof_of(looks) == header.proof
+        pass
 
 
 def asked(request: Request, snapshot: Snapshot, now_us: int) -> Query:

@@ -1,4 +1,4 @@
-"""The names that a sweep found, remembered, so that the next look at the same files need not list a single folder.
+"""The look that a sweep took, remembered, so that the next one need not list a single folder.
 
 Decides what is written down of a sweep and when it may be used again. Looking at known files takes half as long as listing the folders
 that they lie in. A folder whose inode and change time are what they were holds the names that it held: every name that comes or goes sets
@@ -7,7 +7,9 @@ the change time, and nobody can set it back. That is sure only
 - on the store's own file system, which is a local one: elsewhere folders may have no times worth the name;
 - for a folder that had rested for a while when it was listed: two changes within a tick of the clock bear the same time.
 
-Where anything of this is in doubt nothing is remembered, and where anything differs nothing is used. Every file is looked at every time.
+Where anything of this is in doubt nothing is remembered, and where a folder differs nothing is used. Every file is looked at every time:
+the memory also holds how each one was, and the name that the asker gave to that state, so that a look at thousands that are as they were
+ends with that name.
 Light commands come here first, so it imports nothing that the bare interpreter has not loaded already.
 """
 
@@ -16,76 +18,156 @@ if TYPE_CHECKING:
     from ingest.sweep import Look, Trail
 
 try:
-    from posix import lstat, stat
+    from posix import O_CLOEXEC, O_DIRECTORY, O_RDONLY, close, lstat, stat
+    from posix import open as opened
+
+    _CERTAIN = True
 except ImportError:  # Windows, where no time of a folder tells what happened in it: `text` remembers nothing
-    from os import lstat, stat
+    from os import stat
+
+    _CERTAIN = False
 
 NAME = "looked"
 """The file's name in the folder `views`."""
 
-_FIRST_LINE = "ringlet looked 1"
+_FIRST_LINE = b"ringlet looked 2"
 _REST_NS = 3_000_000_000
 
 
-def recall(path: str, key: str) -> "list[Look] | None":
-    """What `ingest.sweep.sweep` would find, by the memory in the file `path`; None where only a sweep can tell.
+class Memory:
+    """How all files were, and which of them are not so any more."""
 
-    `key` says where the sweep looked.
-    """
+    __slots__ = ("_body", "_files", "_head", "_values", "changed", "proof")
+
+    def __init__(self, head: "list[bytes]", body: "list[bytes]", files: "list[bytes]", values: "list[int]") -> None:
+        self._head = head
+        self._body = body
+        self._files = files
+        self._values = values
+        self.proof = head[2].decode()
+        """The name of that state."""
+        self.changed: dict[bytes, tuple[int, int, int]] = {}
+        """(inode, size in bytes, mtime in ns) of each file that differs."""
+
+    def looks(self) -> "list[Look]":
+        """What `ingest.sweep.sweep` would find now."""
+        from os import fsdecode  # only after something changed
+
+        values = iter(self._now())
+        paths = [fsdecode(self._body[0] + name) for name in self._files]
+        return list(zip(paths, values, values, values, strict=True))
+
+    def renewed(self, proof: str) -> bytes:
+        """The memory of the files as they are now, under this name."""
+        folders = self._values[: len(self._values) - 3 * len(self._files)]
+        return _written([*self._head[:2], proof.encode(), *self._head[3:]], folders + self._now(), self._body)
+
+    def _now(self) -> "list[int]":
+        values = self._values[len(self._values) - 3 * len(self._files) :]
+        if self.changed:
+            for at, name in enumerate(self._files):
+                if name in self.changed:
+                    values[3 * at : 3 * at + 3] = self.changed[name]
+        return values
+
+
+def recall(path: str, key: str) -> "Memory | None":
+    """What the file `path` remembers, held against the disk; None where only a sweep can tell. `key` says where the sweep looked."""
     try:
         with open(path, "rb") as file:
-            head, _, body = file.read().partition(b"\n")
-        first, known, folders, absent, plain, total = head.decode().split("\t")
-        if (first, known) != (_FIRST_LINE, key):
-            return None
-        fields = body.decode("utf-8", "surrogateescape").split("\0")
-        if len(fields) != int(total):
-            return None
-        end = 3 * int(folders)
-        for folder, inode, changed in zip(fields[:end:3], fields[1:end:3], fields[2:end:3], strict=True):
-            status = stat(folder)
-            if status.st_ino != int(inode) or status.st_ctime_ns != int(changed):
+            head = file.readline().rstrip(b"\n").split(b"\t")
+            first, known, _, *counts = head
+            if first != _FIRST_LINE or known != key.encode():
                 return None
-        start, end = end, end + int(absent)
-        if any(map(_exists, fields[start:end])):
+            folders, absent, plain, files = map(int, counts)
+            size = 8 * (2 * folders + 3 * files)
+            numbers, body = file.read(size), file.read().split(b"\0")
+        if len(numbers) != size or len(body) != 1 + folders + absent + files + 1:
             return None
-        names = fields[end:-1]
-        looks = [(name, status.st_ino, status.st_size, status.st_mtime_ns) for name, status in zip(names, map(lstat, names), strict=True)]
-        if len(looks) > int(plain):
-            from ingest.sweep import with_wal  # not everybody has databases
-
-            looks[int(plain) :] = map(with_wal, looks[int(plain) :])
+        values = memoryview(numbers).cast("Q").tolist()
+        memory = Memory(head, body, body[1 + folders + absent : -1], values)
+        top = opened(body[0], O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        try:
+            return memory if _held_against_disk(memory, top, folders, absent, plain) else None
+        finally:
+            close(top)
     except (OSError, ValueError):
         # A file that is gone is as much a change as a folder that is.
         return None
-    return looks
 
 
-def text(key: str, looks: "list[Look]", trail: "Trail", *, device: int, now_ns: int) -> "bytes | None":
+def _held_against_disk(memory: Memory, top: int, folders: int, absent: int, plain: int) -> bool:
+    """Whether the names are what they were; fills `memory.changed`."""
+    # Relative to a folder that is open: the way to it is the longest part of each path.
+    known = iter(memory._values)
+    body, files, changed = memory._body, memory._files, memory.changed
+    for name, inode, time in zip(body[1 : 1 + folders], known, known, strict=False):
+        status = stat(name, dir_fd=top)
+        if status.st_ctime_ns != time or status.st_ino != inode:
+            return False
+    if any(_exists(name, top) for name in body[1 + folders : 1 + folders + absent]):
+        return False
+    for name, inode, size, time in zip(files[:plain], known, known, known, strict=False):
+        status = lstat(name, dir_fd=top)
+        if status.st_mtime_ns != time or status.st_size != size or status.st_ino != inode:
+            changed[name] = status.st_ino, status.st_size, status.st_mtime_ns
+    if plain < len(files):
+        from os import fsdecode  # not everybody has databases
+
+        for name, then in zip(files[plain:], zip(known, known, known, strict=True), strict=True):
+            status = lstat(name, dir_fd=top)
+            path = fsdecode(body[0] + name)
+            now = with_wal((path, status.st_ino, status.st_size, status.st_mtime_ns))[1:]
+            if now != then:
+                changed[name] = now
+    return True
+
+
+def text(key: str, looks: "list[Look]", trail: "Trail", *, proof: str, device: int, now_ns: int) -> "bytes | None":
     """What `recall` reads, for a sweep of `key` that began at `now_ns` and went by `trail`; None where it must not be remembered.
 
-    `device` is the store's file system.
+    `device` is the store's file system, `proof` the asker's name for what the sweep found.
     """
-    if lstat.__module__ != "posix" or not trail.certain or trail.devices - {device}:
+    if not _CERTAIN or not trail.certain or trail.devices - {device}:
         return None
     if any(changed > now_ns - _REST_NS for _, changed in trail.folders.values()):
         return None
-    fields: list[str] = []
-    for folder, (inode, changed) in trail.folders.items():
-        fields += [folder, str(inode), str(changed)]
-    fields += trail.absent
-    # In order: whoever compares looks sorts them, which is quickest where they are sorted.
-    plain = sorted(path for path, *_ in looks if path not in trail.databases)
-    fields += plain
-    fields += sorted(trail.databases)
-    counts = (len(trail.folders), len(trail.absent), len(plain), len(fields) + 1)
-    head = "\t".join([_FIRST_LINE, key, *map(str, counts)])
-    return (head + "\n" + "\0".join([*fields, ""])).encode("utf-8", "surrogateescape")
+    from os import fsencode  # the sweep that came before took longer
+
+    # Those last whose times take in what lies beside them.
+    looks = sorted(looks, key=lambda look: (look[0] in trail.databases, look[0]))
+    paths = [fsencode(path) for path in (*trail.folders, *trail.absent, *(look[0] for look in looks))]
+    if not all(path.startswith(b"/") for path in paths) or not paths:
+        return None
+    top, high = min(paths), max(paths)
+    while not high.startswith(top) or not top.endswith(b"/"):
+        top = top[:-1]
+    counts = (len(trail.folders), len(trail.absent), len(looks) - len(trail.databases), len(looks))
+    values = [number for folder in trail.folders.values() for number in folder] + [number for look in looks for number in look[1:]]
+    head = [_FIRST_LINE, key.encode(), proof.encode(), *(str(count).encode() for count in counts)]
+    return _written(head, values, [top, *(path[len(top) :] for path in paths), b""])
 
 
-def _exists(path: str) -> bool:
+def _written(head: "list[bytes]", values: "list[int]", body: "list[bytes]") -> bytes:
+    numbers = memoryview(bytearray(8 * len(values))).cast("Q")
+    for at, value in enumerate(values):
+        numbers[at] = value
+    return b"\t".join(head) + b"\n" + bytes(numbers) + b"\0".join(body)
+
+
+def with_wal(look: "Look") -> "Look":
+    """A look at a database with the `-wal` beside it taken in."""
+    path, inode, size, mtime_ns = look
     try:
-        lstat(path)
+        wal = stat(path + "-wal")
+    except OSError:
+        return look
+    return path, inode, size + wal.st_size, max(mtime_ns, wal.st_mtime_ns)
+
+
+def _exists(name: bytes, top: int) -> bool:
+    try:
+        lstat(name, dir_fd=top)
     except (FileNotFoundError, NotADirectoryError):
         return False
     return True

@@ -4,6 +4,8 @@ Decides which files of which folders are looked at, from plain tuples, so that i
 Light commands run it every time, so it imports nothing that the bare interpreter has not loaded already.
 """
 
+from ingest.memory import with_wal
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -268,13 +270,3 @@ def _follow(
             found.append((target, status.st_ino, status.st_size, status.st_mtime_ns))
         else:
             _walk(target, matches, deep, found, links, troubles, len(found) + MAX_FILES)
-
-
-def with_wal(look: "Look") -> "Look":
-    """A look at a database with the `-wal` beside it taken in."""
-    path, inode, size, mtime_ns = look
-    try:
-        wal = stat(path + "-wal")
-    except OSError:
-        return look
-    return path, inode, size + wal.st_size, max(mtime_ns, wal.st_mtime_ns)

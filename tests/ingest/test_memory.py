@@ -34,7 +34,7 @@ def remembered(tmp_path: Path, places: tuple[Walk, ...], *, device: int | None =
     trail = Trail()
     looks = sweep(places, trail=trail)
     own = os.stat(tmp_path).st_dev if device is None else device
-    text = memory.text("key", looks, trail, device=own, now_ns=time.time_ns() + after_ns)
+    text = memory.text("key", looks, trail, proof="as it was", device=own, now_ns=time.time_ns() + after_ns)
     if text is None:
         return None
     path = tmp_path / memory.NAME
@@ -53,11 +53,37 @@ def test_a_memory_looks_at_every_file_again(tmp_path: Path) -> None:
         with (tmp_path / "home" / name).open("ab") as file:
             file.write(b"more")
 
-    looks = memory.recall(str(path), "key")
+    known = memory.recall(str(path), "key")
 
-    assert looks is not None
+    assert known is not None
+    looks = known.looks()
     assert sorted(looks) == sorted(sweep(places))
     assert {os.path.basename(name): size for name, _, size, _ in looks} == {"a.jsonl": 5, "b.jsonl": 9, "state.db": 10}
+
+
+def test_a_memory_names_the_state_that_it_holds(tmp_path: Path) -> None:
+    """While every file is as it was, the memory says so under the name it was given; renewed, it does so for what has changed since."""
+    path = remembered(tmp_path, home(tmp_path))
+    assert path is not None
+    known = memory.recall(str(path), "key")
+    assert known is not None
+    assert (known.proof, known.changed) == ("as it was", {})
+    places = home(tmp_path)
+    grown, touched = tmp_path / "home/logs/a.jsonl", tmp_path / "home/state.db"
+    with grown.open("ab") as file:
+        file.write(b"more")
+    os.utime(touched, ns=(1, 2))
+
+    known = memory.recall(str(path), "key")
+
+    assert known is not None
+    assert known.changed[b"home/logs/a.jsonl"][:2] == (grown.stat().st_ino, 9)
+    assert known.changed[b"home/state.db"] == (touched.stat().st_ino, 5, 2)
+    path.write_bytes(known.renewed("as it is"))
+    again = memory.recall(str(path), "key")
+    assert again is not None
+    assert (again.proof, again.changed) == ("as it is", {})
+    assert sorted(again.looks()) == sorted(sweep(places))
 
 
 def _back_in_time(logs: Path) -> None:
@@ -122,7 +148,8 @@ def test_names_need_not_be_text(tmp_path: Path) -> None:
     path = remembered(tmp_path, places)
     assert path is not None
 
-    looks = memory.recall(str(path), "key")
+    known = memory.recall(str(path), "key")
 
-    assert looks is not None
+    assert known is not None
+    looks = known.looks()
     assert sorted(looks) == sorted(sweep(places))
