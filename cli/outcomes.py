@@ -1,6 +1,7 @@
-"""What a command's end is called outside: the one table of exit codes.
+"""What an end is called outside: the one table of exit codes and HTTP statuses.
 
-Decides which error means which code. The errors themselves are `pipeline.errors`; what a command prints is its own business.
+Decides which error means which code, and which code is which status. The errors themselves are `pipeline.errors`; what a command prints,
+and what an answer shows, is their own business.
 """
 
 import errno
@@ -35,6 +36,17 @@ _CODES: "Mapping[str, int]" = {
     "KeyboardInterrupt": INTERRUPTED,
 }
 
+_STATUSES: "Mapping[int, int]" = {
+    DONE: 200,
+    FAILED: 500,
+    WRONG_USAGE: 400,
+    NOT_FOUND: 404,
+    HELD: 409,
+    PARTLY_DONE: 503,  # what was done is kept, and asking again later goes on
+    INTERRUPTED: 503,
+    TERMINATED: 503,
+}
+
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _SHUT = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR)
 
@@ -48,6 +60,11 @@ def code_of(error: BaseException) -> int:
         if kind.__name__ in _CODES:
             return _CODES[kind.__name__]
     return FAILED
+
+
+def status_of(error: BaseException) -> int:
+    """The HTTP status of an answer that an error ends: that of the exit code it would end a command with."""
+    return _STATUSES[code_of(error)]
 
 
 def guarded(work: "Callable[[], int]") -> int:

@@ -1,0 +1,87 @@
+"""How the command line speaks to its daemon: first the daemon proves itself, then the token is sent.
+
+Decides nothing about what is asked. Another user of the machine may have taken the port before the daemon did; whoever answers there and
+cannot read the admin token gets nothing.
+"""
+
+import hmac
+import secrets
+from http.client import HTTPConnection, HTTPException
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from cli.paths import Paths
+from cli.serve import access, tokens
+from pipeline.errors import NothingFound, RingletError
+
+WAIT_S = 10.0
+_MOST = 16 << 20
+
+
+class _Problem(msgspec.Struct):
+    message: str = "refused"
+    where: str | None = None
+    mend: str | None = None
+
+
+class _Told(msgspec.Struct):
+    success: bool
+    data: msgspec.Raw = msgspec.Raw(b"null")
+    error: _Problem = msgspec.field(default_factory=_Problem)
+
+
+def prove(url: str, paths: Paths) -> None:
+    """Nothing, if this user's daemon answers at `url`. NothingFound where nobody does, RingletError where somebody else does."""
+    _proved(url, paths)
+
+
+def login_code(url: str, paths: Paths, role: str = "admin") -> str:
+    """A one-time code for a browser. Raises as `prove` does."""
+    told = msgspec.json.decode(_asked(url, paths, "POST", "/api/login/code", msgspec.json.encode({"role": role})), type=dict[str, Any])
+    return str(told["code"])
+
+
+def ask(url: str, paths: Paths, path: str) -> bytes:
+    """What the daemon answers to GET `path`: JSON, without its envelope. Raises as `prove` does, and RingletError with what it refuses."""
+    return _asked(url, paths, "GET", path, None)
+
+
+def _proved(url: str, paths: Paths) -> str:
+    token = tokens.token(paths, "admin")
+    nonce = secrets.token_hex(32)
+    status, told = _exchanged(url, "GET", f"/api/proof?nonce={nonce}", None, {})
+    proof: Any = msgspec.json.decode(told.data, type=dict[str, Any]).get("proof") if status == 200 and told.success else None
+    expected = access.prove(token, nonce, _port(url))
+    if not isinstance(proof, str) or not hmac.compare_digest(proof.encode(), expected.encode()):
+        raise RingletError("another program answers there, or a daemon of another user", where=url, mend="choose another port: --port N")
+    return token
+
+
+def _asked(url: str, paths: Paths, method: str, path: str, body: bytes | None) -> bytes:
+    headers = {"Authorization": f"Bearer {_proved(url, paths)}"}
+    if body is not None:
+        headers["Content-Type"] = "application/json"
+    status, told = _exchanged(url, method, path, body, headers)
+    if status != 200 or not told.success:
+        raise RingletError(told.error.message, where=told.error.where or f"{url}{path}", mend=told.error.mend)
+    return bytes(told.data)
+
+
+def _exchanged(url: str, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> tuple[int, _Told]:
+    connection = HTTPConnection(urlsplit(url).hostname or "", _port(url), timeout=WAIT_S)
+    try:
+        connection.request(method, path, body, headers)
+        response = connection.getresponse()
+        return response.status, msgspec.json.decode(response.read(_MOST), type=_Told)
+    except OSError as error:
+        raise NothingFound(f"nobody answers ({error.strerror or type(error).__name__})", where=url, mend="ringlet daemon start") from None
+    except (HTTPException, msgspec.DecodeError):
+        raise RingletError("another program answers there", where=url, mend="choose another port: --port N") from None
+    finally:
+        connection.close()
+
+
+def _port(url: str) -> int:
+    return urlsplit(url).port or 80
