@@ -156,6 +156,7 @@ class Live:
                 logger.warning("%s", line)
             if _unread(store) >= PARALLEL_BYTES:
                 self._child("ingest")
+                self._grown(store.log.position().seq)
             watcher = Watcher(
                 store.log,
                 Settings(
@@ -176,7 +177,7 @@ class Live:
             watcher.run()
         if not self._ending.is_set():
             logger.info("the settings have changed; watching anew")
-            self._told()
+            self._news.set()
 
     def _write_snapshot(self, log: Log) -> None:
         # A store of its own each time: rules, prices and settings may have changed since the last.
@@ -184,20 +185,23 @@ class Live:
 
     def _committed(self, commit: Commit) -> None:
         self.stirred_at = time.monotonic()
-        if not (commit.new or commit.updated):
-            return
-        self.last_event_at = time.time()
-        self.events_seen += commit.new + commit.updated
+        if commit.new or commit.updated:
+            self.last_event_at = time.time()
+            self.events_seen += commit.new + commit.updated
+        self._grown(commit.seq, new=commit.new, updated=commit.updated)
+
+    def _grown(self, seq: int, *, new: int = 0, updated: int = 0) -> None:
+        """The log has come as far as `seq`, by this watcher or by another process that was faster."""
         with self._lock:
-            self._untold = _Untold(self._untold.new + commit.new, self._untold.updated + commit.updated, commit.seq)
+            if seq == self._untold.seq and not (new or updated):
+                return
+            self._untold = _Untold(seq, self._untold.new + new, self._untold.updated + updated)
         self._news.set()
 
     # Telling
 
-    def _told(self) -> None:
-        self._news.set()
-
     def _tell(self) -> None:
+        told = 0
         while True:
             self._news.wait()
             if self._ending.is_set():
@@ -210,9 +214,10 @@ class Live:
                 # The next question finds out for itself, and says so to whoever asked it.
                 logger.exception("the answers in memory could not be brought up to date")
             with self._lock:
-                untold, self._untold = self._untold, _Untold()
-            if untold.new or untold.updated:
-                self._pages.publish("usage", News(as_of=time.time(), seq=untold.seq, new=untold.new, updated=untold.updated))
+                untold, self._untold = self._untold, _Untold(self._untold.seq)
+            if untold.seq != told:
+                told = untold.seq
+                self._pages.publish("usage", News(as_of=time.time(), seq=told, new=untold.new, updated=untold.updated))
             self._ending.wait(max(TOLD_S, SHARE * (time.monotonic() - began)))
 
     # Keeping house
@@ -253,11 +258,11 @@ class Live:
 
 
 class _Untold(msgspec.Struct, frozen=True):
-    """Commits that no page has been told of."""
+    """What no page has been told of: how far the log has come, and what of that this watcher saw."""
 
+    seq: int = 0
     new: int = 0
     updated: int = 0
-    seq: int = 0
 
 
 class _Stamps:

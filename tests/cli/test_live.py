@@ -1,0 +1,193 @@
+"""What goes on behind the daemon's pages: watching, telling, and beginning again after a failure."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from cli.paths import paths
+from cli.serve import live
+from cli.serve.live import Live, News
+from pipeline.log import Log
+from pipeline.profiles import Profile, Rule, Rules
+from tests.cli.homes import reply, ringlet, transcript
+
+DAY = "2026-05-13T09:00:00Z"
+
+
+class Answers:
+    """Answers in memory that count how often they were brought up to date, and fail when they are told to."""
+
+    def __init__(self) -> None:
+        self.refreshed = 0
+        self.broken = False
+
+    def refresh(self) -> bool:
+        self.refreshed += 1
+        if self.broken:
+            raise ValueError("no answers today")
+        return True
+
+
+class Pages:
+    """Pages that keep what they were told."""
+
+    def __init__(self) -> None:
+        self.told: list[News] = []
+
+    def publish(self, event: str, data: msgspec.Struct) -> None:
+        assert event == "usage"
+        assert isinstance(data, News)
+        self.told.append(data)
+
+    @property
+    def new(self) -> int:
+        return sum(news.new for news in self.told)
+
+
+class Scene:
+    """A home, its store, and what watches it."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.environ = {"PATH": "/usr/bin:/bin", "HOME": str(home), "RINGLET_HOME": str(home / "rl"), "TZ": "UTC"}
+        self.answers, self.pages = Answers(), Pages()
+        self.live = Live(paths(self.environ), self.environ, self.answers, self.pages)
+
+    def until(self, true: Callable[[], bool]) -> None:
+        """Wait for it; the bound is for a test that would wait for ever, and says nothing of how soon it happens."""
+        end = time.monotonic() + 60
+        while not true():
+            assert time.monotonic() < end, (self.live.watching, self.live.last_error, self.pages.told)
+            time.sleep(0.01)
+
+    def append(self, name: str, line: str) -> None:
+        with (self.home / ".claude/projects/-src" / f"{name}.jsonl").open("a") as file:
+            file.write(line)
+
+
+@contextmanager
+def watched(home: Path) -> Iterator[Scene]:
+    scene = Scene(home)
+    scene.live.start()
+    try:
+        yield scene
+    finally:
+        scene.live.stop()
+
+
+def test_what_is_written_is_committed_told_and_sealed_at_the_end(tmp_path: Path) -> None:
+    """Calls written before and while it watches are each told once; asked to stop it seals, and all its threads are gone."""
+    transcript(tmp_path, "one", reply(1, DAY), reply(2, DAY))
+    before = threading.active_count()
+    with watched(tmp_path) as scene:
+        scene.until(lambda: scene.pages.new == 2 and not scene.live.importing)
+        scene.append("one", reply(3, DAY))
+        scene.until(lambda: scene.pages.new == 3)
+        seen, state = scene.live.events_seen, scene.live.watching
+        seq = scene.pages.told[-1].seq
+
+    assert (seen, state, scene.live.watching) == (3, "watching", "stopped")
+    assert scene.answers.refreshed >= 2
+    assert threading.active_count() == before
+    with Log.open(tmp_path / "rl") as log:
+        assert (log.hot_count(), sum(segment.rows for segment in log.segments()), log.position().seq) == (0, 3, seq)
+
+
+def test_the_snapshot_follows(tmp_path: Path) -> None:
+    """After new calls the snapshot is written, so that a command that reads no logs shows them."""
+    transcript(tmp_path, "one", reply(1, DAY))
+    with watched(tmp_path) as scene:
+        scene.until(lambda: '"total_requests": 1' in ringlet(tmp_path, "usage", "--no-sync", "--json").out)
+        scene.append("one", reply(2, DAY))
+        scene.until(lambda: '"total_requests": 2' in ringlet(tmp_path, "usage", "--no-sync", "--json").out)
+
+
+def test_a_watcher_that_fails_is_started_again(tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A failure is logged and shown, and after a pause the watching goes on by itself once its cause is gone."""
+    monkeypatch.setattr(live, "PAUSES_S", (0.05,))
+    transcript(tmp_path, "one", reply(1, DAY))
+    (tmp_path / "rl").mkdir(mode=0o700)
+    config = tmp_path / "rl" / "config.toml"
+    config.write_text("timezone = 5\n")
+    with watched(tmp_path) as scene:
+        scene.until(lambda: scene.live.restarts >= 2)
+        error, importing = scene.live.last_error, scene.live.importing
+        config.write_text('timezone = "UTC"\n')
+        scene.until(lambda: scene.pages.new == 1)
+
+    assert error is not None
+    assert "timezone" in error
+    assert importing
+    assert "the watcher failed and is started again" in caplog.text
+
+
+def test_changed_settings_are_watched_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder that the settings name later is read without a restart of the daemon."""
+    monkeypatch.setattr(live._Stamps, "EVERY_S", 0.05)
+    elsewhere = tmp_path / "old"
+    transcript(elsewhere, "two", reply(2, DAY, session="s2"))
+    transcript(tmp_path, "one", reply(1, DAY))
+    with watched(tmp_path) as scene:
+        scene.until(lambda: scene.pages.new == 1 and not scene.live.importing)
+        (tmp_path / "rl" / "config.toml").write_text(f'[homes]\nclaude = ["{elsewhere}/.claude"]\n')
+        scene.until(lambda: scene.pages.new == 2)
+        assert scene.live.restarts == 0
+
+
+def test_rules_hold_from_when_they_are_made(tmp_path: Path) -> None:
+    """A rule made while it watches decides whose the next calls are, also in the snapshot that the daemon writes."""
+    transcript(tmp_path, "one", reply(1, DAY, project="/src/shop"))
+    with watched(tmp_path) as scene:
+        scene.until(lambda: '"total_requests": 1' in ringlet(tmp_path, "usage", "--no-sync", "--json").out)
+        rules = Rules().create(Profile(name="acme"), (Rule(profile="acme", project="/src/shop"),))
+        (tmp_path / "rl" / "profiles.json").write_bytes(rules.dump())
+        scene.append("one", reply(2, DAY, project="/src/shop"))
+        scene.until(lambda: scene.pages.new == 2)
+        asked = ("usage", "profiles", "--no-sync", "--json", "--profile", "acme")
+        scene.until(lambda: '"requests": 2' in ringlet(tmp_path, *asked).out)
+
+
+def test_answers_that_cannot_be_brought_up_to_date_stop_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Pages are told even where the answers in memory fail to follow, and the failure is logged."""
+    transcript(tmp_path, "one", reply(1, DAY))
+    scene = Scene(tmp_path)
+    scene.answers.broken = True
+    scene.live.start()
+    try:
+        scene.until(lambda: scene.pages.new == 1)
+    finally:
+        scene.live.stop()
+
+    assert "no answers today" in caplog.text
+
+
+def test_a_large_import_is_done_by_a_process_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From many unread bytes on another process reads them first; pages are told that the log has grown."""
+    transcript(tmp_path, "one", reply(1, DAY), reply(2, DAY))
+    monkeypatch.setattr(live, "PARALLEL_BYTES", 1)
+    monkeypatch.chdir(Path(__file__).parents[2])
+    with watched(tmp_path) as scene:
+        scene.until(lambda: not scene.live.importing and scene.pages.told != [])
+        seen = scene.live.events_seen
+        with Log.open(tmp_path / "rl") as log:
+            calls, seq = sum(1 for _ in log.calls(0, 40_000)), log.position().seq
+
+    assert (seen, calls, scene.pages.told[-1].seq) == (0, 2, seq)
+
+
+def test_pages_are_told_of_what_another_process_read(tmp_path: Path) -> None:
+    """Where a command was faster than the watcher, the log has grown all the same, and pages learn of it."""
+    transcript(tmp_path, "one", reply(1, DAY))
+    with watched(tmp_path) as scene:
+        scene.until(lambda: scene.pages.new == 1)
+        for number in range(2, 8):
+            scene.append("one", reply(number, DAY))
+            ringlet(tmp_path, "usage")
+        with Log.open(tmp_path / "rl") as log:
+            seq = log.position().seq
+        scene.until(lambda: scene.pages.told[-1].seq >= seq)
