@@ -4,6 +4,7 @@ Decides when an answer counts as fresh, where it comes from and where it goes. T
 looks are `cli.render`'s. At import this loads only what the shortest commands need.
 """
 
+import gc
 import os
 import sys
 import time
@@ -36,9 +37,12 @@ def answer(request: Request) -> int:
 
 def _answered(request: Request) -> int:
     seen: list[Seen] = []
+    # So short an answer leaves nothing behind that would be worth looking for.
+    gc.disable()
     code = hot(request, seen=seen)
     if code is not None:
         return code
+    gc.enable()
     from cli.former import take_over_once  # nobody's first question is answered from a snapshot
 
     take_over_once()

@@ -1,7 +1,7 @@
 """The program `ringlet`: makes the rooms importable and hands the command line to the gate.
 
 Decides where the rooms lie and that no file of ours is ever readable by others. Imports as little as it can: a command that must answer
-within milliseconds begins here.
+within milliseconds begins and ends here.
 """
 
 import os
@@ -19,7 +19,23 @@ def main() -> int:
         sys.path.insert(0, rooms)
     from cli.gate import main as gate  # only now is the room found
 
-    return gate(sys.argv[1:])
+    code = gate(sys.argv[1:])
+    if "threading" not in sys.modules:
+        _end(code)
+    return code
+
+
+def _end(code: int) -> None:
+    """End this process, in which nobody else is at work and everything is written and closed.
+
+    The interpreter's own end takes module after module apart, which takes a tenth of the time of a short answer.
+    """
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        return
+    os._exit(code)
 
 
 def _open_what_is_closed() -> None:
