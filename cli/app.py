@@ -14,6 +14,7 @@ from cli.outcomes import DONE, guarded
 from cli.paths import paths
 from ingest import memory
 from pipeline.errors import RingletError, UnknownName
+from pipeline.log_folders import mark
 from views import lost
 from views.matching import model_matches
 from views.query import Answer, Query
@@ -143,8 +144,11 @@ def clock() -> int:
 
 
 def stands(snapshot: Snapshot, environ: "Mapping[str, str]", now_us: int) -> bool:
-    """Whether all that decides prices, profiles, settings, zone and places is still as it was when the snapshot was made."""
+    """Whether all that decides prices, profiles, settings, zone and places is still as it was when the snapshot was made, and no folder of
+    another machine has come to the log."""
     header = snapshot.header
+    if mark(os.path.dirname(os.path.dirname(snapshot.base_path))) != header.folders:
+        return False
     if snapshot.today(now_us) is None or any(environ.get(name) != value for name, value in header.env.items()):
         return False
     return all(stamp(path) == value for path, value in header.stamps.items())

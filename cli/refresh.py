@@ -19,7 +19,7 @@ from ingest.discover import Look, discover, looked
 from ingest.reader import Manner
 from ingest.run import Summary, ingest
 from ingest.sweep import sweep
-from pipeline import durable, placement, providers
+from pipeline import durable, log_folders, placement, providers
 from pipeline.log import BULK_ROWS, Log, Position
 from pipeline.profiles import Rules
 from views import calendar, snapshot, snapshot_text
@@ -53,6 +53,9 @@ class Store:
         """A look at all log files that was taken a moment ago, so that `look` need not take one."""
         self.snapshot: snapshot.Snapshot
         """As `refreshed` left it."""
+        self.shared = False
+        """Whether folders of another machine lie beside this one's, as `refreshed` saw it: the journal and hence the snapshot know nothing
+        of what they hold."""
 
     @cached_property
     def attribution(self) -> Attribution:
@@ -72,11 +75,6 @@ class Store:
             if profile.agent is not None and profile.home is not None:
                 found.setdefault(profile.agent, []).append(profile.home)
         return found
-
-    @cached_property
-    def shared(self) -> bool:
-        """Whether segments of another machine lie beside this one's: the journal and hence the snapshot know nothing of them."""
-        return any(placement.published_names(self.log.home, other_than=self.log.machine))
 
     @cached_property
     def look(self) -> Look:
@@ -117,10 +115,12 @@ class Store:
                 proof = ""
         elif prove:
             proof = self._proof_of_cursors(sweep(places.walks))
+        folders = log_folders.mark(self.paths.data)
+        self.shared = placement.has_others(self.log.home, self.log.machine)
         if self.shared:
             proof = ""
         with self.log.snapshot():
-            header = self._header(places.walks, dict(places.environ), proof)
+            header = self._header(places.walks, dict(places.environ), folders, proof)
             self.snapshot = self._written(header, known)
         return self.snapshot
 
@@ -140,7 +140,7 @@ class Store:
         with bar(wanted=shown) as progress:
             return ingest(self.log, self.adapters, self.look, manner, progress=progress)
 
-    def _header(self, places: Any, env: dict[str, str | None], proof: str) -> snapshot.Header:
+    def _header(self, places: Any, env: dict[str, str | None], folders: str, proof: str) -> snapshot.Header:
         position = self.log.position()
         today = calendar.day_at(self.zone, self.now_us)
         synced = os.path.join(self.paths.prices, books.SYNCED)
@@ -155,6 +155,7 @@ class Store:
             midnights=calendar.midnights(self.zone, today, today + DAYS_AHEAD),
             env={**env, **{name: self.environ.get(name) for name in ("HOME", zone.VARIABLE)}},
             stamps={path: snapshot.stamp(path) for path in watched},
+            folders=folders,
             places=places,
             proof=proof,
         )

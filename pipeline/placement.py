@@ -97,15 +97,23 @@ def staged_names(home: str) -> list[str]:
         return []
 
 
-def published_names(home: str, machine: str | None = None, *, other_than: str | None = None) -> Iterator[str]:
-    """Names of all published segments, of one machine's, or of all but one machine's. Anything else under `events/` is passed over."""
+def published_names(home: str, machine: str | None = None) -> Iterator[str]:
+    """Names of all published segments, or of one machine's. Anything else under `events/` is passed over."""
     events = os.path.join(home, "events")
     for day in _entries(events, "date="):
         for leaf in _entries(os.path.join(events, day), "machine="):
-            if (machine is None or leaf == f"machine={machine}") and leaf != f"machine={other_than}":
+            if machine is None or leaf == f"machine={machine}":
                 for file in _entries(os.path.join(events, day, leaf), ""):
                     if file.endswith(".parquet"):
                         yield f"{day}/{leaf}/{file}"
+
+
+def has_others(home: str, machine: str) -> bool:
+    """Whether a folder of another machine than `machine` lies in the log, be it still empty: files may be on their way into it."""
+    events = os.path.join(home, "events")
+    return any(
+        leaf != f"machine={machine}" for day in _entries(events, "date=") for leaf in _entries(os.path.join(events, day), "machine=")
+    )
 
 
 def _entries(path: str, prefix: str) -> list[str]:

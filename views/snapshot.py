@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Walk = tuple[str, tuple[str, ...], tuple[str, ...], bool]
 
-VERSION = "1"
+VERSION = "2"
 TODAY = "snapshot.today"
 BASE = "snapshot.base"
 
@@ -32,7 +32,20 @@ _ANSWERED = ("profile", "model", "provider", "agent", "day", "week", "month")
 class Header:
     """What a snapshot was made from, and what proves that it still holds."""
 
-    __slots__ = ("as_of_us", "cost_mode", "env", "first_day", "midnights", "places", "position", "proof", "stamps", "tz", "week_start")
+    __slots__ = (
+        "as_of_us",
+        "cost_mode",
+        "env",
+        "first_day",
+        "folders",
+        "midnights",
+        "places",
+        "position",
+        "proof",
+        "stamps",
+        "tz",
+        "week_start",
+    )
 
     def __init__(
         self,
@@ -46,6 +59,7 @@ class Header:
         midnights: "Sequence[int]",
         env: "Mapping[str, str | None]",
         stamps: "Mapping[str, str]",
+        folders: str,
         places: "Sequence[Walk]",
         proof: str,
     ) -> None:
@@ -63,6 +77,8 @@ class Header:
         """Environment variables that decided where logs lie and which zone holds; None = not set."""
         self.stamps = stamps
         """`stamp` of every file and folder that decided prices, profiles, settings and the zone."""
+        self.folders = folders
+        """`pipeline.log_folders.mark` of the log: while it holds, no other machine's segments have come."""
         self.places = places
         """Where to look for log files, as `ingest.sweep` takes it."""
         self.proof = proof
@@ -215,6 +231,7 @@ def parsed(text: bytes, views: str) -> "Snapshot | None":
         midnights=[int(at) for at in values["midnights"][1:]],
         env=env,
         stamps=stamps,
+        folders=values["folders"][0],
         places=places,
         proof=values["proof"][0],
     )

@@ -396,6 +396,45 @@ def test_segments_of_another_machine_are_in_the_answer(home: Path, tmp_path_fact
         assert summary(home, "--period", "all", *options)["total_requests"] == before + 2  # type: ignore[operator]
 
 
+@pytest.mark.parametrize("options", [(), ("--no-sync",)])
+def test_a_log_that_is_copied_in_counts_at_once(home: Path, tmp_path_factory: pytest.TempPathFactory, options: tuple[str, ...]) -> None:
+    """Nothing else need be new: copied folders are noticed on dates that this machine has, on others, and when they go again."""
+    other = tmp_path_factory.mktemp("other")
+    transcript(other, "theirs", reply(80, "2026-05-13T09:00:00Z"), reply(81, "2025-01-01T09:00:00Z"))
+    ringlet(other, "usage")
+    ringlet(other, "seal")
+    ringlet(home, "usage")
+    ringlet(home, "seal")
+    mine, theirs = home / "rl" / "events", other / "rl" / "events"
+    requests = [summary(home, "--period", "all", *options)["total_requests"]]
+    (folder,) = (theirs / "date=2026-05-13").iterdir()
+    shutil.copytree(folder, mine / folder.parent.name / folder.name)
+    requests.append(summary(home, "--period", "all", *options)["total_requests"])
+    shutil.rmtree(mine / folder.parent.name / folder.name)
+    requests.append(summary(home, "--period", "all", *options)["total_requests"])
+    shutil.copytree(theirs / "date=2025-01-01", mine / "date=2025-01-01")
+    requests.append(summary(home, "--period", "all", *options)["total_requests"])
+
+    assert requests == [11, 12, 11, 12]
+
+
+def test_a_copy_that_is_under_way_counts_what_has_come(home: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The folder of a copy comes before its files: a question in between does not hide them from the next one."""
+    other = tmp_path_factory.mktemp("other")
+    transcript(other, "theirs", reply(80, "2026-05-13T09:00:00Z"))
+    ringlet(other, "usage")
+    ringlet(other, "seal")
+    ringlet(home, "usage")
+    ringlet(home, "seal")
+    (segment,) = (other / "rl" / "events").glob("*/*/*")
+    target = home / "rl" / "events" / segment.parent.parent.name / segment.parent.name
+    target.mkdir()
+    before = summary(home, "--period", "all")["total_requests"]
+    shutil.copy(segment, target)
+
+    assert (before, summary(home, "--period", "all")["total_requests"]) == (11, 12)
+
+
 @pytest.mark.parametrize(("told", "width"), [("120", 120), ("0", 80), ("-5", 80), ("wide", 80), ("²", 80)])
 def test_the_environment_may_state_the_width(monkeypatch: pytest.MonkeyPatch, told: str, width: int) -> None:
     """COLUMNS is the width where it is a number above zero; anything else states none, and what is no terminal has 80 columns."""

@@ -41,6 +41,7 @@ def header(**changed: object) -> Header:
         "midnights": [10, 20, 30],
         "env": {"HOME": "/h\tx\n%", "CODEX_HOME": None, "EMPTY": ""},
         "stamps": {"/config": "1:2:3", "/none\udcff": "-"},
+        "folders": "f",
         "places": [("/h", ("projects", "**"), ("*.jsonl", "x"), False), ("/db", (), ("*.db",), True)],
         "proof": "p",
     }
