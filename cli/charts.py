@@ -38,7 +38,7 @@ _SHORT = (
 )
 _MONEY = "(!isValid({0}) ? '-' : {0} > 0 && {0} < 0.005 ? '<$0.01' : '$' + format({0}, ',.2f'))"
 _FINE_MONEY = "(datum.value > 0 && shown < 0.1 ? '$' + format(datum.value, '.4f') : '$' + format(datum.value, ',.2f'))"
-_MOMENT = "datetime({0} + (length({0}) > 10 ? '' : 'T00:00:00'))"
+_MOMENT = "datetime(slice({0}, 0, 16) + (length({0}) > 10 ? '' : length({0}) > 7 ? 'T00:00:00' : '-01T00:00:00'))"
 """A date alone is read as midnight here, not in Greenwich."""
 
 

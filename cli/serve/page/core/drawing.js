@@ -1,0 +1,93 @@
+// Draws a chart from its definition (cli/charts.py) with the script bundle that the daemon serves. Colours come from the
+// style sheet, so that light and dark look right.
+
+import { fill, make } from "./dom.js";
+
+const DARK = matchMedia("(prefers-color-scheme: dark)");
+const TOOLTIP = { id: "tooltip", disableDefaultStyle: true, offsetX: 14, offsetY: 14 };
+
+let bundle = null;
+
+/** A place for the chart `name`, which `label` describes to who cannot see it. `draw(rows)` shows rows, or shows others. */
+export function canvas(name, label, kind = "div.canvas") {
+  const node = make(kind, { role: "img", "aria-label": label });
+  let view = null;
+  let rows = [];
+  let last = Promise.resolve();
+
+  async function redraw() {
+    const definition = await defined(name);
+    view?.finalize();
+    view = null;
+    const held = make("div.drawn");
+    fill(node, held);
+    const { view: made } = await window.vegaEmbed(held, { ...coloured(definition), datasets: { rows } }, {
+      mode: "vega-lite",
+      renderer: "svg",
+      ast: true,
+      actions: false,
+      defaultStyle: false,
+      tooltip: TOOLTIP,
+      config: theme(),
+    });
+    view = made;
+  }
+
+  const draw = (given) => {
+    // One after the other: a view that is still being made cannot be given other rows.
+    rows = given;
+    last = last.catch(() => {}).then(() => (view === null ? redraw() : view.data("rows", rows).resize().runAsync()));
+    return last;
+  };
+  DARK.addEventListener("change", () => {
+    if (view !== null) {
+      view.finalize();
+      view = null;
+      draw(rows);
+    }
+  });
+  return { node, draw };
+}
+
+/** Begins to fetch the bundle; whoever draws waits for it. */
+export function prepare() {
+  bundle ??= new Promise((resolve, reject) => {
+    const script = make("script", { src: "/assets/vega.js", onload: resolve, onerror: () => reject(new Error("no charts")) });
+    document.head.append(script);
+  });
+  return bundle;
+}
+
+const definitions = new Map();
+
+async function defined(name) {
+  if (!definitions.has(name)) {
+    definitions.set(name, fetch(`/assets/charts/${name}.json`).then((response) => response.json()));
+  }
+  const [definition] = await Promise.all([definitions.get(name), prepare()]);
+  return definition;
+}
+
+/** The definition with the colours of the style sheet in place of its own. */
+function coloured(definition) {
+  const style = getComputedStyle(document.documentElement);
+  const params = definition.params.map((param) => {
+    const colour = param.name.endsWith("_colour") ? style.getPropertyValue(`--${param.name.replace("_colour", "-fill")}`).trim() : "";
+    return colour ? { ...param, value: colour } : param;
+  });
+  return { ...definition, params };
+}
+
+function theme() {
+  const style = getComputedStyle(document.documentElement);
+  const [faint, line] = ["--faint", "--line"].map((name) => style.getPropertyValue(name).trim());
+  const font = getComputedStyle(document.body).fontFamily;
+  return {
+    background: "transparent",
+    font,
+    padding: { left: 0, right: 4, top: 6, bottom: 0 },
+    autosize: { type: "fit", contains: "padding", resize: true },
+    axis: { labelColor: faint, gridColor: line, labelFontSize: 12, labelFont: font },
+    view: { stroke: null },
+  };
+}

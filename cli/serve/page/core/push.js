@@ -1,0 +1,19 @@
+// Hears from the daemon that there is something new. A page that nobody sees does not listen: a browser opens only six
+// connections to one host, and each stream holds one.
+
+/** Calls `heard(data)` for each "usage" event, while the page is visible. */
+export function listen(heard) {
+  let stream = null;
+  const turn = () => {
+    if (document.hidden) {
+      stream?.close();
+      stream = null;
+    } else if (stream === null) {
+      stream = new EventSource("/api/events");
+      stream.addEventListener("usage", (event) => heard(JSON.parse(event.data)));
+    }
+  };
+  document.addEventListener("visibilitychange", turn);
+  addEventListener("pagehide", () => stream?.close());
+  turn();
+}

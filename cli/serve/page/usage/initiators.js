@@ -1,0 +1,31 @@
+// Tokens per day by who asked. There only where task agents or the heartbeat asked for anything.
+
+import { grouped, usd } from "../core/figures.js";
+import { chartIn } from "./chart.js";
+import { legend, part } from "./part.js";
+
+const NAMES = ["main", "task", "heartbeat"];
+
+export function initiators() {
+  const { node, body, fail } = part("Main agent vs. task agent vs. heartbeat", {
+    name: "initiators",
+    acts: [legend([["main", "Main agent"], ["task", "Task agent"], ["heartbeat", "Heartbeat"]])],
+  });
+  const label = "Stacked bars: tokens of the main agent, of task agents and of the heartbeat per day";
+  const chart = chartIn(body, { name: "initiators", label, titles: ["Day", "Main agent", "Task agent", "Heartbeat", "Est. cost"] });
+  node.hidden = true;
+
+  async function load(ask, question) {
+    const { points } = await ask("/api/usage/series", { ...question, bucket: "day", by: "initiator" });
+    const rows = points.map((point) => ({
+      at: point.start,
+      ...Object.fromEntries(NAMES.map((name) => [name, point.parts[name]?.total_tokens ?? 0])),
+      total: point.total_tokens,
+      cost: point.cost,
+    }));
+    node.hidden = !rows.some((row) => row.task > 0 || row.heartbeat > 0);
+    if (!node.hidden) await chart.draw(rows, rows.map((row) => [row.at, ...NAMES.map((name) => grouped(row[name])), usd(row.cost)]));
+  }
+
+  return { node, load, fail };
+}

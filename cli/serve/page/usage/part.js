@@ -1,0 +1,45 @@
+// The frame that the parts of the page share: a card with a heading, and how it shows a failure of its own.
+
+import { fill, make } from "../core/dom.js";
+import { waiting } from "../core/states.js";
+
+/** A card headed `title`, with controls beside the title. `body` is where the content goes. */
+export function part(title, { acts = [], name, lines = 4 }) {
+  const id = `part-${name}`;
+  const body = make("div.body", {}, waiting(lines));
+  const node = make("section.card", { "aria-labelledby": id, "data-part": name }, make("div.top", {}, make("h2", { id }, title), ...acts), body);
+  const fail = (trouble, again) =>
+    fill(
+      body,
+      make("p.trouble", { role: "alert" }, trouble.message, " ", trouble.mend ? make("code", {}, trouble.mend) : null),
+      make("button", { type: "button", onclick: again }, "Try again"),
+    );
+  return { node, body, fail };
+}
+
+/** The rows behind a chart as a table, for who cannot see or point; made when it is opened. */
+export function behind(titles) {
+  let rows = [];
+  const place = make("div.scroll", { tabindex: "0", role: "region", "aria-label": "Values as a table" });
+  const node = make("details", { ontoggle: () => node.open && draw() }, make("summary", {}, "Show as a table"), place);
+  const draw = () =>
+    fill(
+      place,
+      make(
+        "table",
+        {},
+        make("thead", {}, make("tr", {}, titles.map((title, at) => make(at ? "th.number" : "th", { scope: "col" }, title)))),
+        make("tbody", {}, rows.map(([first, ...cells]) => make("tr", {}, make("th", { scope: "row" }, first), cells.map((cell) => make("td.number", {}, cell))))),
+      ),
+    );
+  const show = (given) => {
+    rows = given;
+    if (node.open) draw();
+  };
+  return { node, show };
+}
+
+/** A list of what the colours mean: [[kind, text], …]. */
+export function legend(entries) {
+  return make("ul.legend", {}, entries.map(([kind, text]) => make("li", {}, make(`span.swatch.${kind}`), text)));
+}
