@@ -83,8 +83,7 @@ def status(json: Json = False) -> None:
             raise
         typer.echo(encoder.dumps({"running": False, "why": nothing.what}))
         raise typer.Exit(NOT_FOUND) from None
-    told = knock.ask(running.url, where, "/api/daemon")
-    condition = msgspec.convert(msgspec.json.decode(told)["data"], Condition)
+    condition = msgspec.json.decode(knock.ask(running.url, where, "/api/daemon"), type=Condition)
     if json:
         typer.echo(encoder.dumps({"running": True, "url": running.url, **msgspec.to_builtins(condition)}))
         return

@@ -22,6 +22,7 @@ START_S = 15.0
 STOP_S = 60.0
 """It finishes its batch and seals first."""
 _LOOK_S = 0.02
+_ASK_S = 0.2
 
 
 class Failed(RingletError):
@@ -33,8 +34,13 @@ class Failed(RingletError):
 
 
 def start(paths: Paths, argv: Sequence[str]) -> Running:
-    """Begin a daemon that outlives this terminal, and wait until it answers. Raises Failed with what it said where it does not."""
+    """Begin a daemon that outlives this terminal, and wait until it answers.
+
+    Raises Held where somebody watches already, Failed with what it said where it does not come to answer.
+    """
     durable.prepare_home(paths.data, create=True)
+    # Told here at once what the daemon would find out for itself.
+    state.lock(paths.data).release()
     path = os.path.join(paths.data, state.LOG)
     log = opened(path)
     try:
@@ -48,11 +54,15 @@ def start(paths: Paths, argv: Sequence[str]) -> Running:
     while time.monotonic() < end:
         code = child.poll()
         if code is not None:
-            raise Failed(_said(path, before) or "the daemon did not start", code=code)
+            said = _said(path, before)
+            if said:
+                raise Failed(said, code=code)
+            raise Failed("the daemon ended before it answered", code=code or 1, where=path, mend="ringlet daemon logs shows why")
         found = state.running(paths.data)
-        if found is not None and found.pid == child.pid and answers(found, paths):
+        there = found is not None and found.pid == child.pid
+        if found is not None and there and answers(found, paths):
             return found
-        time.sleep(_LOOK_S)
+        time.sleep(_ASK_S if there else _LOOK_S)
     child.terminate()
     raise Failed(f"the daemon did not answer within {START_S:.0f} s", code=1, where=path, mend="ringlet daemon logs shows why")
 

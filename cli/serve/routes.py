@@ -4,11 +4,12 @@ Decides methods, paths, roles and which handler answers. What comes in and goes 
 `cli.serve.http`'s.
 """
 
-from cli.serve import contract
-from cli.serve.handlers import facts, usage
+from cli.serve import contract, state
+from cli.serve.handlers import daemon, facts, usage
 from cli.serve.route import Route
 
 ROUTES = (
+    Route("GET", "/api/daemon", daemon.condition, None, state.Condition, "viewer", "How the daemon is"),
     Route("GET", "/api/health", facts.health, None, contract.Health, "open", "Whether the daemon answers"),
     Route("GET", "/api/usage", usage.summary, contract.Filters, contract.Usage, "admin", "Totals and profiles of a range"),
     Route("GET", "/api/usage/rollup", usage.rollup, contract.RollupParams, contract.Rollup, "admin", "Usage by one grouping or two"),

@@ -109,6 +109,7 @@ class _Daemon:
         self._access = Access(paths)
         self._service = Service(paths, environ)
         self._service.condition = self.condition
+        self._service.on_import = lambda progress: self._push.publish("import", progress)
         self._live = Live(paths, environ, self._service, self._push)
 
     async def serve(self, bound: socket.socket, on_ready: Callable[[Running], None]) -> int:
