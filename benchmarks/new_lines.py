@@ -11,11 +11,19 @@ from pathlib import Path
 
 from benchmarks import harness
 
-LINE = (
+_LINE = (
     '{{"type":"assistant","uuid":"new-{n}","sessionId":"new","timestamp":"{at}","cwd":"/home/dev/src/app","version":"2.1.251",'
     '"requestId":"req_new{n}","message":{{"id":"msg_new{n}","role":"assistant","model":"claude-opus-4-7","stop_reason":"end_turn","content":[],'
     '"usage":{{"input_tokens":1,"output_tokens":1,"cache_read_input_tokens":0,"cache_creation_input_tokens":0}}}}}}\n'
 )
+
+
+def line(name: str) -> str:
+    """A transcript line of a call that nobody has seen, of one input and one output token, with its newline.
+
+    It is of now: what an agent writes is of today, and a day that is over costs more to count again.
+    """
+    return _LINE.format(n=name, at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z"))
 
 
 def main() -> int:
@@ -28,10 +36,8 @@ def main() -> int:
     numbers = itertools.count()
 
     def append(path: Path, lines: int) -> None:
-        # Of now: what an agent writes is of today, and a day that is over costs more to count again.
-        at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
         with path.open("a") as file:
-            file.writelines(LINE.format(n=next(numbers), at=at) for _ in range(lines))
+            file.writelines(line(str(next(numbers))) for _ in range(lines))
 
     try:
         with harness.store(args.work, "new") as store:
