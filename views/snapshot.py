@@ -12,7 +12,7 @@ from os import fstat, stat
 
 from views import calendar
 from views.query import Answer, Query, Row, Totals, arrange
-from views.tally import FIELDS, Sums, names_of, row_from, row_of, sum_up
+from views.tally import FIELDS, Closed, Sums, names_of, row_from, row_of, sum_up
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ VERSION = "2"
 TODAY = "snapshot.today"
 BASE = "snapshot.base"
 
+_COMBOS, _ROWS, _DAY_ROWS, _EVERYTHING, _INDEX, _DAYS = range(6)
+"""The sections of the base."""
+_SECTIONS = 6
 _ANSWERED = ("profile", "model", "provider", "agent", "day", "week", "month")
 
 
@@ -137,53 +140,79 @@ class Snapshot:
 
     def answer(self, query: Query) -> Answer:
         """The answer to a question that `answers` holds for. Raises `Stale`."""
+        if query.first_day is None and query.last_day is None and not query.filters() and query.by not in ("week", "month"):
+            return self._all_time(query)
         sums = Sums(query)
         totals = Totals()
-        closed: list[Row] = []
         last_day = None
         if query.first_day is not None and query.first_day >= self.end_day:
             sums.take(self.combos, self.lines)
             sum_up(totals, sums.groups())
         if not totals.requests:
-            sums, closed, last_day = self._with_base(query, totals)
+            sums, last_day = self._with_base(query, totals)
 
         def profiles() -> list[Row]:
             rows = [row_of(name, groups) for name, groups in sums.by(FIELDS.index("profile")).items()]
-            return arrange(Query(now_us=query.now_us, today=query.today, tz=query.tz), rows)
+            return arrange(_by_profile(query), rows)
 
         return Answer(
             query,
             totals,
-            arrange(query, closed + sums.rows()),
+            arrange(query, sums.rows()),
             profiles,
             last_day=last_day,
             unpriced_models=sums.unpriced_models,
             as_of_us=self.header.as_of_us,
         )
 
-    def _with_base(self, query: Query, totals: Totals) -> "tuple[Sums, list[Row], int | None]":
-        """Fill `totals` from both files; (sums, rows of days that the sums hold in one, last day if the totals hold nothing)."""
+    def _with_base(self, query: Query, totals: Totals) -> "tuple[Sums, int | None]":
+        """The sums over both files, which `totals` are filled with; the last day with anything if they hold nothing."""
         with Base(self.base_path, self.base_name) as base:
             sums = Sums(query)
-            closed: list[Row] = []
             whole = query.first_day is None and query.last_day is None
-            if whole and query.by == "day" and not query.filters():
-                sums.take(base.combos, base.everything(), in_one=True)
-                closed = list(base.day_rows())
-            elif whole and query.by not in ("day", "week", "month"):
+            if whole and query.by not in ("day", "week", "month"):
                 sums.take(base.combos, base.everything())
             else:
                 sums.take(base.combos, base.days(query.first_day, query.last_day))
             sums.take(self.combos, self.lines)
             sum_up(totals, sums.groups())
             if totals.requests:
-                return sums, closed, None
+                return sums, None
             if not query.filters():
-                return sums, closed, base.last_day if self.last_day is None else self.last_day
+                return sums, base.last_day if self.last_day is None else self.last_day
             anywhere = Sums(query, anywhere=True)
             anywhere.take(base.combos, base.days(None, None))
             anywhere.take(self.combos, self.lines)
-            return sums, closed, anywhere.last_day
+            return sums, anywhere.last_day
+
+    def _all_time(self, query: Query) -> Answer:
+        """The answer over everything, from the rows of the closed days and the cells of those after them."""
+        with Base(self.base_path, self.base_name) as base:
+            sums = Sums(query)
+            sums.take(self.combos, self.lines)
+            closed = Closed(base.rows(), base.combos)
+            sessions = sums.sessions()
+            if sessions:
+                closed.look_up(sessions, base.everything())
+            totals = Totals()
+            closed.sum_up(totals, sums.groups())
+            rows = [*base.day_rows(), *sums.rows()] if query.by == "day" else closed.grown(sums, query.by)
+            last_day = None
+            if not totals.requests:
+                last_day = base.last_day if self.last_day is None else self.last_day
+        return Answer(
+            query,
+            totals,
+            arrange(query, rows),
+            lambda: arrange(_by_profile(query), closed.grown(sums, "profile")),
+            last_day=last_day,
+            unpriced_models=sorted({*sums.unpriced_models, *closed.unpriced_models}) if totals.unpriced_requests else (),
+            as_of_us=self.header.as_of_us,
+        )
+
+
+def _by_profile(query: Query) -> Query:
+    return Query(now_us=query.now_us, today=query.today, tz=query.tz)
 
 
 class Stale(Exception):
@@ -270,54 +299,59 @@ class Base:
             if self._file.readline() != f"ringlet base {VERSION} {self._name}\n".encode():
                 raise Stale
             self._sizes = [int(size) for size in self._file.readline().split()]
-            offsets = [int(number) for number in self._file.readline().split()]
             # The name covers every byte, but hashing them all would take longer than the answer: a cut file has another size.
-            if fstat(self._file.fileno()).st_size != self._file.tell() + sum(self._sizes):
+            self._start = self._file.tell()
+            if len(self._sizes) != _SECTIONS or fstat(self._file.fileno()).st_size != self._start + sum(self._sizes):
                 raise Stale
         except (Stale, ValueError):
             self._file.close()
             raise Stale from None
-        self._index = list(zip(offsets[::2], offsets[1::2], strict=True))
-        self.combos = split(self._read(self._sizes[0]))[0]
-        self._start = self._file.tell()
+        self.combos = split(self._section(_COMBOS))[0]
         return self
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
+    def _section(self, number: int, start: int = 0, end: "int | None" = None) -> str:
+        """A section, or its bytes from `start` to `end`."""
+        self._file.seek(self._start + sum(self._sizes[:number]) + start)
+        return self._file.read(max((self._sizes[number] if end is None else end) - start, 0)).decode("utf-8", "surrogatepass")
+
+    def _index(self) -> "list[tuple[int, int]]":
+        offsets = [int(number) for number in self._section(_INDEX).split()]
+        return list(zip(offsets[::2], offsets[1::2], strict=True))
+
     @property
     def last_day(self) -> "int | None":
         """The last day that the file holds; None where it holds none."""
-        return self._index[-1][0] if self._index else None
+        index = self._index()
+        return index[-1][0] if index else None
 
-    def _read(self, size: int) -> str:
-        return self._file.read(size).decode("utf-8", "surrogatepass")
+    def rows(self) -> "list[str]":
+        """The rows of everything, as `tally.Closed` reads them."""
+        return self._section(_ROWS).split("\n")[:-1]
 
     def day_rows(self) -> "Iterator[Row]":
         """One unfiltered row for each closed day."""
-        self._file.seek(self._start)
         names: dict[str, tuple[tuple[str, ...], ...]] = {}
-        for line in self._read(self._sizes[1]).split("\n")[:-1]:
-            number, sessions, runtime, members, *rest = line.split("\t")
+        for line in self._section(_DAY_ROWS).split("\n")[:-1]:
+            date, sessions, runtime, members, *rest = line.split("\t")
             if members not in names:
                 names[members] = names_of([self.combos[int(member)] for member in members.split(",")])
-            row = row_from(calendar.iso_day(int(number)), list(map(int, rest)), names[members])
-            row.sessions, row.runtime_us = int(sessions), int(runtime)
-            yield row
+            yield row_from(date, int(sessions), int(runtime), map(int, rest), names[members])
 
     def everything(self) -> "list[str]":
         """Lines of all closed days in one."""
-        self._file.seek(self._start + self._sizes[1])
-        return self._read(self._sizes[2]).split("\n")
+        return self._section(_EVERYTHING).split("\n")
 
     def days(self, first_day: "int | None", last_day: "int | None") -> "list[str]":
         """Lines of the closed days from `first_day` to `last_day`."""
-        start = next((offset for day, offset in self._index if first_day is None or day >= first_day), None)
+        index = self._index()
+        start = next((offset for day, offset in index if first_day is None or day >= first_day), None)
         if start is None:
             return []
-        end = self._sizes[3] if last_day is None else next((offset for day, offset in self._index if day > last_day), self._sizes[3])
-        self._file.seek(self._start + self._sizes[1] + self._sizes[2] + start)
-        return self._read(max(end - start, 0)).split("\n")
+        end = None if last_day is None else next((offset for day, offset in index if day > last_day), None)
+        return self._section(_DAYS, start, end).split("\n")
 
 
 def split(body: str) -> "tuple[list[Combo], list[str]]":

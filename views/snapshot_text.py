@@ -4,20 +4,24 @@ Decides the format that `views.snapshot` answers from. Writes no file. Both file
 
     today   `ringlet snapshot VERSION DIGEST`, where the digest covers all that follows; header lines, each with its name first; an empty
             line; combinations; days.
-    base    `ringlet base VERSION NAME`, where the name is the digest of all that follows; the bytes of each section; (day, offset) of each
-            day; the sections: combinations, a row per day, everything in one day, days.
+    base    `ringlet base VERSION NAME`, where the name is the digest of all that follows; the bytes of each section; the sections:
+            combinations, rows of everything, a row per day, everything in one day, (day, offset) of each day, days.
     k       one combination: profile, agent, provider, model, initiator; cells number them from 0
     d       a day, whose cells follow
     c       a cell: combination, `tally.NUMBERS`, first and last time
     s       a session in it: digest, combination, first and last time
+
+A row is worked out: what it is about, number of sessions, their runtime, its combinations, and the numbers of a cell. Rows of everything
+are about `total` or about one of `tally.FIELDS` that has one value in all of its combinations; the row of a day is about its date.
 
 Money is attodollars, times are microseconds since 1970 UTC, a day is a local day of the header's zone.
 """
 
 from collections.abc import Iterable, Mapping
 
+from views import calendar
 from views.snapshot import VERSION, Base, Header, Snapshot, digest, first_line
-from views.tally import add, nothing, widen
+from views.tally import FIELDS, add, nothing, widen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,42 +60,62 @@ def base_text(days: "Mapping[int, Day]", end_day: int) -> "tuple[bytes, str]":
     """The base file for all of `days` before `end_day`, and its name."""
     closed = sorted(day for day in days if day < end_day and days[day].cells)
     combos = _numbered(days[day] for day in closed)
+    everything = _in_one([days[day] for day in closed])
     blocks: list[bytes] = []
     offsets: list[str] = []
     offset = 0
-    by_day: list[str] = []
-    fold: dict[Combo, list[int]] = {}
-    spans: dict[tuple[str, Combo], tuple[int, int]] = {}
     for number in closed:
-        day = days[number]
-        block = _block(number, day, combos)
+        block = _block(number, days[number], combos)
         offsets += [str(number), str(offset)]
         offset += len(block)
         blocks.append(block)
-        whole: list[int] = nothing()
-        for combo, numbers in day.cells.items():
-            add(whole, numbers)
-            add(fold.setdefault(combo, nothing()), numbers)
-        present: Spans = {}
-        for (session, combo), span in day.sessions.items():
-            widen(present, session, span)
-            held = spans.get((session, combo))
-            spans[session, combo] = span if held is None else (min(held[0], span[0]), max(held[1], span[1]))
-        runtime = sum(last - first for first, last in present.values())
-        members = ",".join(str(combos[combo]) for combo in day.cells)
-        by_day.append("\t".join(map(str, (number, len(present), runtime, members, *whole))) + "\n")
-    total = Day()
-    total.cells, total.sessions = fold, spans
+    rows = [_row("total", everything, combos)] if closed else []
+    for place, field in enumerate(FIELDS[:4]):
+        values = dict.fromkeys(combo[place] for combo in everything.cells)
+        rows += [_row(field, _part(everything, place, value), combos) for value in values]
     sections = [
         _combo_lines(combos),
-        "".join(by_day).encode("utf-8", "surrogatepass"),
-        _block(0, total, combos),
+        "".join(rows).encode(),
+        "".join(_row(calendar.iso_day(number), days[number], combos) for number in closed).encode(),
+        _block(0, everything, combos),
+        "\t".join(offsets).encode(),
         b"".join(blocks),
     ]
-    index = "\t".join(str(len(section)) for section in sections) + "\n" + "\t".join(offsets) + "\n"
-    rest = index.encode() + b"".join(sections)
+    rest = ("\t".join(str(len(section)) for section in sections) + "\n").encode() + b"".join(sections)
     name = digest(rest)
     return f"ringlet base {VERSION} {name}\n".encode() + rest, name
+
+
+def _in_one(days: "Iterable[Day]") -> Day:
+    """All days as if they were one."""
+    whole = Day()
+    for day in days:
+        for combo, numbers in day.cells.items():
+            add(whole.cells.setdefault(combo, nothing()), numbers)
+        for key, span in day.sessions.items():
+            widen(whole.sessions, key, span)
+    return whole
+
+
+def _part(day: Day, place: int, value: "str | None") -> Day:
+    """What a day holds of the combinations with this value in one field."""
+    part = Day()
+    part.cells = {combo: numbers for combo, numbers in day.cells.items() if combo[place] == value}
+    part.sessions = {(session, combo): span for (session, combo), span in day.sessions.items() if combo[place] == value}
+    return part
+
+
+def _row(about: str, day: Day, combos: "Mapping[Combo, int]") -> str:
+    """The row of a day."""
+    whole: list[int] = nothing()
+    for numbers in day.cells.values():
+        add(whole, numbers)
+    present: Spans = {}
+    for (session, _), span in day.sessions.items():
+        widen(present, session, span)
+    runtime = sum(last - first for first, last in present.values())
+    members = ",".join(str(combos[combo]) for combo in day.cells)
+    return "\t".join(map(str, (about, len(present), runtime, members, *whole))) + "\n"
 
 
 def today_text(header: Header, base_name: str, end_day: int, days: "Mapping[int, Day]") -> bytes:

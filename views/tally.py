@@ -9,7 +9,7 @@ from views.query import Query, Row, Totals, time_key
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from typing import TypeVar
 
     K = TypeVar("K")
@@ -80,11 +80,8 @@ class Sums:
         self.last_day: int | None = None
         self._groups: dict[str | None, dict[Combo, Group]] = {}
 
-    def take(self, combos: "list[Combo]", lines: "Iterable[str]", *, in_one: bool = False) -> None:
-        """Add the lines that the question is about; `combos` are the combinations that they number.
-
-        `in_one`: the lines are sums over many days, which count in totals but in no row of a time.
-        """
+    def take(self, combos: "list[Combo]", lines: "Iterable[str]") -> None:
+        """Add the lines that the question is about; `combos` are the combinations that they number."""
         wanted = [_matches(self._query, combo) for combo in combos]
         held: list[Group | None] = []
         by_combo: dict[Combo, Group] = {}
@@ -117,7 +114,7 @@ class Sums:
                 day = int(line[2:])
                 inside = (self._first is None or day >= self._first) and (self._last is None or day <= self._last)
                 if inside:
-                    key = time_key(self._query.by, day, self._query.week_start) if self._timed and not in_one else None
+                    key = time_key(self._query.by, day, self._query.week_start) if self._timed else None
                     by_combo = self._groups.setdefault(key, {})
                     held = [by_combo.get(combo) for combo in combos]
 
@@ -125,6 +122,10 @@ class Sums:
     def unpriced_models(self) -> "list[str]":
         """Models of calls without a price, a to z."""
         return sorted({group.combo[3] or "unknown" for group in self.groups() if group.numbers[_UNPRICED]})
+
+    def sessions(self) -> "set[str]":
+        """The sessions in them."""
+        return {session for group in self.groups() for session in group.spans}
 
     def groups(self) -> "list[Group]":
         """All of them."""
@@ -181,10 +182,84 @@ def row_of(key: "str | None", groups: "list[Group]") -> Row:
     return row
 
 
-def row_from(key: str, numbers: "list[int]", names: "tuple[tuple[str, ...], ...]") -> Row:
-    """One row for the numbers of one cell, without sessions; `names` as `names_of` gives them."""
+class Closed:
+    """The rows of all closed days, and how they grow by what came after."""
+
+    def __init__(self, lines: "list[str]", combos: "list[Combo]") -> None:
+        self._combos = combos
+        self._lines: dict[str, list[str]] = {}
+        for line in lines:
+            about, _, rest = line.partition("\t")
+            self._lines.setdefault(about, []).append(rest)
+        self._spans: dict[str, list[tuple[Combo, int, int]]] = {}
+
+    def look_up(self, sessions: "set[str]", everything: "Iterable[str]") -> None:
+        """Keep the spans that these sessions have in the closed days: what comes after may be more of the same."""
+        for line in everything:
+            if line[:2] == "s\t":
+                _, session, number, first, last = line.split("\t")
+                if session in sessions:
+                    self._spans.setdefault(session, []).append((self._combos[int(number)], int(first), int(last)))
+
+    @property
+    def unpriced_models(self) -> "list[str]":
+        """Models of calls without a price."""
+        return [members[0][3] or "unknown" for _, _, members, numbers in self._rows("model") if numbers[_UNPRICED]]
+
+    def sum_up(self, totals: Totals, groups: "list[Group]") -> None:
+        """Fill `totals` with everything: the closed days and `groups`."""
+        for sessions, runtime, _, numbers in self._rows("total"):
+            self._grow(totals, groups, sessions, runtime, numbers, lambda _: True)
+            return
+        sum_up(totals, groups)
+
+    def grown(self, sums: Sums, field: str) -> "list[Row]":
+        """A row for each value of a field, over the closed days and `sums`."""
+        place = FIELDS.index(field)
+        later, rows = sums.by(place), []
+        for sessions, runtime, members, numbers in self._rows(field):
+            key = members[0][place]
+            groups = later.pop(key, [])
+            row = Row(key)
+            self._grow(row, groups, sessions, runtime, numbers, lambda combo, key=key: combo[place] == key)  # type: ignore[misc]
+            row.profiles, row.agents, row.providers, row.models = names_of(members + [group.combo for group in groups])
+            rows.append(row)
+        return rows + [row_of(key, groups) for key, groups in later.items()]
+
+    def _rows(self, about: str) -> "Iterator[tuple[int, int, list[Combo], list[int]]]":
+        for line in self._lines.get(about, ()):
+            sessions, runtime, members, *numbers = line.split("\t")
+            yield int(sessions), int(runtime), [self._combos[int(member)] for member in members.split(",")], list(map(int, numbers))
+
+    def _grow(
+        self, totals: Totals, groups: "list[Group]", sessions: int, runtime: int, numbers: "list[int]", ours: "Callable[[Combo], bool]"
+    ) -> None:
+        """Fill `totals` with a row of the closed days, whose combinations are `ours`, and the groups that came after."""
+        spans: Spans = {}
+        for group in groups:
+            add(numbers, group.numbers)
+            for session, span in group.spans.items():
+                widen(spans, session, span)
+        for session, span in spans.items():
+            held: Spans = {}
+            for combo, first, last in self._spans.get(session, ()):
+                if ours(combo):
+                    widen(held, session, (first, last))
+            if held:
+                first, last = held[session]
+                sessions, runtime = sessions - 1, runtime - (last - first)
+                widen(held, session, span)
+                span = held[session]
+            sessions, runtime = sessions + 1, runtime + span[1] - span[0]
+        _set(totals, numbers)
+        totals.sessions, totals.runtime_us = sessions, runtime
+
+
+def row_from(key: str, sessions: int, runtime_us: int, numbers: "Iterable[int]", names: "tuple[tuple[str, ...], ...]") -> Row:
+    """One row for the numbers of one cell; `names` as `names_of` gives them."""
     row = Row(key)
     _set(row, numbers)
+    row.sessions, row.runtime_us = sessions, runtime_us
     row.profiles, row.agents, row.providers, row.models = names
     return row
 
@@ -196,7 +271,7 @@ def names_of(combos: "list[Combo]") -> "tuple[tuple[str, ...], ...]":
     return profiles, agents, providers, models
 
 
-def _set(totals: Totals, numbers: "list[int]") -> None:
+def _set(totals: Totals, numbers: "Iterable[int]") -> None:
     # In the order of `NUMBERS`. Written out, because a table of days does it for every day and `setattr` takes three times as long.
     (
         totals.requests,

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from views import calendar
-from views.query import Query
+from views.query import Query, Totals
 from views.snapshot import BASE, TODAY, Header, Snapshot, Stale, load, proof_of, stamp
 from views.snapshot_text import Day, base_text, days_of, today_text
-from views.tally import NUMBERS
+from views.tally import NUMBERS, add, nothing
 
 END = calendar.day_of(2026, 5, 13)
 NAMES = st.text(st.characters(codec=None), max_size=8)
@@ -122,6 +122,43 @@ def test_a_session_over_several_days_and_files_counts_once(tmp_path: Path) -> No
     assert asked(END - 1, END) == (1, 350)
     assert asked(END, END) == (1, 150)
     assert asked(END - 2, END - 1) == (1, 300)
+
+
+SHARED = st.tuples(st.sampled_from("pq"), st.sampled_from(["claude", "codex"]), st.none() | st.just("x"), st.none() | st.just("m"))
+WORK = st.dictionaries(
+    st.tuples(st.sampled_from("abc"), SHARED),
+    st.tuples(*(st.integers(0, 9) for _ in NUMBERS), st.integers(0, 50), st.integers(50, 99)),
+    min_size=1,
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    work=st.dictionaries(st.integers(END - 3, END + 1), WORK, min_size=1),
+    by=st.sampled_from(["profile", "agent", "provider", "model", "day"]),
+)
+def test_what_is_worked_out_is_what_the_days_say(tmp_path_factory: pytest.TempPathFactory, work: dict[int, Any], by: str) -> None:
+    """All time, told from rows worked out beforehand, is the range that holds every day, told from the cells."""
+    days: dict[int, Day] = {}
+    for number, cells in work.items():
+        made = days.setdefault(number, Day())
+        for (session, combo), numbers in cells.items():
+            first, last = number * 100 + numbers[-2], number * 100 + numbers[-1]
+            add(made.cells.setdefault((*combo, "main"), nothing()), [1, *numbers[1:-2], first, last])
+            made.sessions[session, (*combo, "main")] = first, last
+    snapshot = write(tmp_path_factory.mktemp("views"), days)
+
+    def told(**bounds: int) -> tuple[Any, ...]:
+        answer = snapshot.answer(Query(now_us=0, today=END, tz="Europe/Berlin", by=by, **bounds))  # type: ignore[arg-type]
+        rows = [facts(row) for row in answer.rows if row.requests]
+        return facts(answer.totals), rows, [facts(row) for row in answer.profiles], list(answer.unpriced_models)
+
+    assert told() == told(first_day=END - 3, last_day=END + 1)
+
+
+def facts(totals: Totals) -> dict[str, Any]:
+    names = [name for kind in type(totals).__mro__ for name in getattr(kind, "__slots__", ())]
+    return {name: getattr(totals, name) for name in names}
 
 
 def test_the_snapshot_knows_which_questions_it_cannot_answer(tmp_path: Path) -> None:
