@@ -85,7 +85,7 @@ def usage(request: Request, *, now_us: "int | None" = None) -> int:
     """Answer any question, bringing the store up to date first, and return the exit code. Raises RingletError."""
     now = clock() if now_us is None else now_us
     seen: list[Seen] = []
-    code = hot(request, now_us=now, seen=seen) if request.export is None else None
+    code = hot(request, now_us=now, seen=seen) if request.export is None and not request.chart else None
     return _at_length(request, now, seen) if code is None else code
 
 
@@ -121,6 +121,10 @@ def _answer_with(request: Request, store: "Store", now: int) -> int:
         from cli.deep import export  # the frame library: 100 ms
 
         return export(request, query, store)
+    if request.chart:
+        from cli.picture import draw  # the chart libraries: half a second
+
+        return draw(request, query, store)
     if snapshot.answers(query) and not store.shared:
         answer = snapshot.answer(query)
     else:

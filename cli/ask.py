@@ -29,8 +29,10 @@ class Request:
     __slots__ = (
         "agent",
         "by",
+        "chart",
         "classes",
         "color",
+        "cost",
         "cost_mode",
         "export",
         "initiator",
@@ -78,7 +80,11 @@ class Request:
         self.export: str | None = None
         """A format, where calls or rows are to be exported."""
         self.output: str | None = None
-        """The file that an export goes to; None: standard output."""
+        """The file that an export or a chart goes to; None: standard output."""
+        self.chart = False
+        """Whether a picture is to be drawn into `output`."""
+        self.cost = False
+        """Whether a chart over time shows cost in place of tokens."""
         self.raw = False
         """Whether an export leaves cells alone that a spreadsheet would take for formulas."""
         self.json = False

@@ -38,8 +38,21 @@ _SHORT = (
 )
 _MONEY = "(!isValid({0}) ? '-' : {0} > 0 && {0} < 0.005 ? '<$0.01' : '$' + format({0}, ',.2f'))"
 _FINE_MONEY = "(datum.value > 0 && shown < 0.1 ? '$' + format(datum.value, '.4f') : '$' + format(datum.value, ',.2f'))"
+# A date alone is read as midnight here, not in Greenwich; of an hour its offset is left out, because its own clock is meant.
 _MOMENT = "datetime(slice({0}, 0, 16) + (length({0}) > 10 ? '' : length({0}) > 7 ? 'T00:00:00' : '-01T00:00:00'))"
-"""A date alone is read as midnight here, not in Greenwich."""
+_SAID = (
+    f"timeFormat({_MOMENT.format('datum.at')}, length(datum.at) > 10 ? '%A, %b %-d, %Y, %H:%M'"
+    " : length(datum.at) > 7 ? '%A, %b %-d, %Y' : '%B %Y')"
+)
+_LABEL = (
+    f"timeFormat({_MOMENT.format('datum.value')}, length(datum.value) > 10 ? (many <= 30 ? '%H:%M' : '%b %-d, %H:%M')"
+    " : length(datum.value) > 7 ? '%b %-d' : '%b %Y')"
+)
+_STEP = (
+    "(hourly ? ceil(many / max(2, floor(width / (many <= 30 ? 48 : 92))))"
+    " : many <= 14 ? 1 : many <= 31 ? 3 : 7 * max(1, ceil(many * 15 / (7 * width))))"
+)
+"""Every how many days or hours there is a label: every day of two weeks, every third of a month, then every seventh that has room."""
 
 
 def tokens() -> Chart:
@@ -57,22 +70,18 @@ def cost() -> Chart:
     columns = _rows().transform_calculate(
         # Without a number a column would be left out, and come last on the axis.
         amount="isValid(datum.cost) ? datum.cost : 0",
-        Time=f"timeFormat({_MOMENT.format('datum.at')}, length(datum.at) > 10 ? '%A, %b %-d, %Y, %H:%M' : '%A, %b %-d, %Y')",
+        Time=_SAID,
         Cost=_MONEY.format("datum.cost"),
         Requests="format(datum.requests, ',')",
         Tokens="format(datum.total, ',')",
     )
-    label = f"timeFormat({_MOMENT.format('datum.value')}, length(datum.value) <= 10 ? '%b %-d' : many <= 30 ? '%H:%M' : '%b %-d, %H:%M')"
-    bars = columns.mark_bar(fill={"expr": "cost_colour"}, cornerRadiusEnd=2).encode(
-        x=_times(label, step="ceil(many / max(2, floor(width / 90)))"), y=_amounts("amount", _FINE_MONEY)
-    )
+    bars = columns.mark_bar(fill={"expr": "cost_colour"}, cornerRadiusEnd=2).encode(x=_times(), y=_amounts("amount", _FINE_MONEY))
     return _columns(bars, columns, field="cost", tooltip=("Time", "Cost", "Requests", "Tokens"), colours=("cost",))
 
 
 def sources() -> Chart:
     """Cost by source, as a ring. Fields: source (Chat, Agent, Memory), cost, requests."""
-    names = ("Chat", "Agent", "Memory")
-    colours = [{"expr": f"{name.lower()}_colour"} for name in names]
+    names = {"Chat": "chat", "Agent": "agent", "Memory": "memory"}
     ring = (
         _rows()
         .transform_filter("datum.cost > 0")
@@ -88,11 +97,11 @@ def sources() -> Chart:
         .encode(
             theta=alt.Theta("cost:Q", stack=True),
             order=alt.Order("place:Q"),
-            color=alt.Color("source:N", legend=None, scale=alt.Scale(domain=list(names), range=colours)),
+            color=_coloured("source", names),
             tooltip=["Source:N", "Cost:N", "Share:N", "Requests:N"],
         )
     )
-    return _with(ring, *_colours("chat", "agent", "memory"))
+    return _with(ring, *_colours(*names.values()))
 
 
 def ranking() -> Chart:
@@ -131,7 +140,7 @@ def _stacked(parts: dict[str, str]) -> Chart:
         .transform_joinaggregate(most="max(total)")
         .transform_calculate(
             lift=f"datum.total > 0 ? max(1, {_LEAST} * datum.most / datum.total) : 0",
-            Date=f"timeFormat({_MOMENT.format('datum.at')}, '%A, %b %-d, %Y')",
+            Date=_SAID,
             **{title: f"format(datum.{part}, ',')" for part, title in parts.items()},
             **{"Est. cost": _MONEY.format("datum.cost")},
         )
@@ -141,28 +150,36 @@ def _stacked(parts: dict[str, str]) -> Chart:
         .transform_calculate(high="datum.tokens * datum.lift", place=f"indexof({list(parts)}, datum.part)")
         .mark_bar()
         .encode(
-            x=_times(f"timeFormat({_MOMENT.format('datum.value')}, '%b %-d')", step="(many <= 14 ? 1 : many <= 31 ? 3 : 7)"),
+            x=_times(),
             y=_amounts("high", _SHORT.format("datum.value"), stack="zero"),
             order=alt.Order("place:Q"),
-            color=alt.Color(
-                "part:N", legend=None, scale=alt.Scale(domain=list(parts), range=[{"expr": f"{part}_colour"} for part in parts])
-            ),
+            color=_coloured("part", {part: part for part in parts}, parts),
         )
     )
     return _columns(bars, columns, field="total", tooltip=("Date", *parts.values(), "Est. cost"), colours=tuple(parts))
 
 
-def _times(label: str, *, step: str) -> alt.X:
-    """Days or hours from left to right, every `step`th with its label; labels that would touch each other are turned."""
+def _coloured(field: str, colours: dict[str, str], titles: dict[str, str] | None = None) -> alt.Color:
+    """A colour for each value of a field, with a legend that says `titles` where the values themselves are no words for people."""
+    said = "".join(f"datum.label == '{name}' ? '{title}' : " for name, title in (titles or {}).items()) + "datum.label"
+    return alt.Color(
+        f"{field}:N",
+        scale=alt.Scale(domain=list(colours), range=[{"expr": f"{name}_colour"} for name in colours.values()]),
+        legend=alt.Legend(title=None, orient="top", labelExpr=said, symbolType="square"),
+    )
+
+
+def _times() -> alt.X:
+    """Days or hours from left to right; labels that would touch each other are turned."""
     axis = alt.Axis(
         domain=False,
         ticks=False,
         labelOverlap=False,
         labelPadding=8,
-        labelExpr=f"indexof(pluck(data('{ROWS}'), 'at'), datum.value) % {step} == 0 ? {label} : ''",
-        labelAngle={"expr": f"width * {step} < many * 46 ? -60 : 0"},
-        labelAlign={"expr": f"width * {step} < many * 46 ? 'right' : 'center'"},
-        labelBaseline={"expr": f"width * {step} < many * 46 ? 'middle' : 'top'"},
+        labelExpr=f"indexof(pluck(data('{ROWS}'), 'at'), datum.value) % {_STEP} == 0 ? {_LABEL} : ''",
+        labelAngle={"expr": f"width * {_STEP} < many * 46 ? -60 : 0"},
+        labelAlign={"expr": f"width * {_STEP} < many * 46 ? 'right' : 'center'"},
+        labelBaseline={"expr": f"width * {_STEP} < many * 46 ? 'middle' : 'top'"},
     )
     return alt.X("at:O", title=None, sort=None, axis=axis, scale=alt.Scale(paddingInner=0.25, paddingOuter=0.1))
 
@@ -188,7 +205,8 @@ def _columns(bars: alt.Chart, columns: alt.Chart, *, field: str, tooltip: Sequen
     highest = alt.param(name="shown", expr=f"max(1e-6, extent(pluck(data('{ROWS}'), '{field}'))[1])")
     many = alt.param(name="many", expr=f"length(data('{ROWS}'))")
     hover = alt.param(name="hover_colour", value="#0f172a")
-    return _with(alt.layer(bars, touch.add_params(pointed)), highest, many, hover, *_colours(*colours))
+    hourly = alt.param(name="hourly", expr=f"length(data('{ROWS}')) > 0 && length(data('{ROWS}')[0].at) > 10")
+    return _with(alt.layer(bars, touch.add_params(pointed)), highest, many, hourly, hover, *_colours(*colours))
 
 
 def _with(chart: Chart, *parameters: alt.Parameter) -> Chart:

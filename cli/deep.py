@@ -59,15 +59,20 @@ def export(request: Request, query: Query, store: Store) -> int:
             sys.stdout.buffer.write(piece)
         sys.stdout.buffer.flush()
     else:
-        path = os.path.abspath(request.output)
-        if os.path.islink(path):
-            raise RingletError("a link stands there", where=path, mend="name the file itself")
-        if os.path.isdir(path):
-            raise RingletError("a folder stands there", where=path, mend="name a file")
-        if not os.path.isdir(os.path.dirname(path)):
-            raise NothingFound("there is no such folder", where=os.path.dirname(path), mend="make it, or name another file")
-        durable.write_over(path, b"".join(pieces))
+        written(request.output, b"".join(pieces))
     return DONE
+
+
+def written(output: str, content: bytes) -> None:
+    """Put content into a file that somebody named. Raises RingletError for what is no place for a file."""
+    path = os.path.abspath(output)
+    if os.path.islink(path):
+        raise RingletError("a link stands there", where=path, mend="name the file itself")
+    if os.path.isdir(path):
+        raise RingletError("a folder stands there", where=path, mend="name a file")
+    if not os.path.isdir(os.path.dirname(path)):
+        raise NothingFound("there is no such folder", where=os.path.dirname(path), mend="make it, or name another file")
+    durable.write_over(path, content)
 
 
 def _titles(store: Store) -> dict[tuple[str, str], str]:

@@ -17,7 +17,7 @@ from views.query import COST_MODES, GROUPING_NAMES, GROUPINGS, SORTS
 
 app = typer.Typer(add_completion=False)
 
-WORDS = (*GROUPING_NAMES, "export", "import-claude")
+WORDS = (*GROUPING_NAMES, "export", "chart", "import-claude")
 
 _FILTERS, _OUTPUT, _IMPORT = "Filters (all must hold)", "Output", "Only for import-claude"
 
@@ -97,8 +97,11 @@ def usage(
     ] = None,
     output: Annotated[
         str | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Export into a file; - is standard output.", rich_help_panel=_OUTPUT),
+        typer.Option(
+            "--output", "--out", "-o", metavar="FILE", help="Where an export or a chart goes; - is standard output.", rich_help_panel=_OUTPUT
+        ),
     ] = None,
+    cost: Annotated[bool, typer.Option("--cost", help="In a chart over time: cost, not tokens.", rich_help_panel=_OUTPUT)] = False,
     raw: Annotated[bool, typer.Option("--raw", help="Leave cells as they are that a spreadsheet runs.", rich_help_panel=_OUTPUT)] = False,
     no_color: Annotated[bool, typer.Option("--no-color", help="No colours, also on a terminal.", rich_help_panel=_OUTPUT)] = False,
     tz: Annotated[str | None, typer.Option(metavar="ZONE", help="IANA zone of the days, such as Europe/Berlin.")] = None,
@@ -125,7 +128,12 @@ def usage(
     request.export = _export_format(what, export, format)
     if json and request.export is not None:
         raise WrongUsage("--json is the summary, not an export", mend="leave it out, or add --format json to usage export")
-    if (output or raw) and request.export is None:
+    request.chart = what == "chart"
+    if request.chart and (json or raw or request.export is not None):
+        raise WrongUsage("a chart is a picture: --json, --raw and exports are something else", mend="leave them out")
+    if cost and not request.chart:
+        raise WrongUsage("--cost belongs to usage chart", mend="leave it out")
+    if (output or raw) and request.export is None and not request.chart:
         raise WrongUsage("--output and --raw belong to an export", mend="add --export csv")
     request.output, request.raw = None if output == "-" else output, raw
     request.period, request.since, request.until = period, since, until
@@ -134,6 +142,11 @@ def usage(
     request.sort, request.limit, request.classes, request.json = sort, limit, classes, json
     request.tz, request.week_start, request.cost_mode = tz, week_start, cost_mode
     request.sync, request.color = not no_sync, not no_color
+    if request.chart:
+        from cli.picture import checked  # the chart libraries: half a second
+
+        request.by, request.cost = request.by or "day", cost
+        checked(request)
     raise typer.Exit(answer(request))
 
 

@@ -88,6 +88,7 @@ function theme() {
     padding: { left: 0, right: 4, top: 6, bottom: 0 },
     autosize: { type: "fit", contains: "padding", resize: true },
     axis: { labelColor: faint, gridColor: line, labelFontSize: 12, labelFont: font },
-    view: { stroke: null },
+    // The page has legends of its own, beside the headings.
+    legend: { disable: true },
   };
 }

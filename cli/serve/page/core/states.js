@@ -21,7 +21,7 @@ export function locked() {
     make("span.lock", { "aria-hidden": "true" }, "🔒"),
     make("h1", { id: "locked" }, "Admins only"),
     make("p", {}, "You are signed in as a viewer. This page is for the owner of this ringlet."),
-    make("p", {}, "Sign out, then run ", make("code", {}, "ringlet daemon start"), " and open the address that it prints."),
+    make("p", {}, "Sign out, then run ", make("code", {}, "ringlet daemon login"), " and open the address that it prints."),
   );
 }
 

@@ -40,7 +40,7 @@ export async function open(main) {
     table.node,
     calls.node,
   );
-  const notice = make("div", {});
+  const notice = make("div.notice", {});
   const body = make("div.stack", {}, make("div.stale", {}, summary.node), notice, details);
   main.append(top.node, bar.node, body);
 
