@@ -73,8 +73,10 @@ class Head(msgspec.Struct, frozen=True):
     if_none_match: str | None
 
 
-def let_in(method: str, target: str, headers: Iterable[tuple[bytes, bytes]], doors: Doors) -> Head:
+def let_in(method: str, target: str, version: tuple[int, int], headers: Iterable[tuple[bytes, bytes]], doors: Doors) -> Head:
     """The request's head; raises Refused where no answer is due. Nothing is normalised: a request is as it must be, or refused."""
+    if version not in ((1, 0), (1, 1)):
+        raise Refused(400, "bad_request", "this is HTTP/1.1")
     found: dict[bytes, bytes] = {}
     size = len(target)
     for name, value in headers:

@@ -6,7 +6,6 @@ Decides on which addresses it may listen. What it answers, and to whom, is decid
 import ipaddress
 import os
 
-from cli.serve import openapi
 from cli.serve.access import Access
 from cli.serve.doors import doors
 from cli.serve.doorway import Doorway
@@ -38,5 +37,5 @@ def application(service: Service, access: Access, push: Push, options: Options, 
     way = Doorway(access, options.port)
     statics = Statics(os.path.join(service.paths.data, "cache"))
     names = doors(options.host, options.port)
-    site = Site(service, push, names, way, statics, limits, ROUTES, openapi.document(ROUTES))
+    site = Site(service, push, names, way, statics, limits, ROUTES, {"openapi": "3.1.0"})
     return Server(site, limits)

@@ -17,6 +17,8 @@ BACKLOG = 32
 """News that may wait for one listener."""
 LISTENERS = 64
 
+FIRST = "usage"
+"""The event whose last news a new listener is told at once, so that it knows whether it missed any."""
 PING = b"event: ping\ndata: {}\n\n"
 
 
@@ -30,7 +32,7 @@ class Push:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._listeners: set[_Listener] = set()
-        self._last: dict[str, bytes] = {}
+        self._first = _frame("hello", b"{}")
         self._closed = False
 
     @property
@@ -42,7 +44,8 @@ class Push:
         """Tell everyone. A listener that has not taken its last `BACKLOG` news is let go; its browser asks again."""
         frame = _frame(event, msgspec.json.encode(data))
         with self._lock:
-            self._last[event] = frame
+            if event == FIRST:
+                self._first = frame
             listeners = list(self._listeners)
         for listener in listeners:
             listener.tell(frame)
@@ -56,7 +59,7 @@ class Push:
             listener.end()
 
     async def subscribe(self) -> AsyncIterator[bytes]:
-        """Frames of an event stream: the last of each event so far (`hello` where there is none), then what comes, a ping after a silence.
+        """Frames of an event stream: the last `FIRST` so far (`hello` where there is none), then what comes, and a ping after each silence.
 
         Ends when the listener was too slow or the channel closes. Raises Full.
         """
@@ -65,7 +68,7 @@ class Push:
             if len(self._listeners) >= LISTENERS:
                 raise Full
             self._listeners.add(listener)
-            first = b"".join(self._last.values()) or _frame("hello", b"{}")
+            first = self._first
             if self._closed:
                 listener.end()
         try:

@@ -4,7 +4,7 @@ Decides methods, paths, roles and which handler answers. What comes in and goes 
 `cli.serve.http`'s.
 """
 
-from cli.serve import contract, state
+from cli.serve import contract, doorway, state
 from cli.serve.handlers import daemon, facts, usage
 from cli.serve.route import Route
 
@@ -15,4 +15,5 @@ ROUTES = (
     Route("GET", "/api/usage/rollup", usage.rollup, contract.RollupParams, contract.Rollup, "admin", "Usage by one grouping or two"),
     Route("GET", "/api/usage/series", usage.series, contract.SeriesParams, contract.Series, "admin", "Usage over time, without gaps"),
     Route("GET", "/api/usage/filters", usage.filters, contract.FilterValuesParams, contract.FilterValues, "admin", "Values to filter by"),
+    *doorway.ROUTES,
 )

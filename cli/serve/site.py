@@ -67,7 +67,7 @@ class Site:
         began = time.perf_counter()
         named = "(no route)"
         try:
-            head = let_in(request.method, request.raw_path, request.raw_headers, self._doors)
+            head = let_in(request.method, request.raw_path, request.version, request.raw_headers, self._doors)
             route = self._route(head)
             if route is None:
                 response: web.StreamResponse = await self._page(head)
@@ -82,8 +82,9 @@ class Site:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, its text stays here
             response = _unforeseen(error, named)
-        if response.status >= 400 or request.method != "GET":
-            logger.info("%s %s %d, %.1f ms", request.method[:8], named, response.status, (time.perf_counter() - began) * 1000)
+        if logger.isEnabledFor(logging.DEBUG):
+            # The table's path, not the request's: that may hold anything.
+            logger.debug("%s %s %d, %.1f ms", request.method[:8], named, response.status, (time.perf_counter() - began) * 1000)
         return response
 
     def _route(self, head: Head) -> Route | None:
