@@ -1,0 +1,95 @@
+"""Real daemons for tests: processes in a home of their own, on a port that is free."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Done(NamedTuple):
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Home:
+    """A user's home, and ringlet run in it by processes of its own."""
+
+    def __init__(self, folder: Path, **environ: str) -> None:
+        self.folder = folder
+        self.store = folder / "rl"
+        self.env = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder),
+            "RINGLET_HOME": str(self.store),
+            "TZ": "UTC",
+            "PYTHONPATH": str(ROOT),
+            **environ,
+        }
+
+    def run(self, *argv: str) -> Done:
+        done = subprocess.run(self.command(*argv), env=self.env, capture_output=True, text=True, check=False, cwd=ROOT, timeout=120)
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    def command(self, *argv: str) -> list[str]:
+        return [sys.executable, "-m", "ringlet", *argv]
+
+    def foreground(self, *argv: str) -> "subprocess.Popen[bytes]":
+        """A daemon that is a child of this process; it need not answer yet."""
+        null = subprocess.DEVNULL
+        command = self.command("daemon", "start", "--foreground", "--port", "0", *argv)
+        return subprocess.Popen(command, env=self.env, cwd=ROOT, stdin=null, stdout=null, stderr=null)
+
+    def status(self) -> dict[str, Any]:
+        """What `ringlet daemon status --json` tells; `{"running": False, …}` where none runs."""
+        told: dict[str, Any] = json.loads(self.run("daemon", "status", "--json").out or '{"running": false}')
+        return told
+
+    def usage(self) -> dict[str, Any]:
+        """The answer to `ringlet usage --period all`, without the time it was given."""
+        told: dict[str, Any] = json.loads(self.run("usage", "--period", "all", "--json").out)
+        del told["as_of"]
+        return told
+
+    def token(self) -> str:
+        return self.run("daemon", "token").out.strip()
+
+
+@contextmanager
+def daemon(home: Home, *argv: str) -> Iterator[dict[str, Any]]:
+    """A daemon in the background, as `start` leaves it, and its status; ended afterwards if it still runs."""
+    done = home.run("daemon", "start", "--port", "0", *argv)
+    assert done.code == 0, done
+    try:
+        yield home.status()
+    finally:
+        home.run("daemon", "stop")
+
+
+def get(port: int, path: str, token: str) -> tuple[int, Any]:
+    """Status and decoded answer of one request."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        connection.request("GET", path, headers={"Authorization": f"Bearer {token}"})
+        response = connection.getresponse()
+        return response.status, json.loads(response.read())
+    finally:
+        connection.close()
+
+
+def until(true: Callable[[], bool], *, every: float = 0.02) -> None:
+    """Wait for it; the bound is for a test that would wait for ever, and says nothing of how soon it happens."""
+    end = time.monotonic() + 90
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(every)
