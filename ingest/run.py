@@ -65,7 +65,7 @@ def refresh(
     manner: Manner,
     *,
     further: Mapping[str, Sequence[str]] = {},
-    on_commit: Callable[[Commit], None] | None = None,
+    on_commit: Callable[[Harvest, Commit], None] | None = None,
 ) -> Summary:
     """Bring the log up to what the homes of `adapters` hold now."""
     return ingest(log, adapters, discover(adapters, environ, home, further), manner, on_commit=on_commit)
@@ -78,13 +78,14 @@ def ingest(
     manner: Manner,
     *,
     progress: Callable[[int, int], None] | None = None,
-    on_commit: Callable[[Commit], None] | None = None,
+    on_commit: Callable[[Harvest, Commit], None] | None = None,
     workers: int | None = None,
 ) -> Summary:
     """Bring the log up to what the sources in `look` hold.
 
-    `progress` is told (bytes dealt with, bytes in all); `on_commit` what each commit did. Sources that cannot be read are told in the
-    summary and tried again by the next run. With `manner.take_tail`, unfinished last lines are looked at even where nothing changed.
+    `progress` is told (bytes dealt with, bytes in all); `on_commit` each harvest and what its commit did. Sources that cannot be read are
+    told in the summary and tried again by the next run. With `manner.take_tail`, unfinished last lines are looked at even where nothing
+    changed.
     """
     by_agent = {adapter.agent: adapter for adapter in adapters}
     stored = {known.source.path: known for known in log.sources()}
@@ -106,7 +107,7 @@ class _Run:
         adapters: Mapping[str, Adapter[Any]],
         manner: Manner,
         summary: Summary,
-        on_commit: Callable[[Commit], None] | None,
+        on_commit: Callable[[Harvest, Commit], None] | None,
     ) -> None:
         self._log = log
         self._adapters = adapters
@@ -154,7 +155,7 @@ class _Run:
             if reason != "vanished":
                 summary.troubles.append(Trouble(path=by_id[number].found.source.path, reason=reason))
         if self._on_commit is not None:
-            self._on_commit(commit)
+            self._on_commit(harvest, commit)
 
 
 def _of(work: Iterable[Work], progress: Callable[[int, int], None] | None) -> Progress | None:

@@ -9,12 +9,22 @@ import logging
 import os
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any
 
 import msgspec
-from watchdog.events import FileSystemEvent, FileSystemEventHandler
+from watchdog.events import (
+    DirCreatedEvent,
+    DirDeletedEvent,
+    DirMovedEvent,
+    FileCreatedEvent,
+    FileDeletedEvent,
+    FileMovedEvent,
+    FileSystemEvent,
+    FileSystemEventHandler,
+)
 from watchdog.observers import Observer
 
 from ingest.adapter import Adapter
@@ -46,7 +56,10 @@ _CANNOT = {
     errno.ENOSPC: "no inotify watches are left: sudo sysctl fs.inotify.max_user_watches=524288 gives more",
     errno.EMFILE: "no inotify instances are left: sudo sysctl fs.inotify.max_user_instances=512 gives more",
 }
-_OVERFLOW = ""
+_OVERFLOW = ("", "")
+_COMING_AND_GOING: list[type[FileSystemEvent]] = [
+    DirCreatedEvent, DirDeletedEvent, DirMovedEvent, FileCreatedEvent, FileDeletedEvent, FileMovedEvent
+]  # fmt: skip
 
 # A folder that appears while its parent's watch is being set up is met twice; watchdog says so to standard error, for nobody.
 warnings.filterwarnings("ignore", category=RuntimeWarning, module="watchdog")
@@ -92,8 +105,11 @@ class Watcher:
         self._adapters = {adapter.agent: adapter for adapter in settings.adapters}
         self._manner = Manner(now_ns=0, titles=settings.titles, stop=settings.stop)
         self._hints: SimpleQueue[tuple[str, str]] = SimpleQueue()
+        """(path, where it was moved to), ("", folder that came or went), or `_OVERFLOW`."""
         self._known: dict[str, Work] = {}
-        self._watched: set[str] = set()
+        self._watched: dict[str, Any] = {}
+        self._above: dict[str, Any] = {}
+        self._on_the_way: set[str] = set()
         self._polled: set[str] = set()
         self._tails: set[tuple[str, int]] = set()
         self._warned: set[str] = set()
@@ -127,11 +143,13 @@ class Watcher:
                 hints = self._gathered()
                 now = time.monotonic()
                 try:
-                    if (_OVERFLOW, "") in hints or now - swept >= (POLL_S if self._polled else SWEEP_S):
+                    folders = {folder for path, folder in hints if not path and folder}
+                    for folder in folders:
+                        self._let_go(folder, observer)
+                    self._follow({hint for hint in hints if hint[0]}, observer)
+                    if folders or _OVERFLOW in hints or now - swept >= (POLL_S if self._polled else SWEEP_S):
                         swept = now
                         self._sweep(observer)
-                    elif hints:
-                        self._follow(hints, observer)
                     self._tell_when_due()
                     self._seal_when_due()
                 except (PartlyDone, Held) as error:
@@ -202,7 +220,9 @@ class Watcher:
         self._watch(look, observer)
         if first or any(found.source.path not in self._known for found in look.found):
             self._manner.now_ns = settings.clock()
-            summary = ingest(self._log, settings.adapters, look, self._manner, on_commit=self._note)
+            # What was there before the watching began is nothing that arrives.
+            told = self._noted if first else self._arrived
+            summary = ingest(self._log, settings.adapters, look, self._manner, on_commit=told)
             for trouble in summary.troubles[len(look.troubles) :]:
                 self._missed(trouble)
             self._remember(look)
@@ -248,8 +268,7 @@ class Watcher:
         paths = {each.source_id: path for path, each in work.items()}
         for harvest in reap(work.values(), self._adapters, manner) if work else ():
             commit = self._log.commit(harvest.batch, harvest.readings, ingested_at_us=manner.now_ns // 1000)
-            self._note(commit)
-            self._tell(harvest, commit)
+            self._arrived(harvest, commit)
             stale = set(commit.stale)
             for reading in harvest.readings:
                 if reading.source_id not in stale:
@@ -265,7 +284,7 @@ class Watcher:
                 if reason != "vanished":
                     self._missed(Trouble(path=paths[number], reason=reason))
 
-    def _note(self, commit: Commit) -> None:
+    def _noted(self, _: Harvest, commit: Commit) -> None:
         if commit.new or commit.updated:
             now = self._news_at = time.monotonic()
             if self._untold_since is None:
@@ -275,7 +294,8 @@ class Watcher:
         if self._settings.on_commit is not None:
             self._settings.on_commit(commit)
 
-    def _tell(self, harvest: Harvest, commit: Commit) -> None:
+    def _arrived(self, harvest: Harvest, commit: Commit) -> None:
+        self._noted(harvest, commit)
         if not (commit.new or commit.updated):
             return
         batch = harvest.batch
@@ -320,6 +340,7 @@ class Watcher:
                 folders = pattern.glob.split("/")[:-1]
                 plain = folders[: next((place for place, folder in enumerate(folders) if "*" in folder), len(folders))]
                 top = os.path.join(home, *plain)
+                self._watch_way(top, home, observer)
                 if top not in self._watched and top not in self._polled and os.path.isdir(top):
                     self._watch_one(top, observer, deep=len(plain) < len(folders))
 
@@ -330,12 +351,36 @@ class Watcher:
             self._settings.warn(f"{top}: on {kind}, which tells of no changes: looked at every {POLL_S:.0f} s")
             return
         try:
-            observer.schedule(_Hints(self._hints), top, recursive=deep)
-            self._watched.add(top)
+            self._watched[top] = observer.schedule(_Hints(self._hints), top, recursive=deep)
+            # What was written there before the watch stood is told by nobody.
+            self._hints.put(_OVERFLOW)
         except OSError as error:
             self._polled.add(top)
             why = _CANNOT.get(error.errno or 0, error.strerror or "cannot be watched")
             self._settings.warn(f"{top}: {why}; looked at every {POLL_S:.0f} s")
+
+    def _watch_way(self, top: str, home: str, observer: Any) -> None:
+        """Have the folders above `top` tell when it, or one on the way to it, comes or goes: up to the one that holds the agent's home."""
+        path, reached = top, False
+        while not reached:
+            self._on_the_way.add(path)
+            above = os.path.dirname(path)
+            if above not in self._above and os.path.isdir(above):
+                # Where this cannot be had, the sweep finds what came.
+                with suppress(OSError):
+                    handler = _Comings(self._hints, self._on_the_way)
+                    self._above[above] = observer.schedule(handler, above, event_filter=_COMING_AND_GOING)
+                    self._hints.put(_OVERFLOW)
+            reached = above == path or (len(path) <= len(home) and above in self._above)
+            path = above
+
+    def _let_go(self, folder: str, observer: Any) -> None:
+        """A folder came or went: whatever was watched there is not what lies there now."""
+        self._last_look = None
+        for watches in (self._watched, self._above):
+            for path in [path for path in watches if path == folder or path.startswith(folder + os.sep)]:
+                with suppress(KeyError):
+                    observer.unschedule(watches.pop(path))
 
     def _missed(self, trouble: Trouble) -> None:
         """A source could not be read: its turn comes again at every sweep, for who mends it need not touch the file."""
@@ -359,6 +404,19 @@ class _Hints(FileSystemEventHandler):
             self._hints.put((os.fsdecode(event.src_path), os.fsdecode(event.dest_path) if event.event_type == "moved" else ""))
 
 
+class _Comings(FileSystemEventHandler):
+    """Passes on which of some folders came or went."""
+
+    def __init__(self, hints: "SimpleQueue[tuple[str, str]]", folders: Container[str]) -> None:
+        self._hints = hints
+        self._folders = folders
+
+    def on_any_event(self, event: FileSystemEvent) -> None:
+        for path in {os.fsdecode(event.src_path), os.fsdecode(event.dest_path)}:
+            if path in self._folders:
+                self._hints.put(("", path))
+
+
 class _Lost(logging.Handler):
     """Hears watchdog say that it lost events, which it says in no other way."""
 
@@ -368,7 +426,7 @@ class _Lost(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if "overflow" in record.getMessage().lower() or "lost" in record.getMessage().lower():
-            self._hints.put((_OVERFLOW, ""))
+            self._hints.put(_OVERFLOW)
 
 
 def _seen(found: Found, path: str) -> Found | None:

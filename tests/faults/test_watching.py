@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event, Thread, current_thread
 
 import pytest
 
@@ -53,6 +53,10 @@ class Following:
                 Watcher(log, self._settings).run()
         except BaseException as error:  # noqa: BLE001 - raised by whoever stops it
             self.trouble = error
+
+    def is_here(self) -> bool:
+        """Whether the watcher's thread is the one that asks."""
+        return current_thread() is self._thread
 
     def stop(self) -> None:
         self._end.set()
@@ -145,6 +149,18 @@ def wait_for(watcher: "subprocess.Popen[bytes]", store: Path, due: list[int]) ->
         time.sleep(0.05)
 
 
+class FailingThere(Failing):
+    """Fails the watcher alone: whoever looks on would otherwise be the one whose operation fails."""
+
+    def __init__(self, nth: int, code: int, watcher: Following) -> None:
+        super().__init__(nth, code)
+        self._watcher = watcher
+
+    def _operate(self) -> None:
+        if self._watcher.is_here():
+            super()._operate()
+
+
 @pytest.mark.parametrize("code", [errno.EIO, errno.ENOSPC], ids=["bad sector", "disk full"])
 def test_a_watcher_outlives_a_failing_disk(code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whichever operation of its seals fails, a watcher says so and goes on; all that was written meanwhile is sealed in the end."""
@@ -154,7 +170,7 @@ def test_a_watcher_outlives_a_failing_disk(code: int, tmp_path: Path, monkeypatc
     warned = 0
     for nth in (1, 2, 3, 4, 5, 6, 8, 10):
         with following(tmp_path / str(nth)) as (watcher, folder):
-            failing = Failing(nth, code)
+            failing = FailingThere(nth, code, watcher)
             with monkeypatch.context() as broken:
                 broken.setattr(durable, "fs", failing)
                 append(folder / "a.jsonl", 2)

@@ -152,7 +152,7 @@ def test_commits_are_told(tmp_path: Path) -> None:
             {"TOY_HOME": str(home)},
             "/nowhere",
             Manner(now_ns=NOW_NS),
-            on_commit=lambda commit: told.append(commit.days),
+            on_commit=lambda _, commit: told.append(commit.days),
         )
 
     assert told == [{1}]

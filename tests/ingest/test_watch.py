@@ -1,5 +1,6 @@
 """What a watcher notices, and how it ends."""
 
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -55,6 +56,11 @@ class Following:
     def start(self) -> None:
         self._thread.start()
         self.until(lambda: self.quiet > 0)
+
+    def start_without_home(self) -> None:
+        self._thread.start()
+        self.until(lambda: bool(self.warnings))
+        time.sleep(0.3)
 
     def until(self, true: Callable[[], bool]) -> None:
         """Wait for it; the bound is for a test that would wait for ever, and says nothing of how soon it happens."""
@@ -121,6 +127,53 @@ def test_a_new_file_in_a_new_folder_is_followed(tmp_path: Path) -> None:
         watcher.until(lambda: outputs(tmp_path) == [1, 2])
         append(log.parent / "new/deep/b.jsonl", toy.line("c", 3))
         watcher.until(lambda: outputs(tmp_path) == [1, 2, 3])
+
+
+def test_the_first_calls_of_a_new_file_are_told(tmp_path: Path) -> None:
+    """A session that begins while it is watched is told like one that goes on; what was there before the watching began is not."""
+    with following(tmp_path) as (watcher, log):
+        append(log.with_name("b.jsonl"), toy.line("b", 20))
+        watcher.until(lambda: bool(watcher.arrived))
+
+    (arrived,) = watcher.arrived
+    assert (arrived.commit.new, arrived.output) == (1, 20)
+
+
+@pytest.mark.parametrize("gone", ["home", "home/logs"])
+@pytest.mark.parametrize("removed", [True, False])
+def test_a_folder_that_was_made_again_is_followed_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gone: str, removed: bool
+) -> None:
+    """A home or a folder in it that is deleted, or moved away, and made again is followed by events as before, not by the sweep alone."""
+    monkeypatch.setattr(watch, "SWEEP_S", 3_600.0)
+    with following(tmp_path) as (watcher, log):
+        if removed:
+            shutil.rmtree(tmp_path / gone)
+        else:
+            (tmp_path / gone).rename(tmp_path / "away")
+        time.sleep(0.3)
+        log.parent.mkdir(parents=True)
+        append(log.with_name("b.jsonl"), toy.line("b", 2))
+        watcher.until(lambda: outputs(tmp_path) == [1, 2])
+        append(log.with_name("b.jsonl"), toy.line("c", 3))
+        watcher.until(lambda: outputs(tmp_path) == [1, 2, 3])
+        (log.parent / "deep").mkdir()
+        append(log.parent / "deep/d.jsonl", toy.line("d", 4))
+        watcher.until(lambda: outputs(tmp_path) == [1, 2, 3, 4])
+
+
+def test_a_home_that_comes_is_followed_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A home that is not there yet, nor the folder that will hold it, is followed from the moment it is made."""
+    monkeypatch.setattr(watch, "SWEEP_S", 3_600.0)
+    watcher = Following(tmp_path / "not/yet/home", tmp_path / "store")
+    watcher.start_without_home()
+    try:
+        logs = tmp_path / "not/yet/home/logs"
+        logs.mkdir(parents=True)
+        append(logs / "a.jsonl", toy.line("a", 1))
+        watcher.until(lambda: outputs(tmp_path) == [1])
+    finally:
+        watcher.stop()
 
 
 def test_a_burst_is_read_to_its_end(tmp_path: Path) -> None:
