@@ -35,7 +35,7 @@ _NAMES = {"profile": "profiles", "agent": "agents", "provider": "providers", "mo
 def answer(query: Query, views: Frames, *, titles: Mapping[tuple[str, str], str] | None = None) -> Answer:
     """What the calls in the query's range and filters add up to; `titles` names sessions by (agent, session)."""
     sums, spans = _sources(query, views)
-    every, sums, spans = _filtered(query, sums), _ranged(query, _filtered(query, sums)), _ranged(query, _filtered(query, spans))
+    every, sums, spans = _filtered(query, sums), ranged(query, _filtered(query, sums)), ranged(query, _filtered(query, spans))
     asked = [
         *_grouped(query, (query.by, query.split), sums, spans),
         *_grouped(query, ("profile", None), sums, spans),
@@ -57,7 +57,7 @@ def answer(query: Query, views: Frames, *, titles: Mapping[tuple[str, str], str]
 
 def calls_of(query: Query, views: Frames) -> pl.LazyFrame:
     """The calls in the query's range and filters, with their parts of cost under its cost mode, as `cube.measured` leaves them; by time."""
-    return _ranged(query, _filtered(query, measured(recosted(views.calls, query.cost_mode)))).sort("at", "key")
+    return ranged(query, _filtered(query, measured(recosted(views.calls, query.cost_mode)))).sort("at", "key")
 
 
 def _sources(query: Query, views: Frames) -> tuple[pl.LazyFrame, pl.LazyFrame]:
@@ -81,7 +81,8 @@ def _filtered(query: Query, rows: pl.LazyFrame) -> pl.LazyFrame:
     return rows
 
 
-def _ranged(query: Query, rows: pl.LazyFrame) -> pl.LazyFrame:
+def ranged(query: Query, rows: pl.LazyFrame) -> pl.LazyFrame:
+    """The rows (with slot, or at where 24 hours roll) in the query's range."""
     if query.since_us is not None:
         return rows.filter(pl.col("at").is_between(_instant(query.since_us), _instant(query.now_us)))
     # Zones' midnights stand at whole quarter-hours, so a slot never lies on both sides of one.
@@ -124,6 +125,7 @@ def _grouped(query: Query, by: tuple[str | None, str | None], sums: pl.LazyFrame
     ]
     if by[0] == "session":
         numbers.append(pl.col("project").cast(pl.String).sort_by("last_at").drop_nulls().last())
+        numbers.append(pl.col("initiator").unique().cast(pl.String).drop_nulls().sort().alias("_initiators"))
     return [sums.with_columns(keys).group_by(_KEYS).agg(numbers), presence(spans.with_columns(keys), _KEYS)]
 
 
@@ -151,7 +153,7 @@ def _rows(query: Query, sums: pl.DataFrame, spans: pl.DataFrame, titles: Mapping
         for names in _NAMES.values():
             setattr(row, names, tuple(group[names]))
         if query.by == "session":
-            row.project = group["project"]
+            row.project, row.initiators = group["project"], tuple(group["_initiators"])
             row.title = next((titles[agent, row.key] for agent in row.agents if row.key is not None and (agent, row.key) in titles), None)
         rows.append(row)
     return rows

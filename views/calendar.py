@@ -178,6 +178,12 @@ def midnights(name: str, first_day: int, last_day: int) -> "list[int]":
     ]
 
 
+def bounds(name: str, first_day: "int | None", last_day: "int | None") -> "tuple[int | None, int | None]":
+    """The instants at which a range of days begins and ends; None where it has no bound."""
+    start = None if first_day is None else midnights(name, first_day, first_day)[0]
+    return start, None if last_day is None else midnights(name, last_day + 1, last_day + 1)[0]
+
+
 def day_at(name: str, at_us: int) -> int:
     """The day of a zone that an instant falls on."""
     guess = min(max(at_us // DAY_US, FIRST_DAY + 1), LAST_DAY - 1)

@@ -16,6 +16,7 @@ from pipeline.log import Log
 from views import logged, shelf
 from views.calls import costed, folded, listed, owned, rated, recosted
 from views.catalog import VIEWS, Frames
+from views.columns import CALLS
 from views.cube import cube, measured
 from views.logged import Content, date_of
 from views.sessions import sessions
@@ -98,6 +99,15 @@ def read(views: str, log: Log, terms: Terms) -> Frames:
         tables.append(sessions(measured(made.lazy())).collect().lazy())
         cubes.append(cube(tables[-1]))
     return Frames(pl.concat(calls), pl.concat(tables), pl.concat(cubes))
+
+
+def calls_of(log: Log, terms: Terms, days: set[int]) -> pl.DataFrame:
+    """The calls (`columns.CALLS`) of some UTC days as of the log's position, by time; nothing is written."""
+    content = logged.look(log)
+    there = days & content.days()
+    if not there:
+        return pl.DataFrame(schema=CALLS)
+    return listed(_calls(logged.rows(content, there), terms, logged.lost(content)))
 
 
 def _standing(views: str) -> Frames:

@@ -243,7 +243,7 @@ class Row(Totals):
     `2026-05` for a month, `2026-05-01T13:00+02:00` for an hour of the query's zone. `part` is the key of the second grouping.
     """
 
-    __slots__ = ("agents", "key", "models", "part", "profiles", "project", "providers", "title")
+    __slots__ = ("agents", "initiators", "key", "models", "part", "profiles", "project", "providers", "title")
 
     def __init__(self, key: "str | None", **numbers: "int | None") -> None:
         super().__init__(**numbers)  # type: ignore[arg-type]
@@ -257,7 +257,8 @@ class Row(Totals):
         self.title: str | None = None
         """Sessions only: as the agent's log names it."""
         self.project: str | None = None
-        """Sessions only."""
+        self.initiators: tuple[str, ...] = ()
+        """Sessions only, both: the project of its last call that has one; who called, a to z."""
 
 
 class Answer:

@@ -1,0 +1,246 @@
+"""Answers from what is held in memory: the same as those of `views.answers`, a hundred times as fast.
+
+Decides which layout a question is answered from. Totals, and groupings by what a cell names, are differences of sums; times and sessions
+are grouped from the rows of the range. The rolling 24 hours, and hours, need finer rows, which whoever asks provides. Rows by time name no
+profiles, agents, providers and models: of hundreds of days nobody asks for that.
+"""
+
+from collections.abc import Callable, Mapping
+from operator import add
+
+import polars as pl
+
+from views.columns import COSTS, TOKENS
+from views.held import NUMBERS, Cell, Held, Share
+from views.held_keys import NAME_OF, is_meant, key_of
+from views.matching import session_matches
+from views.query import TIME_GROUPINGS, Answer, Query, Row, Totals, arrange
+
+Titles = Mapping[tuple[str, str], str]
+"""Titles of sessions by (agent, session)."""
+
+Fine = Callable[[], pl.DataFrame]
+"""Rows of a query's range: its calls for the rolling 24 hours, else quarter-hours. As `Held.days`, with slot and without alone."""
+
+By = tuple[str | None, str | None]
+"""A grouping and one within it; None: all in one."""
+
+_KEYS = ("_key", "_part")
+_FIELDS = [f"cost_{name.removesuffix('_cost')}" if name in COSTS else name for name in NUMBERS]
+
+
+def answer(query: Query, held: Held, *, fine: Fine, titles: Titles | None = None) -> Answer:
+    """What the calls in the query's range and filters add up to; the query's zone and cost mode are those of `held`."""
+    asked = _Asked(query, held, fine, titles or {})
+    totals: Totals = next(iter(asked.rows((None, None))), None) or Totals()
+    return Answer(
+        query,
+        totals,
+        arrange(query, asked.rows((query.by, query.split), limited=True)),
+        lambda: arrange(Query(now_us=query.now_us, today=query.today, tz=query.tz), asked.rows(("profile", None))),
+        last_day=None if totals.requests else asked.last_day(),
+        unpriced_models=asked.unpriced_models() if totals.unpriced_requests else (),
+    )
+
+
+def cells(query: Query, held: Held) -> list[int]:
+    """The cells that a question's filters leave."""
+    wanted = [(name, value) for name, value in query.filters().items() if name != "session"]
+    named = held.names.cells
+    return [number for number in held.columns if all(is_meant(name, value, named[number]) for name, value in wanted)]
+
+
+def sessions(query: Query, held: Held) -> pl.Series | None:
+    """The sessions that a question's filter leaves; None where it leaves all."""
+    if query.session is None:
+        return None
+    meant = (number for number, (_, name) in enumerate(held.names.sessions) if session_matches(query.session, name))
+    return pl.Series(list(meant), dtype=pl.UInt32)
+
+
+def within(rows: pl.DataFrame, held: Held, meant: list[int], named: pl.Series | None) -> pl.DataFrame:
+    """Those `rows` that are of some cells and some sessions (None: of all)."""
+    if len(meant) < len(held.columns):
+        flags = [False] * len(held.names.cells)
+        for cell in meant:
+            flags[cell] = True
+        rows = rows.filter(pl.Series(flags, dtype=pl.Boolean).gather(rows["cell"]))
+    return rows if named is None else rows.filter(pl.col("sid").is_in(named.implode()))
+
+
+class _Group:
+    """What is known of one group."""
+
+    __slots__ = ("cells", "first_us", "key", "last_us", "numbers", "part", "place", "runtime_us", "sessions")
+
+    def __init__(self, key: str | None, part: str | None, share: Share, place: int) -> None:
+        self.key = key
+        self.part = part
+        self.place = place
+        self.numbers = share.numbers
+        self.sessions = share.sessions
+        self.runtime_us = share.runtime_us
+        self.first_us = share.first_us
+        self.last_us = share.last_us
+        self.cells: list[Cell] = []
+
+    def add(self, share: Share) -> None:
+        """Take in more calls."""
+        self.numbers = list(map(add, self.numbers, share.numbers))
+        self.sessions += share.sessions
+        self.runtime_us += share.runtime_us
+        self.first_us = min(self.first_us, share.first_us)
+        self.last_us = max(self.last_us, share.last_us)
+
+    def row(self) -> Row:
+        """As an answer's row."""
+        row = Row(self.key)
+        row.part = self.part
+        for name, number in zip(_FIELDS, self.numbers, strict=True):
+            setattr(row, name, number)
+        row.sessions, row.runtime_us, row.first_at_us, row.last_at_us = self.sessions, self.runtime_us, self.first_us, self.last_us
+        if self.cells:
+            columns = list(zip(*self.cells, strict=True))
+            row.profiles, row.agents, row.providers, row.models = (
+                tuple(sorted({name for name in names if name is not None})) for names in columns[:4]
+            )
+        return row
+
+
+class _Asked:
+    """One question, and what has been found out for it."""
+
+    def __init__(self, query: Query, held: Held, fine: Fine, titles: Titles) -> None:
+        self._query = query
+        self._held = held
+        self._fine = fine
+        self._titles = titles
+        self._cells = cells(query, held)
+        self._sessions = sessions(query, held)
+        self._found: dict[bool, pl.DataFrame] = {}
+
+    def rows(self, by: By, *, limited: bool = False) -> list[Row]:
+        """One per group that has calls, in no order; `limited`: those that the query's limit cuts off may lack."""
+        if self._query.since_us is None and self._sessions is None and all(one is None or one in NAME_OF for one in by):
+            return [group.row() for group in self._from_columns(by)]
+        return self._from_rows(by, limited=limited)
+
+    def last_day(self) -> int | None:
+        """The last day with a call under the filters, whatever the range."""
+        if self._sessions is None:
+            return max((self._held.columns[cell].days[-1] for cell in self._cells), default=None)
+        last = within(self._held.days, self._held, self._cells, self._sessions)["day"].max()
+        return last if isinstance(last, int) else None
+
+    def unpriced_models(self) -> list[str]:
+        """Models of calls without a price, a to z."""
+        named = self._held.names.cells
+        found = self._range(fine=self._query.since_us is not None).filter(pl.col("unpriced_requests") > 0)["cell"].unique()
+        return sorted({named[cell][3] or "unknown" for cell in found})
+
+    def _range(self, *, fine: bool) -> pl.DataFrame:
+        """The rows that are meant."""
+        if fine not in self._found:
+            rows = self._fine() if fine else self._held.ranged(self._query.first_day, self._query.last_day)
+            self._found[fine] = within(rows, self._held, self._cells, self._sessions)
+        return self._found[fine]
+
+    def _from_columns(self, by: By) -> list[_Group]:
+        query, held = self._query, self._held
+        name_of, part_of = (None if one is None else NAME_OF[one] for one in by)
+        groups: dict[tuple[str | None, str | None], _Group] = {}
+        places: list[int | None] = [None] * len(held.names.cells)
+        for number in self._cells:
+            share = held.columns[number].between(query.first_day, query.last_day)
+            if share is None:
+                continue
+            cell = held.names.cells[number]
+            key = name_of(cell) if name_of else None, part_of(cell) if part_of else None
+            group = groups.get(key)
+            if group is None:
+                group = groups[key] = _Group(*key, share, len(groups))
+            else:
+                group.add(share)
+            group.cells.append(cell)
+            places[number] = group.place
+        found = list(groups.values())
+        # Sessions that are not steady are in no sum yet.
+        shared = held.shared_between(query.first_day, query.last_day)
+        if found and not shared.is_empty():
+            place = pl.Series(places, dtype=pl.UInt32).gather(shared["cell"]).alias("_key")
+            for at, count, runtime in _presence(shared.with_columns(place).filter(pl.col("_key").is_not_null()), ["_key"]).iter_rows():
+                found[at].sessions += count
+                found[at].runtime_us += runtime
+        return found
+
+    def _from_rows(self, by: By, *, limited: bool) -> list[Row]:
+        query, names = self._query, self._held.names
+        fine = query.since_us is not None or "hour" in by
+        rows = self._range(fine=fine)
+        key, part = (key_of(one, rows, names, query) for one in by)
+        rows = rows.with_columns(key.numbers.alias("_key"), part.numbers.alias("_part"))
+        alone = pl.lit(value=False) if fine else pl.col("alone_on_day" if "day" in by else "alone")
+        told = [] if set(by) & set(TIME_GROUPINGS) else [pl.col("cell").unique()]
+        if by[0] == "session":
+            has_project = pl.Series([cell[5] is not None for cell in names.cells], dtype=pl.Boolean)
+            rows = rows.with_columns(pl.when(has_project.gather(rows["cell"])).then("cell").alias("_project"))
+            told.append(pl.col("_project").sort_by("last").drop_nulls().last())
+        sums = rows.group_by(_KEYS).agg(
+            *(pl.col(name).sum() for name in NUMBERS),
+            alone.sum().cast(pl.Int64).alias("_sessions"),
+            (pl.col("last") - pl.col("first")).filter(alone).sum().alias("_runtime"),
+            pl.col("first").min(),
+            pl.col("last").max(),
+            *told,
+        )
+        if limited and by == ("session", None):
+            sums = _foremost(sums, query, names.session_names)
+        spans = {(at, within): rest for at, within, *rest in _presence(rows.filter(~alone), list(_KEYS)).iter_rows()}
+        found = []
+        for line in sums.iter_rows(named=True):
+            place = line["_key"], line["_part"]
+            numbers = [line[name] for name in NUMBERS]
+            group = _Group(
+                key.name(place[0]), part.name(place[1]), Share(numbers, line["_sessions"], line["_runtime"], line["first"], line["last"]), 0
+            )
+            count, runtime = spans.get(place, (0, 0))
+            group.sessions, group.runtime_us = group.sessions + count, group.runtime_us + runtime
+            group.cells = [names.cells[cell] for cell in line.get("cell", ())]
+            row = group.row()
+            if by[0] == "session":
+                self._tell_session(row, line["_project"], group.cells)
+            found.append(row)
+        return found
+
+    def _tell_session(self, row: Row, project: int | None, found: list[Cell]) -> None:
+        row.project = None if project is None else self._held.names.cells[project][5]
+        row.title = next(
+            (self._titles[agent, row.key] for agent in row.agents if row.key is not None and (agent, row.key) in self._titles), None
+        )
+        row.initiators = tuple(sorted({cell[4] for cell in found if cell[4] is not None}))
+
+
+def _presence(rows: pl.DataFrame, by: list[str]) -> pl.DataFrame:
+    """Sessions and their runtime per distinct `by`; rows without a session count for none."""
+    spans = rows.filter(pl.col("sid").is_not_null()).group_by(*by, "sid").agg(pl.col("first").min(), pl.col("last").max())
+    return spans.group_by(by).agg(pl.len().alias("sessions"), (pl.col("last") - pl.col("first")).sum().alias("runtime"))
+
+
+def _foremost(sums: pl.DataFrame, query: Query, names: list[str]) -> pl.DataFrame:
+    """Of thousands of sessions those that the query's limit leaves, so that no others become rows; all where that is not easily told."""
+    key, _, direction = (query.sort or "cost").partition(":")
+    prompt = pl.sum_horizontal("input", "cache_read", "cache_write_5m", "cache_write_1h")
+    priced = pl.col("requests") > pl.col("unpriced_requests") + pl.col("unbilled_requests")
+    orders: dict[str, list[pl.Expr]] = {
+        "cost": [priced, pl.when(priced).then(pl.sum_horizontal(COSTS)), pl.sum_horizontal(TOKENS)],
+        "tokens": [pl.sum_horizontal(TOKENS)],
+        "input": [prompt],
+        "output": [pl.col("output")],
+        "requests": [pl.col("requests")],
+        "last-used": [pl.col("last")],
+    }
+    if query.limit is None or query.limit >= sums.height or key not in orders:
+        return sums
+    name = pl.Series(names, dtype=pl.String).gather(sums["_key"])
+    downward = [direction != "asc"] * len(orders[key])
+    return sums.sort([*orders[key], name.is_null(), name], descending=[*downward, False, False]).head(query.limit)

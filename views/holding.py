@@ -1,0 +1,209 @@
+"""All that a daemon holds of one state of the log, and how it follows the log.
+
+Decides what is loaded when: the days of a zone, quarter-hours of months and calls of dates, each when somebody first asks for it, and how
+much of that is kept. A `Holding` stands for one position of the log; the one that follows it shares what has not changed. Files under
+`views/` may be replaced while they are read: then FileNotFoundError is raised, and whoever asked asks again.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping
+from contextlib import suppress
+from datetime import date
+from threading import Lock
+from time import sleep
+from typing import Generic, TypeVar
+
+import polars as pl
+
+from pipeline.errors import Held as HeldElsewhere
+from pipeline.log import Log, Position
+from views import calendar, materialize, shelf
+from views.calls import recosted
+from views.catalog import VIEWS
+from views.cube import measured
+from views.held import Held, Names, fine, held, renewed
+from views.logged import date_of
+from views.query import Query
+from views.sessions import sessions
+from views.terms import Terms
+
+K = TypeVar("K", bound=Hashable)
+T = TypeVar("T")
+
+FRESH_DAYS = 4
+"""With more UTC dates than these made in memory, all is loaded anew from the views."""
+
+SINGLE = ("key", "status", "cost_status", "duration_ms")
+"""Columns of single calls beside those of `held.fine`."""
+
+_ZONES, _MONTHS, _DATES = 8, 3, 32
+_PATIENCE = 300
+_CALLS, _SESSIONS = VIEWS[0], VIEWS[1]
+
+
+class Holding:
+    """One state of the log. Any thread may ask it."""
+
+    def __init__(self, views: str, position: Position, names: Names, fresh: Mapping[int, pl.DataFrame]) -> None:
+        self.position = position
+        self.names = names
+        self._views = views
+        self._fresh = fresh
+        self._tables: _Kept[tuple[str, str], Held] = _Kept(_ZONES)
+        self._before: dict[tuple[str, str], tuple[Held, set[int]]] = {}
+        self._months: _Kept[tuple[str, str], pl.DataFrame] = _Kept(_MONTHS)
+        self._dates: _Kept[tuple[int, str], pl.DataFrame] = _Kept(_DATES)
+
+    def table(self, zone: str, mode: str) -> Held:
+        """All usage by the days of a zone, at the costs of a mode."""
+        return self._tables.get((zone, mode), lambda: self._table(zone, mode))
+
+    def fine(self, query: Query) -> pl.DataFrame:
+        """The rows of a query's range, as `held.fine` gives them and with their day: calls where 24 hours roll, else quarter-hours."""
+        low: int | None
+        high: int | None
+        if query.since_us is not None:
+            low, high = query.since_us, query.now_us + 1
+            parts = [self.calls(day, query.cost_mode) for day in range(low // calendar.DAY_US, query.now_us // calendar.DAY_US + 1)]
+        else:
+            low, high = calendar.bounds(query.tz, query.first_day, query.last_day)
+            first, last = (None if at is None else f"{date_of(at // calendar.DAY_US):%Y-%m}" for at in (low, high))
+            months = [month for month in self._held_months() if (first is None or first <= month) and (last is None or month <= last)]
+            parts = [self._month(month, query.cost_mode) for month in months]
+        if not parts:
+            parts = [fine(sessions(measured(recosted(shelf.scan([], _CALLS), "auto"))), self.names)]
+        at = pl.col("first")
+        inside = [at >= low] * (low is not None) + [at < high] * (high is not None)
+        day = pl.col("slot").dt.convert_time_zone(query.tz).dt.date().to_physical().alias("day")
+        return pl.concat(part.filter(inside) if inside else part for part in parts).with_columns(day)
+
+    def calls(self, day: int, mode: str) -> pl.DataFrame:
+        """The calls of a UTC date, as `held.fine` gives them and with `SINGLE`."""
+        return self._dates.get((day, mode), lambda: fine(measured(recosted(self._date(day), mode)), self.names, *SINGLE))
+
+    def following(self, position: Position, made: Mapping[int, pl.DataFrame]) -> "Holding":
+        """What is held at a later position, given the calls of all UTC dates that have changed since this one."""
+        after = Holding(self._views, position, self.names, {**self._fresh, **made})
+        changed = set(made)
+        after._before = {key: (table, days | changed) for key, (table, days) in self._before.items()}
+        after._before |= {key: (table, set(changed)) for key, table in self._tables.kept().items()}
+        changed_months = {f"{date_of(day):%Y-%m}" for day in changed}
+        after._months.take({key: rows for key, rows in self._months.kept().items() if key[0] not in changed_months})
+        after._dates.take({key: rows for key, rows in self._dates.kept().items() if key[0] not in changed})
+        return after
+
+    def fresh_days(self) -> set[int]:
+        """UTC dates that are held beside the views."""
+        return set(self._fresh)
+
+    def _table(self, zone: str, mode: str) -> Held:
+        before = self._before.pop((zone, mode), None)
+        if before is not None:
+            table, days = before
+            rows = pl.concat(measured(recosted(self._fresh[day].lazy(), mode)) for day in sorted(days))
+            return renewed(table, rows, days)
+        if mode != "auto":
+            days = self._known_days()
+            return held(pl.concat(measured(recosted(self._date(day), mode)) for day in sorted(days)), zone, self.names)
+        return held(pl.concat([self._standing(shelf.files(self._views, _SESSIONS)), *self._added(self._fresh)]), zone, self.names)
+
+    def _month(self, month: str, mode: str) -> pl.DataFrame:
+        return self._months.get((month, mode), lambda: self._read_month(month, mode))
+
+    def _read_month(self, month: str, mode: str) -> pl.DataFrame:
+        if mode != "auto":
+            days = [day for day in self._known_days() if f"{date_of(day):%Y-%m}" == month]
+            rows = [sessions(measured(recosted(self._date(day), mode))) for day in days]
+        else:
+            folder = shelf.partitions(self._views, _SESSIONS).get(f"month={month}")
+            fresh = {day: calls for day, calls in self._fresh.items() if f"{date_of(day):%Y-%m}" == month}
+            rows = [self._standing([] if folder is None else shelf.in_folder(folder)), *self._added(fresh)]
+        return fine(pl.concat(rows), self.names)
+
+    def _standing(self, paths: list[str]) -> pl.LazyFrame:
+        """The rows of files of the session table but for dates that are fresh."""
+        fresh = [date_of(day) for day in self._fresh]
+        rows = shelf.scan(paths, _SESSIONS)
+        return rows.filter(~pl.col("slot").dt.date().is_in(fresh)) if fresh else rows
+
+    def _added(self, calls: Mapping[int, pl.DataFrame]) -> list[pl.LazyFrame]:
+        return [sessions(measured(recosted(each.lazy(), "auto"))) for each in calls.values()]
+
+    def _date(self, day: int) -> pl.LazyFrame:
+        if day in self._fresh:
+            return self._fresh[day].lazy()
+        folder = shelf.partitions(self._views, _CALLS).get(f"date={date_of(day)}")
+        return shelf.scan([] if folder is None else shelf.in_folder(folder), _CALLS)
+
+    def _known_days(self) -> set[int]:
+        dates = (date.fromisoformat(name.removeprefix("date=")) for name in shelf.partitions(self._views, _CALLS))
+        return {each.toordinal() - date(1970, 1, 1).toordinal() for each in dates} | set(self._fresh)
+
+    def _held_months(self) -> list[str]:
+        there = {name.removeprefix("month=") for name in shelf.partitions(self._views, _SESSIONS)}
+        return sorted(there | {f"{date_of(day):%Y-%m}" for day in self._fresh})
+
+
+def loaded(views: str, log: Log, terms: Terms) -> Holding:
+    """What is held of the log as it is, with all views brought up to date. Does not load anything yet."""
+    for _ in range(_PATIENCE):
+        position = log.position()
+        with suppress(HeldElsewhere):
+            materialize.refresh(views, log, terms)
+            return Holding(views, position, Names(), {})
+        # Somebody else is making the views, of a log that may be a little older or, under the same terms, all that is asked for.
+        sleep(0.1)
+    raise HeldElsewhere("the views are being made by somebody else", where=views, mend="ask again in a moment")
+
+
+def followed(before: Holding, views: str, log: Log, terms: Terms) -> Holding:
+    """What is held of the log as it is now, under the same terms: `before` itself where nothing has changed."""
+    position = log.position()
+    if position == before.position:
+        return before
+    changed = log.changed_days(before.position)
+    if changed is None or len(before.fresh_days() | changed) > FRESH_DAYS:
+        return loaded(views, log, terms)
+    calls = materialize.calls_of(log, terms, changed)
+    dates = calls["at"].dt.date()
+    return before.following(position, {day: calls.filter(dates == date_of(day)) for day in changed})
+
+
+class _Kept(Generic[K, T]):
+    """The last few things that were asked for; each is made once."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._things: OrderedDict[K, T] = OrderedDict()
+        self._lock, self._making = Lock(), Lock()
+
+    def get(self, key: K, make: Callable[[], T]) -> T:
+        """The thing of that name, made where it is missing."""
+        found = self._got(key)
+        if found is not None:
+            return found
+        with self._making:
+            found = self._got(key)
+            if found is None:
+                found = make()
+                self.take({key: found})
+            return found
+
+    def take(self, things: Mapping[K, T]) -> None:
+        """Keep these too."""
+        with self._lock:
+            self._things.update(things)
+            while len(self._things) > self._most:
+                self._things.popitem(last=False)
+
+    def kept(self) -> dict[K, T]:
+        """All that is kept."""
+        with self._lock:
+            return dict(self._things)
+
+    def _got(self, key: K) -> T | None:
+        with self._lock:
+            found = self._things.get(key)
+            if found is not None:
+                self._things.move_to_end(key)
+            return found
