@@ -23,8 +23,6 @@ try:
 
     _CERTAIN = True
 except ImportError:  # Windows, where no time of a folder tells what happened in it: `text` remembers nothing
-    from os import stat
-
     _CERTAIN = False
 
 NAME = "looked"
@@ -114,6 +112,8 @@ def _held_against_disk(memory: Memory, top: int, folders: int, absent: int, plai
     if plain < len(files):
         from os import fsdecode  # not everybody has databases
 
+        from ingest.wal import with_wal
+
         for name, then in zip(files[plain:], zip(known, known, known, strict=True), strict=True):
             status = lstat(name, dir_fd=top)
             path = fsdecode(body[0] + name)
@@ -153,16 +153,6 @@ def _written(head: "list[bytes]", values: "list[int]", body: "list[bytes]") -> b
     for at, value in enumerate(values):
         numbers[at] = value
     return b"\t".join(head) + b"\n" + bytes(numbers) + b"\0".join(body)
-
-
-def with_wal(look: "Look") -> "Look":
-    """A look at a database with the `-wal` beside it taken in."""
-    path, inode, size, mtime_ns = look
-    try:
-        wal = stat(path + "-wal")
-    except OSError:
-        return look
-    return path, inode, size + wal.st_size, max(mtime_ns, wal.st_mtime_ns)
 
 
 def _exists(name: bytes, top: int) -> bool:

@@ -4,7 +4,7 @@ Decides which files of which folders are looked at, from plain tuples, so that i
 Light commands run it every time, so it imports nothing that the bare interpreter has not loaded already.
 """
 
-from ingest.memory import with_wal
+from ingest.wal import with_wal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -160,4 +160,4 @@ def test_the_sweep_imports_nothing() -> None:
     )
     run = subprocess.run([sys.executable, "-I", "-S", "-c", code, str(ROOT)], capture_output=True, text=True, check=True)
 
-    assert run.stdout == "['ingest', 'ingest.memory', 'ingest.sweep']\n"
+    assert run.stdout == "['ingest', 'ingest.sweep', 'ingest.wal']\n"
