@@ -280,12 +280,12 @@ def holder(path: str) -> int | None:
         os.close(fd)
 
 
-def prepare_home(home: str, *, create: bool, force: bool = False) -> bool:
+def prepare_home(home: str, *, create: bool) -> bool:
     """The store's folder exists, is ours and closed to others; True if it was made now.
 
     Raises RingletError for a folder that belongs to someone else or is open to them (never silently changed), that cannot be written or
-    whose path is no UTF-8, and on creation for a network file system unless `force`; FileNotFoundError where there is none and `create` is
-    False.
+    whose path is no UTF-8, and where it would have to be made on a network file system: whoever wants it there makes it. FileNotFoundError
+    where there is none and `create` is False.
     """
     if not os.path.isabs(home):
         raise RingletError("the store needs an absolute path", where=home, mend="set HOME or RINGLET_HOME")
@@ -294,7 +294,7 @@ def prepare_home(home: str, *, create: bool, force: bool = False) -> bool:
     except FileNotFoundError:
         if not create:
             raise
-        refuse_network(home, force=force)
+        refuse_network(home)
         _refuse_no_text(home)
         make_dirs(home)
         return True
@@ -303,7 +303,7 @@ def prepare_home(home: str, *, create: bool, force: bool = False) -> bool:
     if found.st_uid != os.geteuid():
         raise RingletError(f"the store belongs to user {found.st_uid}", where=home, mend="run as that user or set RINGLET_HOME")
     if found.st_mode & 0o077:
-        raise RingletError("the store is open to other users", where=home, mend=f"chmod 700 {home}")
+        raise RingletError("the store is open to other users", where=home, mend=f"chmod 700 {_quoted(home)}")
     if not os.access(home, os.R_OK | os.W_OK | os.X_OK):
         raise RingletError("the store cannot be written", where=home, mend="make the folder writable for you or set RINGLET_HOME")
     _refuse_no_text(home)
@@ -318,11 +318,21 @@ def _refuse_no_text(home: str) -> None:
         raise RingletError("the store's path is no text", where=home, mend="set RINGLET_HOME to a folder with a UTF-8 name") from None
 
 
-def refuse_network(path: str, *, force: bool = False) -> None:
+def _quoted(path: str) -> str:
+    from shlex import quote  # 5 ms that only a failure should pay
+
+    return quote(path)
+
+
+def refuse_network(path: str) -> None:
     """Raises RingletError if `path` lies, or would lie, on a network file system: SQLite's log needs shared memory and honest locks."""
     kind = file_system(path)
-    if kind in NETWORK and not force:
-        raise RingletError(f"the store would lie on a network file system ({kind})", where=path, mend="set RINGLET_HOME to a local folder")
+    if kind in NETWORK:
+        raise RingletError(
+            f"the store would lie on a network file system ({kind})",
+            where=path,
+            mend=f"set RINGLET_HOME to a local folder, or, if only this machine will ever use it: mkdir -p -m 700 {_quoted(path)}",
+        )
 
 
 def file_system(path: str, mounts: str = "/proc/self/mounts") -> str | None:

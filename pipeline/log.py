@@ -159,14 +159,14 @@ class Log:
         """What opening had to mend, in sentences."""
 
     @classmethod
-    def open(cls, home: "Path | str", *, create: bool = True, force: bool = False) -> "Log":
+    def open(cls, home: "Path | str", *, create: bool = True) -> "Log":
         """The log of the store `home`, what a crash left undone finished first.
 
         Raises FileNotFoundError if there is no store and `create` is False; RingletError for a store that must not be used (see
-        `durable.prepare_home`; `force` allows a network file system).
+        `durable.prepare_home`).
         """
         path = os.path.join(os.fspath(home), "journal.db")
-        durable.prepare_home(os.fspath(home), create=create, force=force)
+        durable.prepare_home(os.fspath(home), create=create)
         if not create and not os.path.exists(path):
             raise FileNotFoundError(path)
         mended = []

@@ -158,11 +158,14 @@ def test_network_file_system_is_recognised(tmp_path: Path) -> None:
 
 
 def test_store_on_a_network_file_system_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A new store is not made where SQLite's log would not be safe, unless it is forced."""
+    """A new store is not made where SQLite's log would not be safe; a folder that was made there by hand, as the error says, is used."""
+    home = tmp_path / "my store"
     monkeypatch.setattr(durable, "file_system", lambda _: "nfs")
-    with pytest.raises(RingletError, match="network file system"):
-        durable.prepare_home(str(tmp_path / "store"), create=True)
-    assert durable.prepare_home(str(tmp_path / "store"), create=True, force=True)
+    with pytest.raises(RingletError, match="network file system") as refused:
+        durable.prepare_home(str(home), create=True)
+    subprocess.run(["sh", "-c", (refused.value.mend or "").rpartition("ever use it: ")[2]], check=True)
+
+    assert not durable.prepare_home(str(home), create=True)
 
 
 def test_named_step_ends_the_process() -> None:
