@@ -17,8 +17,9 @@ import os
 import sqlite3
 import sys
 import time
+from _thread import allocate_lock
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import msgspec
 
@@ -62,10 +63,14 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode_dims = msgspec.msgpack.Decoder(Dims).decode
 
 
+_making = allocate_lock()
+"""Held while the file may be made: two threads of one process may come first at once."""
+
+
 def connect(path: str) -> sqlite3.Connection:
     """A connection with autocommit and the settings that make COMMIT durable. The database need not exist or hold a journal yet."""
-    # SQLite gives its log the mode of the database, which it would itself make readable for all.
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    with _making:
+        _make(path)
     connection = sqlite3.connect(path, timeout=PATIENCE_S, isolation_level=None, cached_statements=256)
     try:
         _keep_a_log(connection)
@@ -79,6 +84,16 @@ def connect(path: str) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _make(path: str) -> None:
+    """The file exists, closed to others: SQLite gives its log the mode of the database, which it would itself make readable for all.
+
+    A file that is there is not opened. To close it would let go of every lock that this process has on it, also those of other
+    connections (POSIX), and the next process to leave would remove the log that they still write to.
+    """
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 def _keep_a_log(connection: sqlite3.Connection) -> None:
