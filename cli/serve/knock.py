@@ -39,8 +39,7 @@ def prove(url: str, paths: Paths) -> None:
 
 def login_code(url: str, paths: Paths, role: str = "admin") -> str:
     """A one-time code for a browser. Raises as `prove` does."""
-    told = msgspec.json.decode(_asked(url, paths, "POST", "/api/login/code", msgspec.json.encode({"role": role})), type=dict[str, Any])
-    return str(told["code"])
+    return _text(_asked(url, paths, "POST", "/api/login/code", msgspec.json.encode({"role": role})), "code")
 
 
 def ask(url: str, paths: Paths, path: str) -> bytes:
@@ -52,9 +51,8 @@ def _proved(url: str, paths: Paths) -> str:
     token = tokens.token(paths, "admin")
     nonce = secrets.token_hex(32)
     status, told = _exchanged(url, "GET", f"/api/proof?nonce={nonce}", None, {})
-    proof: Any = msgspec.json.decode(told.data, type=dict[str, Any]).get("proof") if status == 200 and told.success else None
-    expected = access.prove(token, nonce, _port(url))
-    if not isinstance(proof, str) or not hmac.compare_digest(proof.encode(), expected.encode()):
+    proof = _text(told.data, "proof") if status == 200 and told.success else ""
+    if not hmac.compare_digest(proof.encode(), access.prove(token, nonce, _port(url)).encode()):
         raise RingletError("another program answers there, or a daemon of another user", where=url, mend="choose another port: --port N")
     return token
 
@@ -77,10 +75,19 @@ def _exchanged(url: str, method: str, path: str, body: bytes | None, headers: di
         return response.status, msgspec.json.decode(response.read(_MOST), type=_Told)
     except OSError as error:
         raise NothingFound(f"nobody answers ({error.strerror or type(error).__name__})", where=url, mend="ringlet daemon start") from None
-    except (HTTPException, msgspec.DecodeError):
+    except (HTTPException, msgspec.DecodeError, RecursionError):
         raise RingletError("another program answers there", where=url, mend="choose another port: --port N") from None
     finally:
         connection.close()
+
+
+def _text(data: bytes, name: str) -> str:
+    """A member of an object; empty where it is none, or there is no such object."""
+    try:
+        found: Any = msgspec.json.decode(data, type=dict[str, Any]).get(name)
+    except (msgspec.DecodeError, RecursionError):
+        return ""
+    return found if isinstance(found, str) else ""
 
 
 def _port(url: str) -> int:

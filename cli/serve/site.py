@@ -17,7 +17,7 @@ import msgspec
 from aiohttp import web
 
 from cli.serve import answers, contract, doorway
-from cli.serve.decode import Nothing, parameters
+from cli.serve.decode import BadParameter, Nothing, parameters
 from cli.serve.doors import Doors, Head, Refused, let_in
 from cli.serve.doorway import Asker, Doorway
 from cli.serve.limits import Limits
@@ -112,6 +112,9 @@ class Site:
         asker = self._doorway.asker(head.authorization, head.cookie) if route.role != "open" else Asker(None, None)
         _allowed(route, asker)
         body = await self._body(request, head, asker)
+        if head.query and route.method == "POST" and route in doorway.ROUTES:
+            # Addresses stand in histories and logs.
+            raise BadParameter("parameters of this route stand in the body")
         params = parameters(route.params or Nothing, head.query, body)
         if route.path not in _QUIET:
             self.asked_at = time.monotonic()

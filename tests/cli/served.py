@@ -1,6 +1,7 @@
 """A daemon's web side that really listens, for tests, and raw requests to it."""
 
 import asyncio
+import os
 import socket
 import threading
 from collections.abc import Iterator, Sequence
@@ -11,8 +12,8 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from cli.paths import Paths
-from cli.serve import doorway, tokens
+from cli.paths import Paths, paths
+from cli.serve import doorway, http, tokens
 from cli.serve.access import Access
 from cli.serve.contract import Reply
 from cli.serve.doors import doors
@@ -20,10 +21,13 @@ from cli.serve.doorway import Doorway
 from cli.serve.limits import Limits, Server
 from cli.serve.push import Push
 from cli.serve.route import Route
+from cli.serve.service import Service
 from cli.serve.site import Site
+from cli.serve.state import Condition, Options
 from cli.serve.statics import Statics
 from pipeline import durable
 from pipeline.errors import Damaged, Held, NothingFound, PartlyDone, RingletError, UnknownName
+from tests.cli.homes import mixed
 
 CANARY = "sk-ant-api03-canary0canary0canary0"
 
@@ -126,19 +130,54 @@ def received(connection: socket.socket, *, bodiless: bool = False) -> Answer:
 @contextmanager
 def serving(home: Path, routes: Sequence[Route], service: Any = None, limits: Limits | None = None) -> Iterator[Served]:
     """A server with these routes on a free port of this machine."""
-    paths = Paths(str(home), str(home / "config.toml"))
-    durable.prepare_home(paths.data, create=True)
+    where = Paths(str(home), str(home / "config.toml"))
+    durable.prepare_home(where.data, create=True)
     bound = socket.create_server(("127.0.0.1", 0), backlog=512)
     port = bound.getsockname()[1]
-    access, push = Access(paths), Push()
+    access, push = Access(where), Push()
 
     def made() -> Server:
         way, statics, wanted = Doorway(access, port), Statics(str(home / "cache")), limits or Limits()
         return Server(Site(service, push, doors("127.0.0.1", port), way, statics, wanted, routes, {"openapi": "3.1.0"}), wanted)
 
     with listening(bound, made) as (loop, server):
-        yield Served(port, paths, access, push, loop, server)
+        yield Served(port, where, access, push, loop, server)
         push.close()
+
+
+@contextmanager
+def daemon(home: Path, limits: Limits | None = None) -> Iterator[Served]:
+    """All that a daemon answers, for a user with some usage."""
+    mixed(home)
+    environ = {"HOME": str(home), "RINGLET_HOME": str(home / "rl"), "TZ": "UTC", "PATH": os.environ["PATH"]}
+    where = paths(environ)
+    durable.prepare_home(where.data, create=True)
+    bound = socket.create_server(("127.0.0.1", 0), backlog=512)
+    port = bound.getsockname()[1]
+    access, push, service = Access(where), Push(), Service(where, environ)
+    service.condition = lambda: QUIET
+    with listening(bound, lambda: http.application(service, access, push, Options(port=port), limits)) as (loop, server):
+        yield Served(port, where, access, push, loop, server)
+        push.close()
+    service.close()
+
+
+QUIET = Condition(
+    pid=1,
+    port=1,
+    version="1",
+    started_at=0.0,
+    uptime_s=0.0,
+    watcher="watching",
+    importing=False,
+    events_seen=0,
+    last_event_at=None,
+    restarts=0,
+    last_error=None,
+    listening=0,
+    ends_at=None,
+)
+"""A daemon that has nothing to do."""
 
 
 @contextmanager
