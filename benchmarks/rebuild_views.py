@@ -6,6 +6,7 @@ Budget: 10 M calls in at most 12 s and 900 MB.
 import random
 import struct
 import sys
+from array import array
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +40,10 @@ def fill(store: Path, calls: int, days: int) -> None:
 def batch(rng: random.Random, source: int, start: int, count: int, calls: int, days: int) -> Batch:
     """Calls number `start` to `start + count`, in the order of time."""
     numbers = range(start, start + count)
-    at_us = [FIRST_DAY * DAY_US + number * days * DAY_US // calls for number in numbers]
+    at_us = array("q", [FIRST_DAY * DAY_US + number * days * DAY_US // calls for number in numbers])
     dims: list[Dims] = []
     known: dict[tuple[int, int], int] = {}
-    dim = []
+    dim = array("q")
     for at in at_us:
         day, slot = at // DAY_US, rng.randrange(60)
         number = known.get((day, slot))
@@ -53,7 +54,7 @@ def batch(rng: random.Random, source: int, start: int, count: int, calls: int, d
             project = f"/home/dev/src/p{slot % 20}"
             dims.append(Dims(agent=agent, model=model, root="/made", provider=provider, session=f"{day}-{slot}", project=project))
         dim.append(number)
-    zeros = [0] * count
+    zeros = array("q", [0]) * count
     nothing: list[Any] = [None] * count
     pack = struct.Struct(">QQ").pack
     return Batch(
@@ -61,14 +62,13 @@ def batch(rng: random.Random, source: int, start: int, count: int, calls: int, d
         dim=dim,
         # Odd multiplication spreads consecutive numbers over all 64 bits and keeps them different.
         key=[pack(number * 0x9E3779B97F4A7C15 % 2**64, number) for number in numbers],
-        offers=[()] * count,
         rank=[pack(1 << 63, number) for number in numbers],
         owner_rank=zeros,
         at_us=at_us,
-        input=[rng.randrange(2, 400) for _ in numbers],
-        output=[rng.randrange(20, 3_000) for _ in numbers],
-        cache_read=[rng.randrange(100_000) for _ in numbers],
-        cache_write_5m=[rng.randrange(3_000) for _ in numbers],
+        input=array("q", [rng.randrange(2, 400) for _ in numbers]),
+        output=array("q", [rng.randrange(20, 3_000) for _ in numbers]),
+        cache_read=array("q", [rng.randrange(100_000) for _ in numbers]),
+        cache_write_5m=array("q", [rng.randrange(3_000) for _ in numbers]),
         cache_write_1h=zeros,
         reasoning=nothing,
         web_searches=zeros,
@@ -76,9 +76,9 @@ def batch(rng: random.Random, source: int, start: int, count: int, calls: int, d
         logged_cost=nothing,
         message_id=nothing,
         request_id=nothing,
-        source=[source] * count,
-        offset=list(numbers),
-        length=[100] * count,
+        source=array("q", [source]) * count,
+        offset=array("q", numbers),
+        length=array("q", [100]) * count,
     )
 
 

@@ -14,7 +14,7 @@ import msgspec
 from ingest.adapter import Adapter
 from ingest.discover import Trouble
 from ingest.reader import Fold, Manner, Work, fold, read
-from pipeline.batch import Batch
+from pipeline.batch import Batch, as_column, as_plain
 from pipeline.sources import Reading
 
 BATCH_ROWS = 250_000
@@ -179,7 +179,7 @@ def _shared(
     try:
 
         def gather(taken: Iterable[int], write: Callable[[bytes], None]) -> None:
-            encode = msgspec.msgpack.Encoder().encode
+            encode = msgspec.msgpack.Encoder(enc_hook=as_plain).encode
             for harvest in reap((work[number] for number in taken), adapters, manner, folds=folds):
                 write(encode(harvest))
 
@@ -198,7 +198,7 @@ def _shared(
         stopped = manner.stop is not None and manner.stop()
         if stopped:
             queue.end()
-        decode = msgspec.msgpack.Decoder(Harvest).decode
+        decode = msgspec.msgpack.Decoder(Harvest, dec_hook=as_column).decode
         for written in crew.left():
             harvest = decode(written)
             del written

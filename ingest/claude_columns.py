@@ -8,6 +8,7 @@ the ordinary goes to the adapter itself. A property test holds both ways to the 
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from itertools import chain
+from operator import attrgetter
 from typing import Any
 
 from msgspec import UNSET
@@ -17,7 +18,7 @@ from ingest import decode
 from ingest.adapter import Adapter
 from ingest.adapters.claude import DECODER
 from ingest.adapters.claude_call import SYNTHETIC, File, split_of
-from ingest.adapters.claude_event import Call, facts
+from ingest.adapters.claude_event import Call, counted, terms
 from ingest.adapters.claude_line import Line, Message, Usage
 from ingest.lines import Lines
 from ingest.reader import Tally
@@ -30,6 +31,10 @@ _DAY_US = 86_400_000_000
 
 _Kept = tuple[Line, Message, Usage, datetime, bool, File, int, int]
 """The record of a call that counts so far in its file: what it says, its time, whether it was copied, the state then, offset, length."""
+
+_own = attrgetter("sessionId", "cwd", "gitBranch", "isSidechain", "agentId", "entrypoint", "attributionAgent", "isCompactSummary")
+"""What of a line decides who owns its calls, beside where it was copied from."""
+_prompt = attrgetter("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens", "cache_creation", "iterations")
 
 
 def fold(adapter: Adapter[Any], state: Any, lines: Lines, tally: Tally) -> Any:
@@ -85,7 +90,7 @@ def fold(adapter: Adapter[Any], state: Any, lines: Lines, tally: Tally) -> Any:
                     continue
             others.append(known)
         best[message.id] = kept
-    _columns(chain(others, best.values()), tally)
+    _columns(chain(others, best.values()) if others else best.values(), tally)
     tally.reading.counts.lines += sightings
     tally.reading.counts.events += sightings
     return state
@@ -99,25 +104,13 @@ def _odd(adapter: Adapter[Any], state: File, tally: Tally, offset: int, length: 
 
 def _repeats(known: _Kept, kept: _Kept) -> bool:
     """Whether two records of one message also share all their identities and their owner, so that one row can stand for both."""
-    a, b, u, v = known[0], kept[0], known[2], kept[2]
+    line, other, usage, its = known[0], kept[0], known[2], kept[2]
     return (
-        a.requestId == b.requestId
-        and u.input_tokens == v.input_tokens
-        and u.cache_read_input_tokens == v.cache_read_input_tokens
-        and u.cache_creation_input_tokens == v.cache_creation_input_tokens
-        and u.cache_creation == v.cache_creation
-        and a.sessionId == b.sessionId
-        and a.cwd == b.cwd
-        and a.gitBranch == b.gitBranch
-        and a.isSidechain == b.isSidechain
-        and a.agentId == b.agentId
-        and a.entrypoint == b.entrypoint
-        and a.attributionAgent == b.attributionAgent
-        and a.isCompactSummary == b.isCompactSummary
-        and (a.forkedFrom and a.forkedFrom.sessionId) == (b.forkedFrom and b.forkedFrom.sessionId)
-        and (a.forkedFrom is None) == (b.forkedFrom is None)
+        line.requestId == other.requestId
+        and _own(line) == _own(other)
         and known[4] == kept[4]
-        and (u.iterations == v.iterations or split_of(u) == split_of(v))
+        and line.forkedFrom == other.forkedFrom
+        and (_prompt(usage) == _prompt(its) or split_of(usage) == split_of(its))
     )
 
 
@@ -130,44 +123,41 @@ def _order(known: _Kept, kept: _Kept) -> int:
     if mine != its:
         return 1 if its > mine else -1
     a, b = known[0], kept[0]
-    same = (
-        message.model == other.model
-        and a.version == b.version
-        and a.costUSD == b.costUSD
-        and a.durationMs == b.durationMs
-        and usage.service_tier == their.service_tier
-        and usage.speed == their.speed
-        and usage.inference_geo == their.inference_geo
-        and usage.server_tool_use == their.server_tool_use
-        and usage.output_tokens_details == their.output_tokens_details
-    )
-    return -1 if same else 0
+    same = message.model == other.model and a.version == b.version and a.costUSD == b.costUSD and a.durationMs == b.durationMs
+    return -1 if same and usage == their else 0
 
 
 def _columns(kept: Iterable[_Kept], tally: Tally) -> None:
     """Each record as a row of the tally's batch."""
     batch, root, source = tally.batch, tally.root, tally.source_id
-    known: dict[tuple[object, ...], tuple[int, int, bool]] = {}
-    add_dim, add_key, add_offers, add_rank = batch.dim.append, batch.key.append, batch.offers.append, batch.rank.append
+    known: dict[tuple[object, ...], tuple[int, int, bool, str]] = {}
+    add_dim, add_key, add_rank = batch.dim.append, batch.key.append, batch.rank.append
     add_owner, add_at, add_input, add_output = batch.owner_rank.append, batch.at_us.append, batch.input.append, batch.output.append
     add_read, add_5m, add_1h = batch.cache_read.append, batch.cache_write_5m.append, batch.cache_write_1h.append
     add_reasoning, add_searches, add_duration = batch.reasoning.append, batch.web_searches.append, batch.duration_ms.append
     add_cost, add_message, add_request = batch.logged_cost.append, batch.message_id.append, batch.request_id.append
     add_source, add_offset, add_length = batch.source.append, batch.offset.append, batch.length.append
-    message_of, rank_of = keys.anthropic_message, keys.rank
+    key_of, rank_of = keys.reply, keys.rank
     last: tuple[object, ...] = ()
     dim = owner_rank = 0
     sidechain = False
+    said = ""
     for line, message, usage, at, copied, state, offset, length in kept:
-        split = split_of(usage)
-        read, short, long = split.cache_read, split.cache_write_5m, split.cache_write_1h
+        fresh, output, read = usage.input_tokens or 0, usage.output_tokens or 0, usage.cache_read_input_tokens or 0
+        written, parts = usage.cache_creation_input_tokens, usage.cache_creation
+        if parts is not None:
+            short, long, ttl_known = parts.ephemeral_5m_input_tokens or 0, parts.ephemeral_1h_input_tokens or 0, True
+        else:
+            short, long, ttl_known = 0, 0, True
+        if short + long != (written or 0):
+            split = split_of(usage)
+            short, long, ttl_known = split.cache_write_5m, split.cache_write_1h, split.ttl_known
         since = at - _EPOCH
         at_us = since.days * _DAY_US + since.seconds * 1_000_000 + since.microseconds
         message_id, request_id, model = message.id or "", line.requestId or None, message.model or None
         complete = message.stop_reason is not None
         what = (
-            line.sessionId, line.cwd, line.gitBranch, line.version, model, complete, split.ttl_known, usage.service_tier, usage.speed,
-            usage.inference_geo, line.isSidechain, line.agentId, line.entrypoint, line.attributionAgent, line.isCompactSummary,
+            _own(line), line.version, model, complete, ttl_known, usage.service_tier, usage.speed, usage.inference_geo,
             line.costUSD is None, copied, line.forkedFrom is not None and line.forkedFrom.sessionId,
             message_id[4:9] if message_id[8:9] == "_" else None, at_us if state.start_us is None else None,
         )  # fmt: skip
@@ -175,30 +165,32 @@ def _columns(kept: Iterable[_Kept], tally: Tally) -> None:
             last = what
             same = known.get(what)
             if same is None:
+                split = split_of(usage)
                 call = Call(state, line, message, usage, at, at_us, "ok", copied)
                 event = call.event(model, split)
                 batch.dims.append(dims_of(event, root=root))
-                same = known[what] = len(batch.dims) - 1, event.owner_rank, call.sidechain
-            dim, owner_rank, sidechain = same
+                same = known[what] = len(batch.dims) - 1, event.owner_rank, call.sidechain, terms(line, usage, model, ttl_known, "ok")
+            dim, owner_rank, sidechain, said = same
         cost = None if line.costUSD is None else decode.usd(line.costUSD)
-        key, aliases, offers = message_of(message_id, request_id, split.input, read, short + long, sidechain)
-        if aliases:
-            batch.aliases[len(batch.key)] = aliases
+        key = key_of(message_id, request_id)
+        if sidechain:
+            batch.aliases[len(batch.key)] = (keys.prompt_of(key, fresh, read, short + long),)
         add_key(key)
-        add_offers(offers)
         add_dim(dim)
         add_owner(owner_rank)
-        said = facts(line, message, usage, model, split, cost, "ok")
-        add_rank(rank_of(complete=complete, output=split.output, at_us=at_us, facts=said))
+        details, tools, duration = usage.output_tokens_details, usage.server_tool_use, line.durationMs
+        thinking = None if details is None else details.thinking_tokens
+        searches = None if tools is None else tools.web_search_requests
+        facts = said + counted(fresh, output, read, short, long, thinking, searches, message_id, request_id, cost, duration)
+        add_rank(rank_of(complete, output, at_us, facts))
         add_at(at_us)
-        add_input(split.input)
-        add_output(split.output)
+        add_input(fresh)
+        add_output(output)
         add_read(read)
         add_5m(short)
         add_1h(long)
-        details, tools, duration = usage.output_tokens_details, usage.server_tool_use, line.durationMs
-        add_reasoning(None if details is None else details.thinking_tokens)
-        add_searches(0 if tools is None else tools.web_search_requests or 0)
+        add_reasoning(thinking)
+        add_searches(searches or 0)
         add_duration(None if duration is None else int(duration) if 0 <= duration < 2**40 else None)
         add_cost(None if cost is None else format(cost, "f"))
         add_message(message_id)

@@ -10,22 +10,27 @@ zero, so that the log alone can tell the same story again.
 """
 
 import sqlite3
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
 from operator import itemgetter
+from struct import unpack
 from typing import Any, NamedTuple
 
 import msgspec
 
-from pipeline.batch import Batch
-from pipeline.journal import DAY_BITS, Dimensions, listed
-from pipeline.keys import claims_request, implies
-from pipeline.merge import HEAD, Folded, Union, entries, folded, handle, owned
+from pipeline.batch import Batch, Integers
+from pipeline.journal import DAY_BITS, Dimensions, halves, key_of, listed
+from pipeline.keys import following, implied, is_request, request_in
+from pipeline.merge import Folded, Union, folded, owned
 from pipeline.record import CALL, DAY_US, DIFFERENCE, FIELDS, RETRACTION, Rows, alias_column, cost_difference, negated_cost
 
 _CHUNK = 20_000
 _SCANNED = 4
-_FACTS = "c.key, c.rank, c.owner_rank, c.dim, c.at, c.input, c.output, c.cache_read, c.cache_write_5m, c.cache_write_1h, c.web_searches"
-_STATE = f"SELECT c.id, {_FACTS}, c.reasoning, c.duration_ms, c.logged_cost FROM calls c WHERE c.id IN (SELECT value FROM json_each(?))"
+_STATE = (
+    "SELECT c.id, c.h, c.rest, c.rank, c.owner_rank, c.dim, c.at, c.input, c.output, c.cache_read, c.cache_write_5m, c.cache_write_1h,"
+    " c.web_searches, c.reasoning, c.duration_ms, c.logged_cost FROM calls c WHERE"
+)
 
 
 class State(NamedTuple):
@@ -46,6 +51,12 @@ class State(NamedTuple):
     def day(self) -> int:
         """UTC day number."""
         return self.at_us // DAY_US
+
+    @property
+    def implied(self) -> tuple[bytes, ...]:
+        """What it offers without saying so."""
+        fresh, _, read, wrote_5m, wrote_1h, _ = self.sums
+        return implied(self.key, fresh, read, wrote_5m + wrote_1h)
 
 
 class Changes(msgspec.Struct, kw_only=True, gc=False):
@@ -69,16 +80,14 @@ class Changes(msgspec.Struct, kw_only=True, gc=False):
 
 
 def names_requests(batch: Batch, rows: Sequence[int]) -> bool:
-    """Whether some of `rows` know a reply by its request alone, so that the index must hold requests."""
-    return any(
-        claims_request(batch.key[row], batch.message_id[row], batch.request_id[row]) for row in rows if batch.message_id[row] is None
-    )
+    """Whether some of `rows` know a reply by its request alone."""
+    if None not in batch.message_id:
+        return False
+    return any(is_request(identity) for row in rows if batch.message_id[row] is None for identity in batch.claimed(row))
 
 
-def absorb(
-    connection: sqlite3.Connection, dimensions: Dimensions, batch: Batch, rows: Sequence[int], *, requests: bool, ingested_at_us: int
-) -> Changes:
-    """What `rows` of the batch change; `requests` says whether the index holds the requests of whole replies."""
+def absorb(connection: sqlite3.Connection, dimensions: Dimensions, batch: Batch, rows: Sequence[int], *, ingested_at_us: int) -> Changes:
+    """What `rows` of the batch change."""
     changes = Changes(rows=Rows(), inserted=[], identities=[])
     if not rows:
         return changes
@@ -87,63 +96,66 @@ def absorb(
         rows = _unknown(connection, batch, rows)
     calls = folded(batch, rows)
     numbers = [dimensions.number(dims) for dims in batch.dims]
-    desk = _Desk(connection, dimensions, batch, calls, numbers, requests, ingested_at_us, changes)
-    fresh = range(len(calls.winner)) if empty else desk.match()
-    desk.insert(fresh)
+    desk = _Desk(connection, dimensions, batch, calls, numbers, ingested_at_us, changes)
+    desk.insert(range(len(calls.winner)) if empty else desk.match())
     return changes
 
 
 def _unknown(connection: sqlite3.Connection, batch: Batch, rows: Sequence[int]) -> list[int]:
     """`rows` without those that tell nothing new.
 
-    Of those a call with their key is known, its record is as good, and it has all their identities. Whether it has is only seen where they
-    follow from the key and the counts; other rows stay, and are matched name by name.
+    Of those a call with their key is known, its record is as good and of the same prompt, so that it has all their implied names, and it
+    claims whatever they claim. Rows that offer more than is implied stay, and are matched name by name.
     """
-    known = _alike(connection, batch, rows)
-    if not known:
-        return list(rows)
-    aliases = batch.aliases
-    kept = []
-    facts = (
-        batch.key,
-        batch.rank,
-        batch.owner_rank,
-        batch.offers,
-        batch.input,
-        batch.cache_read,
-        batch.cache_write_5m,
-        batch.cache_write_1h,
-    )
-    for row, key, rank, owner, offers, *prompt in zip(rows, *(_picked(column, rows) for column in facts), strict=True):
-        call = known.get(key)
-        if (
-            call is None
-            or rank > call[1]
-            or owner < call[2]
-            or row in aliases
-            or (offers and (implies(key, offers) != len(offers) or prompt != call[3:]))
-        ):
-            kept.append(row)
-    return kept
+    asked: dict[bytes, list[int]] = {}
+    for row, key in zip(rows, _picked(batch.key, rows), strict=True):
+        asked.setdefault(key, []).append(row)
+    claims = _claims(connection, batch, rows)
+    settled: set[int] = set()
+    for call, h, rest, rank, owner_rank, fresh, read, written in _alike(connection, batch, rows, asked):
+        for row in asked.get(key_of(h, rest), ()):
+            if (
+                batch.rank[row] <= rank
+                and batch.owner_rank[row] >= owner_rank
+                and batch.input[row] == fresh
+                and batch.cache_read[row] == read
+                and batch.cache_write_5m[row] + batch.cache_write_1h[row] == written
+                and row not in batch.offers
+                and all(claims.get(alias) == call for alias in batch.aliases.get(row, ()))
+            ):
+                settled.add(row)
+    return [row for row in rows if row not in settled]
 
 
-def _alike(connection: sqlite3.Connection, batch: Batch, rows: Sequence[int]) -> dict[bytes, list[Any]]:
-    """Known calls with keys of the rows, at least most of them: key to key, rank, owner rank and the counts of the prompt side."""
-    columns = "c.key, c.rank, c.owner_rank, c.input, c.cache_read, c.cache_write_5m, c.cache_write_1h"
+def _alike(connection: sqlite3.Connection, batch: Batch, rows: Sequence[int], asked: Iterable[bytes]) -> Iterator[tuple[Any, ...]]:
+    """Known calls, among them nearly all whose key is `asked`: number, both halves of the key, ranks and the counts of the prompt side."""
+    columns = "c.id, c.h, c.rest, c.rank, c.owner_rank, c.input, c.cache_read, c.cache_write_5m + c.cache_write_1h"
     days = sorted({at_us // DAY_US for at_us in _picked(batch.at_us, rows)})
     last = "SELECT coalesce(max(id), ?1) - ?1 FROM calls WHERE id >= ?1 AND id < ?2"
     there = sum(connection.execute(last, (day << DAY_BITS, (day + 1) << DAY_BITS)).fetchone()[0] for day in days)
-    found: list[Sequence[Any]] = []
     if there <= _SCANNED * len(rows):
         # Most sightings of a call are of one date, and reading a date through costs a quarter of looking for each of its calls.
         sql = f"SELECT {columns} FROM calls c WHERE c.id >= ? AND c.id < ?"
         for day in days:
-            found += connection.execute(sql, (day << DAY_BITS, (day + 1) << DAY_BITS))
+            yield from connection.execute(sql, (day << DAY_BITS, (day + 1) << DAY_BITS))
     else:
-        sql = f"SELECT {columns} FROM identities i JOIN calls c ON c.id = i.call >> 1 WHERE i.h IN (SELECT value FROM json_each(?))"
-        for chunk in _chunks(sorted({HEAD.unpack_from(key)[0] for key in _picked(batch.key, rows)})):
-            found += connection.execute(sql, (listed(chunk),))
-    return {row[0]: list(row) for row in found}
+        sql = f"SELECT {columns} FROM calls c WHERE c.h IN (SELECT value FROM json_each(?))"
+        for chunk in _chunks(sorted({halves(key)[0] for key in asked})):
+            yield from connection.execute(sql, (listed(chunk),))
+
+
+def _claims(connection: sqlite3.Connection, batch: Batch, rows: Sequence[int]) -> dict[bytes, int]:
+    """Known claims under the handles of the rows' aliases: identity to number of the call."""
+    wanted = batch.aliases if len(rows) == len(batch) else batch.aliases.keys() & set(rows)
+    heads = sorted({halves(alias)[0] for row in wanted for alias in batch.aliases[row]})
+    return {
+        key_of(h, rest): call >> 1
+        for chunk in _chunks(heads)
+        for h, call, rest in connection.execute(
+            "SELECT h, call, rest FROM identities WHERE h IN (SELECT value FROM json_each(?))", (listed(chunk),)
+        )
+        if call & 1
+    }
 
 
 class _Desk:
@@ -156,7 +168,6 @@ class _Desk:
         batch: Batch,
         calls: Folded,
         numbers: list[int],
-        requests: bool,
         ingested_at_us: int,
         changes: Changes,
     ) -> None:
@@ -165,7 +176,6 @@ class _Desk:
         self._batch = batch
         self._calls = calls
         self._numbers = numbers
-        self._requests = requests
         self._ingested_at_us = ingested_at_us
         self._changes = changes
         self._composed: dict[tuple[int, int], int] = {}
@@ -184,110 +194,77 @@ class _Desk:
         winner = _picked(calls.winner, positions)
         owner = winner if calls.owner is calls.winner else _picked(calls.owner, positions)
         count = len(winner)
-        at = _picked(batch.at_us, winner)
         days = _picked(day_of, winner)
-        rows = Rows(
-            kind=[CALL] * count,
-            key=_picked(batch.key, winner),
+        changed = self._changes.rows
+        rows = self._changes.rows = Rows(
+            kind=array("q", [CALL]) * count,
             aliases=[None] * count,
-            rank=_picked(batch.rank, winner),
             owner_rank=_picked(batch.owner_rank, owner),
-            at_us=at,
             dim=self._dims(winner, owner),
-            requests=[1] * count,
-            input=_picked(batch.input, winner),
-            output=_picked(batch.output, winner),
-            cache_read=_picked(batch.cache_read, winner),
-            cache_write_5m=_picked(batch.cache_write_5m, winner),
-            cache_write_1h=_picked(batch.cache_write_1h, winner),
-            reasoning=_picked(batch.reasoning, winner),
-            web_searches=_picked(batch.web_searches, winner),
-            duration_ms=_picked(batch.duration_ms, winner),
-            logged_cost=_picked(batch.logged_cost, winner),
-            message_id=_picked(batch.message_id, winner),
-            request_id=_picked(batch.request_id, winner),
-            source=_picked(batch.source, winner),
-            offset=_picked(batch.offset, winner),
-            length=_picked(batch.length, winner),
-            ingested_at_us=[self._ingested_at_us] * count,
+            requests=array("q", [1]) * count,
+            ingested_at_us=array("q", [self._ingested_at_us]) * count,
             extra=[batch.extra.get(row) for row in winner] if batch.extra else [None] * count,
+            **{name: _picked(getattr(batch, name), winner) for name in _AS_THEY_ARE},
         )
         ids = [self._id(day) for day in days]
-        self._identify(rows, ids, winner, positions if calls.members else None)
-        since = [at_us - day * DAY_US for at_us, day in zip(at, days, strict=True)]
+        self._identify(rows, ids, winner, positions)
+        keys = unpack(f">{2 * count}q", b"".join(rows.key))
+        since = [at_us - day * DAY_US for at_us, day in zip(rows.at_us, days, strict=True)]
         sums = (rows.input, rows.output, rows.cache_read, rows.cache_write_5m, rows.cache_write_1h, rows.web_searches)
         more = (rows.reasoning, rows.duration_ms, rows.logged_cost)
         # Read only when it is written, so without a list of its own; `rows` will be longer by then.
-        self._changes.fresh = zip(ids, rows.key, rows.rank, rows.owner_rank, rows.dim, since, *sums, *more, strict=False)
+        fresh = zip(ids, keys[::2], keys[1::2], rows.rank, rows.owner_rank, rows.dim, since, *sums, *more, strict=False)
+        self._changes.fresh = islice(fresh, count)
         new = self._changes.new
         for source in rows.source:
             new[source] = new.get(source, 0) + 1
-        changed = self._changes.rows
-        self._changes.rows = rows
-        for name in FIELDS:
-            getattr(rows, name).extend(getattr(changed, name))
+        if changed:
+            for name in FIELDS:
+                getattr(rows, name).extend(getattr(changed, name))
 
-    def _identify(self, rows: Rows, ids: list[int], winner: Sequence[int], positions: Sequence[int] | None) -> None:
-        """Index entries of new calls, and the aliases that their rows must keep."""
+    def _identify(self, rows: Rows, ids: list[int], winner: Sequence[int], positions: Sequence[int]) -> None:
+        """Index entries of new calls, and the aliases that their rows must keep: most calls have names that follow from their key."""
         batch, members = self._batch, self._calls.members
-        out = self._changes.identities
-        add = out.append
-        requests = self._requests
-        several: Sequence[int] | None
-        named, all_offers, unpack = batch.aliases, batch.offers, HEAD.unpack_from
-        for at, (row, key, number) in enumerate(zip(winner, rows.key, ids, strict=True)):
-            several = members.get(positions[at]) if positions is not None else None
-            offers = all_offers[row]
-            call = number << 1
-            # What `entries` gives for a whole reply, and for one of a sidechain, in a quarter of the time: nearly all calls are such.
-            if several is None and row not in named and len(offers) == 3 and implies(key, offers) == 3:
-                if requests:
-                    add((unpack(offers[1])[0], call, 0))
-                head, rest = unpack(offers[2])
-                if rest > 1:
-                    add((head, call, rest >> 1))
-                else:
-                    add((head, call, handle(offers[2])[1]))
+        odd = batch.aliases.keys() | batch.offers.keys()
+        if not odd and not members:
+            return
+        for at, row in enumerate(winner):
+            several = members.get(positions[at])
+            if several is None and row not in odd:
                 continue
-            if several is None and len(offers) == 2 and implies(key, offers) == 2:
-                prompt = named.get(row, ())
-                if len(prompt) == 1 and prompt[0][:8] == key[:8] and prompt[0] != key:
-                    head, rest = handle(prompt[0])
-                    if rest:
-                        if requests:
-                            add((unpack(offers[1])[0], call, 0))
-                        add((head, call | 1, rest))
-                        rows.aliases[at] = [prompt[0]]
-                        continue
-            claimed, offered = self._names(several or (row,))
-            follow = offers[: implies(key, offers)]
-            indexed = offered if requests else [identity for identity in offered if identity not in follow[1:2]]
-            for head, rest, claim in entries(key, claimed, indexed):
-                add((head, call | claim, rest))
-            rows.aliases[at] = alias_column(
-                (identity for identity in claimed if identity != key), (identity for identity in offered if identity not in follow)
-            )
+            claimed: Iterable[bytes]
+            offered: Iterable[bytes] = ()
+            if several is None and row not in batch.offers:
+                claimed = batch.aliases[row]
+            else:
+                claims, offers = self._names(several or (row,))
+                claims.discard(rows.key[at])
+                claimed, offered = claims, offers.difference(batch.implied(row), *map(following, claims))
+            rows.aliases[at] = alias_column(claimed, offered)
+            self._index(ids[at], claimed, offered)
 
-    def _names(self, rows: Iterable[int]) -> tuple[list[bytes], list[bytes]]:
+    def _index(self, number: int, claimed: Iterable[bytes], offered: Iterable[bytes]) -> None:
+        for claim, names in ((1, claimed), (0, offered)):
+            for identity in names:
+                h, rest = halves(identity)
+                self._changes.identities.append((h, number << 1 | claim, rest))
+
+    def _names(self, rows: Iterable[int]) -> tuple[set[bytes], set[bytes]]:
         """(claimed, offered) identities of sightings of one call."""
-        batch = self._batch
-        claimed: dict[bytes, None] = {}
-        offered: dict[bytes, None] = {}
+        claimed: set[bytes] = set()
+        offered: set[bytes] = set()
         for row in rows:
-            claimed[batch.key[row]] = None
-            claimed.update(dict.fromkeys(batch.aliases.get(row, ())))
-            offered.update(dict.fromkeys(batch.offers[row]))
-        return list(claimed), [identity for identity in offered if identity not in claimed]
+            claimed.update(self._batch.claimed(row))
+            offered.update(self._batch.offered(row))
+        return claimed, offered - claimed
 
-    def _dims(self, winner: Sequence[int], owner: Sequence[int]) -> list[int]:
+    def _dims(self, winner: Sequence[int], owner: Sequence[int]) -> Integers:
         dim, numbers = self._batch.dim, self._numbers
-        facts = [numbers[number] for number in _picked(dim, winner)]
+        facts = array("q", [numbers[number] for number in _picked(dim, winner)])
         if winner == owner:
             return facts
-        return [
-            one if one == other else self._compose(one, other)
-            for one, other in zip(facts, (numbers[number] for number in _picked(dim, owner)), strict=True)
-        ]
+        owners = [numbers[number] for number in _picked(dim, owner)]
+        return array("q", [one if one == other else self._compose(one, other) for one, other in zip(facts, owners, strict=True)])
 
     def _compose(self, facts: int, owner: int) -> int:
         if facts == owner:
@@ -297,9 +274,6 @@ class _Desk:
             dims = owned(self._dimensions.dims(facts), self._dimensions.dims(owner))
             number = self._composed[facts, owner] = self._dimensions.number(dims)
         return number
-
-    def _ids(self, days: list[int]) -> list[int]:
-        return [self._id(day) for day in days]
 
     def _id(self, day: int) -> int:
         """A row number on that day that no call has or had."""
@@ -321,29 +295,11 @@ class _Desk:
         """Write down what changes in known calls; the positions of the calls that are new."""
         calls = self._calls
         names = [self._names(calls.members.get(position) or (row,)) for position, row in enumerate(calls.winner)]
-        wanted = {handle(identity)[0] for pair in names for side in pair for identity in side}
-        found: dict[int, list[tuple[int, int]]] = {}
-        for chunk in _chunks(sorted(wanted)):
-            for head, call, rest in self._connection.execute(
-                "SELECT h, call, rest FROM identities WHERE h IN (SELECT value FROM json_each(?))", (listed(chunk),)
-            ):
-                found.setdefault(head, []).append((call, rest))
-        if not found:
-            return list(range(len(calls.winner)))
-        places, states = self._states({call >> 1 for rows in found.values() for call, _ in rows})
+        known = _Known(self._connection, names)
         union: Union[int] = Union()
         touched: dict[int, set[int]] = {}
-        for position, pair in enumerate(names):
-            hits: set[int] = set()
-            for claim, side in ((True, pair[0]), (False, pair[1])):
-                for identity in side:
-                    head, rest = handle(identity)
-                    for call, other in found.get(head, ()):
-                        place = places[call >> 1]
-                        if place not in hits and (
-                            states[place].key == identity or (rest == other and (claim or call & 1)) or (claim and not rest)
-                        ):
-                            hits.add(place)
+        for position, (claimed, offered) in enumerate(names):
+            hits = known.hits(claimed, offered)
             if hits:
                 touched[position] = hits
                 # Calls stand as negative numbers beside positions.
@@ -355,43 +311,15 @@ class _Desk:
             part[0].append(position)
             part[1].update(hits)
         for positions, hits in parts.values():
-            self._change(positions, sorted(hits), names, found, places, states)
+            self._change(positions, sorted(hits), names, known)
         return [position for position in range(len(calls.winner)) if position not in touched]
 
-    def _states(self, ids: set[int]) -> tuple[dict[int, int], dict[int, State]]:
-        """Where each call stands now, and what is known of it there."""
-        places = {number: number for number in ids}
-        states: dict[int, State] = {}
-        missing = set(ids)
-        while missing:
-            for chunk in _chunks(sorted(missing)):
-                for number, key, rank, owner, dim, at, *rest in self._connection.execute(_STATE, (listed(chunk),)):
-                    at_us = (number >> DAY_BITS) * DAY_US + at
-                    states[number] = State(key, rank, owner, dim, at_us, tuple(rest[:6]), *rest[6:])
-            missing -= states.keys()
-            onward: dict[int, int] = {}
-            for chunk in _chunks(sorted(missing)):
-                onward.update(
-                    self._connection.execute("SELECT id, call FROM moved WHERE id IN (SELECT value FROM json_each(?))", (listed(chunk),))
-                )
-            for number, place in places.items():
-                places[number] = onward.get(place, place)
-            missing = set(onward.values()) - states.keys()
-        return places, states
-
-    def _change(
-        self,
-        positions: list[int],
-        known: list[int],
-        names: list[tuple[list[bytes], list[bytes]]],
-        found: dict[int, list[tuple[int, int]]],
-        places: dict[int, int],
-        states: dict[int, State],
-    ) -> None:
-        """One call, known under the numbers `known`, and the sightings at `positions`."""
-        kept = max(known, key=lambda number: (states[number].rank, -states[number].owner_rank, -number))
+    def _change(self, positions: list[int], places: list[int], names: list[tuple[set[bytes], set[bytes]]], known: "_Known") -> None:
+        """One call, known under the numbers `places`, and the sightings at `positions`."""
+        states = known.states
+        kept = max(places, key=lambda number: (states[number].rank, -states[number].owner_rank, -number))
         old = states[kept]
-        losers = [number for number in known if number != kept]
+        losers = [number for number in places if number != kept]
         best, facts = self._best(positions, old)
         owner_rank, owner_dim, owner_row = old.owner_rank, old.dim, None
         for number in losers:
@@ -403,11 +331,12 @@ class _Desk:
                 owner_rank, owner_dim, owner_row = self._batch.owner_rank[row], self._numbers[self._batch.dim[row]], row
         state = facts._replace(owner_rank=owner_rank, dim=self._compose(facts.dim, owner_dim))
 
-        claimed, offered = self._lacking(positions, known, names, found, places, states)
-        claimed.extend(states[number].key for number in losers)
-        if state.key != old.key:
-            claimed.append(old.key)
-        claimed = [identity for identity in dict.fromkeys(claimed) if identity != state.key]
+        claimed, offered = self._lacking(positions, places, names, known)
+        claimed.update(states[number].key for number in (kept, *losers))
+        claimed.discard(state.key)
+        # What followed from the counts of a record that counts no longer must be said from now on.
+        offered.update(chain.from_iterable(states[number].implied for number in (kept, *losers)))
+        offered.difference_update(claimed, state.implied, *map(following, claimed))
         if state == old and not claimed and not offered and not losers:
             return
         row = best if best is not None else owner_row if owner_row is not None else self._calls.winner[positions[0]]
@@ -441,50 +370,31 @@ class _Desk:
         return row, State(batch.key[row], rank, batch.owner_rank[row], self._numbers[batch.dim[row]], batch.at_us[row], sums, *more)
 
     def _lacking(
-        self,
-        positions: list[int],
-        known: list[int],
-        names: list[tuple[list[bytes], list[bytes]]],
-        found: dict[int, list[tuple[int, int]]],
-        places: dict[int, int],
-        states: dict[int, State],
-    ) -> tuple[list[bytes], list[bytes]]:
+        self, positions: list[int], places: list[int], names: list[tuple[set[bytes], set[bytes]]], known: "_Known"
+    ) -> tuple[set[bytes], set[bytes]]:
         """(claimed, offered) identities that none of the known calls had yet."""
-        keys = {states[number].key for number in known}
-        claimed: dict[bytes, None] = {}
-        offered: dict[bytes, None] = {}
-
-        def has(identity: bytes) -> list[tuple[int, int]]:
-            return [(call & 1, rest) for call, rest in found.get(handle(identity)[0], ()) if places[call >> 1] in known]
-
+        claims, offers = known.names(places)
+        claimed: set[bytes] = set()
+        offered: set[bytes] = set()
         for position in positions:
-            # Message and request of a reply follow from its key, also where another key has taken its place: its row is in the log.
-            follow: set[bytes] = set()
+            claimed |= names[position][0] - claims
+            offered |= names[position][1] - claims - offers
             for row in self._calls.members.get(position) or (self._calls.winner[position],):
-                key, offers = self._batch.key[row], self._batch.offers[row]
-                if implies(key, offers) > 1 and (key in keys or (1, handle(key)[1]) in has(key)):
-                    follow.update(offers[:2])
-            for claim, side in ((True, names[position][0]), (False, names[position][1])):
-                for identity in side:
-                    if identity in keys or (not claim and identity in follow):
-                        continue
-                    rest, there = handle(identity)[1], has(identity)
-                    if (1, rest) in there or (not claim and ((0, rest) in there or (not rest and there))):
-                        continue
-                    (claimed if claim else offered)[identity] = None
-        return list(claimed), [identity for identity in offered if identity not in claimed]
+                # Message and request of a reply follow from its key, also where another key has taken its place: its row is in the log.
+                if self._batch.key[row] in claims:
+                    offered.difference_update(following(self._batch.key[row]))
+        return claimed, offered - claimed
 
-    def _place(self, kept: int, old: State, state: State, losers: list[int], claimed: Sequence[bytes], offered: Sequence[bytes]) -> None:
+    def _place(self, kept: int, old: State, state: State, losers: list[int], claimed: Iterable[bytes], offered: Iterable[bytes]) -> None:
         """The call's new row in `calls`, its new index entries, and where the old row numbers lead."""
         changes = self._changes
         number = kept if state.day == old.day else self._id(state.day)
         changes.removed.extend((kept, *losers))
         at = state.at_us - state.day * DAY_US
         more = (state.reasoning, state.duration_ms, state.logged_cost)
-        changes.inserted.append((number, state.key, state.rank, state.owner_rank, state.dim, at, *state.sums, *more))
+        changes.inserted.append((number, *halves(state.key), state.rank, state.owner_rank, state.dim, at, *state.sums, *more))
         changes.moved.extend((other, number) for other in (kept, *losers) if other != number)
-        for head, rest, claim in entries(state.key, claimed, offered):
-            changes.identities.append((head, number << 1 | claim, rest))
+        self._index(number, claimed, offered)
 
     def _retract(self, state: State, row: int) -> None:
         self._log(RETRACTION, state, row, None)
@@ -537,13 +447,125 @@ class _Desk:
         )
 
 
-def _picked(column: Sequence[Any], rows: Sequence[int]) -> list[Any]:
-    """The column's values at `rows`; a list of its own."""
+class _Known:
+    """The known calls that share a name with some sightings."""
+
+    def __init__(self, connection: sqlite3.Connection, names: Iterable[tuple[set[bytes], set[bytes]]]) -> None:
+        self._connection = connection
+        self.states: dict[int, State] = {}
+        """Calls by number."""
+        self._by_head: dict[int, list[int]] = {}
+        """Calls by the handle of their key."""
+        self._entries: dict[int, list[tuple[int, int]]] = {}
+        """(2 * call + claimed, rest) by handle, for what does not follow from a key."""
+        self._by_request: dict[bytes, set[int]] = {}
+        """Calls by the request in one of their keys, where some sighting knows a request alone."""
+        self._places: dict[int, int] = {}
+        """Where each call that an entry names stands now."""
+        self._said: dict[int, tuple[set[bytes], set[bytes]]] = {}
+        """(claimed, offered) identities of the entries by call."""
+        (requests,) = connection.execute("SELECT value FROM meta WHERE name = 'requests'").fetchone()
+        wanted: set[int] = set()
+        alone: set[bytes] = set()
+        for claimed, offered in names:
+            wanted.update(halves(identity)[0] for identity in claimed)
+            wanted.update(halves(identity)[0] for identity in offered if requests or not is_request(identity))
+            alone.update(request_in(identity) for identity in claimed if is_request(identity))
+        for chunk in _chunks(sorted(wanted)):
+            self._take(connection.execute(f"{_STATE} c.h IN (SELECT value FROM json_each(?))", (listed(chunk),)))
+            for h, call, rest in connection.execute(
+                "SELECT h, call, rest FROM identities WHERE h IN (SELECT value FROM json_each(?))", (listed(chunk),)
+            ):
+                self._entries.setdefault(h, []).append((call, rest))
+        if alone:
+            # No index leads from a request to its replies: no agent is known to name one alone.
+            requested = listed(int.from_bytes(request, "big") for request in alone)
+            holds = f"(rest >> 8) & {(1 << 56) - 1} IN (SELECT value FROM json_each(?))"
+            self._take(connection.execute(f"{_STATE} {holds}", (requested,)))
+            for h, call, rest in connection.execute(f"SELECT h, call, rest FROM identities WHERE call & 1 AND {holds}", (requested,)):
+                self._entries.setdefault(h, []).append((call, rest))
+        self._follow({call >> 1 for entries in self._entries.values() for call, _ in entries})
+        for number, state in self.states.items():
+            self._by_head.setdefault(halves(state.key)[0], []).append(number)
+            if alone:
+                self._by_request.setdefault(state.key[8:15], set()).add(number)
+        for h, entries in self._entries.items():
+            for call, rest in entries:
+                number, identity = self._places[call >> 1], key_of(h, rest)
+                self._said.setdefault(number, (set(), set()))[0 if call & 1 else 1].add(identity)
+                if alone and call & 1:
+                    self._by_request.setdefault(identity[8:15], set()).add(number)
+
+    def hits(self, claimed: set[bytes], offered: set[bytes]) -> set[int]:
+        """Numbers of the calls that are the same as a sighting with these names."""
+        found: set[int] = set()
+        states = self.states
+        for identity in claimed:
+            h, rest = halves(identity)
+            for number in self._by_head.get(h, ()):
+                if states[number].key == identity or identity in states[number].implied:
+                    found.add(number)
+            for call, other in self._entries.get(h, ()):
+                if rest == other or (call & 1 and identity in following(key_of(h, other))):
+                    found.add(self._places[call >> 1])
+            if is_request(identity):
+                found.update(self._by_request.get(request_in(identity), ()))
+        for identity in offered:
+            h, rest = halves(identity)
+            found.update(number for number in self._by_head.get(h, ()) if states[number].key == identity)
+            found.update(self._places[call >> 1] for call, other in self._entries.get(h, ()) if rest == other and call & 1)
+        return found
+
+    def names(self, places: list[int]) -> tuple[set[bytes], set[bytes]]:
+        """(claimed, offered) identities of calls, as far as they stand under the handles that were asked for."""
+        claimed = {self.states[number].key for number in places}
+        offered = {identity for number in places for identity in self.states[number].implied}
+        for number in places:
+            claims, offers = self._said.get(number, _NO_NAMES)
+            claimed |= claims
+            offered |= offers
+        return claimed, offered
+
+    def _take(self, rows: Iterable[tuple[Any, ...]]) -> None:
+        for number, h, rest, rank, owner, dim, at, *more in rows:
+            at_us = (number >> DAY_BITS) * DAY_US + at
+            self.states[number] = State(key_of(h, rest), rank, owner, dim, at_us, tuple(more[:6]), *more[6:])
+
+    def _follow(self, numbers: set[int]) -> None:
+        """Find where the calls with these numbers stand, and what is known of them there."""
+        places = {number: number for number in numbers}
+        missing = numbers - self.states.keys()
+        while missing:
+            for chunk in _chunks(sorted(missing)):
+                self._take(self._connection.execute(f"{_STATE} c.id IN (SELECT value FROM json_each(?))", (listed(chunk),)))
+            missing -= self.states.keys()
+            onward: dict[int, int] = {}
+            for chunk in _chunks(sorted(missing)):
+                onward.update(
+                    self._connection.execute("SELECT id, call FROM moved WHERE id IN (SELECT value FROM json_each(?))", (listed(chunk),))
+                )
+            for number, place in places.items():
+                places[number] = onward.get(place, place)
+            missing = set(onward.values()) - self.states.keys()
+        self._places = places
+
+
+_NO_NAMES: tuple[set[bytes], set[bytes]] = (set(), set())
+_AS_THEY_ARE = (
+    "key", "rank", "at_us", "input", "output", "cache_read", "cache_write_5m", "cache_write_1h", "reasoning", "web_searches", "duration_ms",
+    "logged_cost", "message_id", "request_id", "source", "offset", "length",
+)  # fmt: skip
+"""Columns that a new call's row takes over from the record that counts."""
+
+
+def _picked(column: Any, rows: Sequence[int]) -> Any:
+    """The column's values at `rows`; a column of its own, of the same kind."""
     if len(rows) == len(column) and rows == range(len(column)):
-        return list(column)
+        return column[:]
     if len(rows) == 1:
-        return [column[rows[0]]]
-    return list(itemgetter(*rows)(column)) if rows else []
+        return column[rows[0] : rows[0] + 1]
+    values = itemgetter(*rows)(column) if rows else ()
+    return array("q", values) if isinstance(column, array) else list(values)
 
 
 def _forgets(new: State, old: State) -> bool:

@@ -4,12 +4,12 @@ yet.
 Decides the tables, how a connection is opened and what SQLite's errors mean. What a transaction holds is decided by `pipeline.log` and
 its siblings.
 
-A call's row number is (UTC day number << 24) | n, so a day is one range. `identities` leads from an identity's handle and rest to 2 *
-call + claimed; a call that became part of another, or went to another date, is found through `moved`. Calls keep their time as
+A call's row number is (UTC day number << 24) | n, so a day is one range. `h` and `rest` are the two halves of its key, and `h`, the
+handle, is what it is found by; `identities` leads from the halves of any further identity that does not follow from key and counts to 2
+* call + claimed. A call that became part of another, or went to another date, is found through `moved`. Calls keep their time as
 microseconds since midnight of their day.
 
-That a reply offers its request is only in the index when `requests` is set, which the first record that knows a reply by its request alone
-causes: the index would be a third larger for what never happens.
+`requests` in `meta` is 1 once some record knew its reply by the request alone: until then nobody looks for one.
 """
 
 import errno
@@ -20,6 +20,7 @@ import time
 from _thread import allocate_lock
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from struct import Struct
 
 import msgspec
 
@@ -28,18 +29,29 @@ from pipeline.batch import Dims
 from pipeline.digests import blake2b
 from pipeline.errors import Damaged, Held, PartlyDone, RingletError
 
-VERSION = 1
+VERSION = 2
 DAY_BITS = 24
+CALL_COLUMNS = 16
+_HALVES = Struct(">qq")
+halves = _HALVES.unpack
+"""The two halves of an identity, as the journal keeps them."""
+key_of = _HALVES.pack
+"""The identity with these halves."""
 
-_DDL = """
+CALLS_INDEX = "CREATE INDEX calls_h ON calls(h)"
+DROP_CALLS_INDEX = "DROP INDEX calls_h"
+
+_DDL = f"""
 CREATE TABLE meta(name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE sources(id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE, agent TEXT NOT NULL, root TEXT NOT NULL, kind TEXT NOT NULL,
     cursor BLOB, counts BLOB, seen BLOB, gone INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE dims(id INTEGER PRIMARY KEY, h INTEGER NOT NULL, dims BLOB NOT NULL);
 CREATE INDEX dims_h ON dims(h);
-CREATE TABLE calls(id INTEGER PRIMARY KEY, key BLOB NOT NULL, rank BLOB NOT NULL, owner_rank INTEGER NOT NULL, dim INTEGER NOT NULL,
-    at INTEGER NOT NULL, input INTEGER NOT NULL, output INTEGER NOT NULL, cache_read INTEGER NOT NULL, cache_write_5m INTEGER NOT NULL,
-    cache_write_1h INTEGER NOT NULL, web_searches INTEGER NOT NULL, reasoning INTEGER, duration_ms INTEGER, logged_cost TEXT);
+CREATE TABLE calls(id INTEGER PRIMARY KEY, h INTEGER NOT NULL, rest INTEGER NOT NULL, rank BLOB NOT NULL, owner_rank INTEGER NOT NULL,
+    dim INTEGER NOT NULL, at INTEGER NOT NULL, input INTEGER NOT NULL, output INTEGER NOT NULL, cache_read INTEGER NOT NULL,
+    cache_write_5m INTEGER NOT NULL, cache_write_1h INTEGER NOT NULL, web_searches INTEGER NOT NULL, reasoning INTEGER,
+    duration_ms INTEGER, logged_cost TEXT);
+{CALLS_INDEX};
 CREATE TABLE identities(h INTEGER NOT NULL, call INTEGER NOT NULL, rest INTEGER NOT NULL, PRIMARY KEY(h, call, rest)) WITHOUT ROWID;
 CREATE TABLE moved(id INTEGER PRIMARY KEY, call INTEGER NOT NULL);
 CREATE TABLE hot(seq INTEGER PRIMARY KEY, day INTEGER NOT NULL, row BLOB NOT NULL);
@@ -121,6 +133,10 @@ def prepare(connection: sqlite3.Connection, path: str) -> None:
         return
     if version > VERSION:
         raise RingletError(f"the journal is of version {version}, newer than this ringlet", where=path, mend="install the newer ringlet")
+    if version:
+        raise RingletError(
+            f"the journal is of version {version}, from before the first release", where=path, mend=f"rm {path}, which is rebuilt"
+        )
     connection.execute("BEGIN IMMEDIATE")
     try:
         if connection.execute("PRAGMA user_version").fetchone() == (0,):

@@ -8,9 +8,9 @@ The claim/offer distinction is what keeps two real calls apart that share half o
 offers its message id, so a record that knows nothing but the message id finds it, while two replies with one message id and two
 request ids stay two.
 
-An identity's first 8 bytes are its *handle*. Identities that always travel together share one, so that the journal finds all of them
-under a single entry: whoever knows a reply's (message, request) pair or its prompt also knows its message. A handle followed by zeros is
-its *bare* identity; where it is ever claimed, every record that names another identity under the handle offers it.
+An identity's first 8 bytes are its *handle*, under which the journal finds it; its last byte says of which kind it is. What a reply of
+the Anthropic API offers follows from its key and its counts alone (`implied`), so neither the log nor the journal keeps it: the key is
+made of the digests of the message and of the request, and the prompt is named under the message's handle.
 """
 
 from datetime import date, datetime
@@ -23,20 +23,22 @@ _TIME_BITS = 52
 _TIME_MAX = (1 << _TIME_BITS) - 1
 _DIGEST_BITS = 34
 _COMPLETE = 1 << (127 - _DIGEST_BITS)
-_BARE = bytes(7)
-_WHOLE = _BARE + b"\1"
-_PART = _BARE + b"\0"
+_NOTHING = bytes(7)
+# Kinds of identities, their last byte. All others are below 0x80.
+_REPLY, _PART, _PROMPT, _REQUEST, _REQUEST_PART = b"\xf0", b"\xf1", b"\xf2", b"\xf3", b"\xf4"
+_REPLY_KINDS = (_REPLY[0], _PART[0])
+_REQUEST_KINDS = (_REQUEST[0], _REQUEST_PART[0])
+_ASKED = b"r"
 # A large import makes millions of digests; going on from a digest that has taken the kind in is twice as fast as starting one.
-_MESSAGE, _PROMPT, _REQUEST, _CALL = (
-    blake2b(b"anthropic.%b\x1f" % kind, digest_size=16) for kind in (b"message", b"prompt", b"request", b"call")
-)
+_MESSAGE, _CALLED, _COUNTS = (blake2b(b"anthropic.%b\x1f" % kind, digest_size=8) for kind in (b"message", b"request", b"prompt"))
 _FACTS = blake2b(digest_size=5)
 
 
 def identity(kind: str, *parts: str | int | None) -> bytes:
     """16 bytes that name one call within `kind`, a name space such as `anthropic.message`; parts are what the provider or agent wrote."""
     text = "\x1f".join([kind, *("\x00" if part is None else str(part) for part in parts)])
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    return digest[:15] + bytes((digest[15] & 0x7F,))
 
 
 def microseconds(at: datetime) -> int:
@@ -45,7 +47,7 @@ def microseconds(at: datetime) -> int:
     return ((days * 24 + at.hour) * 60 + at.minute) * 60_000_000 + at.second * 1_000_000 + at.microsecond
 
 
-def rank(*, complete: bool, output: int, at_us: int, facts: str, earliest: bool = False) -> bytes:
+def rank(complete: bool, output: int, at_us: int, facts: str, *, earliest: bool = False) -> bytes:
     """16 bytes that order the records of one call by what they say; the greatest is the record that counts.
 
     Complete before partial, then the larger output, then the later time (the earlier one with `earliest`: logs whose copies are stamped
@@ -84,75 +86,62 @@ def anthropic(
 
     `part` names a further billed call inside one reply (an advisor or compaction iteration). A sidechain record also claims the pair
     (message id, prompt-side counts): a replay of the parent's reply under a new request id is the parent's call, if the prompt agrees.
-    Cache writes count there as their sum: one record of a reply may tell their lifetimes where another does not.
+    What is written to the cache counts as a whole there: a replay need not tell how long it lives.
     """
     if not message_id:
         if not request_id:
             return None
-        return _further(_REQUEST, f"{request_id}\x1f{part}")[:8] + (_PART if part else _WHOLE), (), ()
-    counts = tokens.input, tokens.cache_read, tokens.cache_write_5m + tokens.cache_write_1h
-    return anthropic_message(message_id, request_id, *counts, sidechain, part)
+        kind = _REQUEST_PART if part else _REQUEST
+        return _ASKED + _digested(_CALLED, f"{request_id}\x1f{part}")[:7] + _NOTHING + kind, (), ()
+    key = reply(message_id, request_id, part)
+    offers = implied(key, tokens.input, tokens.cache_read, tokens.cache_write_5m + tokens.cache_write_1h)
+    return (key, offers[-1:], offers[:-1]) if sidechain else (key, (), offers)
 
 
-def anthropic_message(
-    message_id: str,
-    request_id: str | None,
-    input: int,
-    cache_read: int,
-    cache_write: int,
-    sidechain: bool,
-    part: str = "",
-) -> tuple[bytes, tuple[bytes, ...], tuple[bytes, ...]]:
-    """As `anthropic`, of a reply whose message id is known; what a large import spends most on, so the digests are written out."""
-    bare = _PART if part else _WHOLE
+def reply(message_id: str, request_id: str | None, part: str = "") -> bytes:
+    """The key of a reply whose message id is known."""
     digest = _MESSAGE.copy()
     digest.update(f"{message_id}\x1f{part}".encode("utf-8", "surrogatepass"))
-    handle = digest.digest()[:8]
-    digest = _PROMPT.copy()
-    prompt_of = f"{message_id}\x1f{part}\x1f{input}\x1f{cache_read}\x1f{cache_write}"
-    digest.update(prompt_of.encode("utf-8", "surrogatepass"))
-    prompt = handle + digest.digest()[:8]
+    handle = digest.digest()
     if not request_id:
-        return (handle + bare, (prompt,), ()) if sidechain else (handle + bare, (), (prompt,))
-    digest = _REQUEST.copy()
+        return handle + _NOTHING + (_PART if part else _REPLY)
+    digest = _CALLED.copy()
     digest.update(f"{request_id}\x1f{part}".encode("utf-8", "surrogatepass"))
-    request = digest.digest()[:8] + bare
-    digest = _CALL.copy()
-    digest.update(f"{message_id}\x1f{request_id}\x1f{part}".encode("utf-8", "surrogatepass"))
-    call = handle + digest.digest()[:7] + bare[7:]
-    return (call, (prompt,), (handle + bare, request)) if sidechain else (call, (), (handle + bare, request, prompt))
+    return handle + digest.digest()[:7] + (_PART if part else _REPLY)
 
 
-def _further(begun: blake2b, text: str) -> bytes:
-    """The identity whose kind `begun` has taken in."""
+def prompt_of(key: bytes, input: int, cache_read: int, cache_write: int) -> bytes:
+    """The identity of a reply's prompt under its message."""
+    return key[:8] + _digested(_COUNTS, f"{input}\x1f{cache_read}\x1f{cache_write}")[:7] + _PROMPT
+
+
+def implied(key: bytes, input: int, cache_read: int, cache_write: int) -> tuple[bytes, ...]:
+    """What a record offers without saying so, from its key and its prompt-side counts; its prompt comes last.
+
+    A reply known by message and request offers both alone, and every reply its prompt; no other record offers anything so.
+    """
+    return (*following(key), prompt_of(key, input, cache_read, cache_write)) if key[15] in _REPLY_KINDS else ()
+
+
+def following(key: bytes) -> tuple[bytes, ...]:
+    """As `implied`, without the prompt: what even a call offers that gave this key up for a better one."""
+    if key[15] not in _REPLY_KINDS or key[8:15] == _NOTHING:
+        return ()
+    kind = key[15:]
+    return key[:8] + _NOTHING + kind, _ASKED + key[8:15] + _NOTHING + (_REQUEST if kind == _REPLY else _REQUEST_PART)
+
+
+def is_request(identity: bytes) -> bool:
+    """Whether it names a reply by its request alone, which no agent is known to do to this day."""
+    return identity[15] in _REQUEST_KINDS
+
+
+def request_in(identity: bytes) -> bytes:
+    """The 7 bytes that an identity of a request and the keys of its replies have in common; of a key they are its bytes 8 to 14."""
+    return identity[1:8]
+
+
+def _digested(begun: blake2b, text: str) -> bytes:
     digest = begun.copy()
     digest.update(text.encode("utf-8", "surrogatepass"))
     return digest.digest()
-
-
-def claims_request(key: bytes, message_id: str | None, request_id: str | None) -> bool:
-    """Whether a record knows its reply by nothing but the request, which no agent is known to do to this day."""
-    return message_id is None and request_id is not None and key[8:15] == _BARE
-
-
-def implied(key: bytes, message_id: str | None, request_id: str | None, tokens: Tokens) -> tuple[bytes, ...]:
-    """The offers that follow from a whole reply's own columns, so that the log need not keep them.
-
-    None where `anthropic` did not make `key`.
-    """
-    made = anthropic(message_id, request_id, tokens, sidechain=False)
-    return made[2] if made is not None and made[0] == key else ()
-
-
-def implies(key: bytes, offers: tuple[bytes, ...]) -> int:
-    """How many of a record's offers are its `implied` ones; they stand first. Looks only at how they are built, so it costs nothing."""
-    if not offers or key[15] != 1:
-        return 0
-    first = offers[0]
-    if first[:8] != key[:8]:
-        return 0
-    if key[8:15] == _BARE:
-        return 1
-    if first[8:] != _WHOLE or len(offers) < 2 or offers[1][8:] != _WHOLE:
-        return 0
-    return 3 if len(offers) > 2 and offers[2][:8] == key[:8] else 2

@@ -4,21 +4,18 @@ Decides how claims and offers close into calls and which sighting counts. What a
 `pipeline.keys` and the adapters; what the journal already knows is joined by `pipeline.log`. Pure functions of their arguments.
 """
 
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
 from itertools import chain
-from struct import Struct
 from typing import Generic, TypeVar
 
 import msgspec
 
 from pipeline.batch import OWNER_FIELDS, Batch, Dims
-
-HEAD = Struct(">qI")
-"""The first 12 bytes of an identity: its handle and the beginning of its rest."""
+from pipeline.keys import is_request, request_in
 
 T = TypeVar("T", bound="int | bytes")
 
-_BARE = bytes(7)
 _FACT_FIELDS = tuple(name for name in Dims.__struct_fields__ if name not in OWNER_FIELDS)
 
 
@@ -45,6 +42,13 @@ class Union(Generic[T]):
         if a != b:
             self._parent[max(a, b)] = min(a, b)
 
+    def sets(self) -> list[list[T]]:
+        """The sets of more than one thing, each in rising order; its first stands for it."""
+        found: dict[T, list[T]] = {}
+        for thing in self._parent:
+            found.setdefault(self.find(thing), []).append(thing)
+        return [[root, *sorted(things)] for root, things in found.items()]
+
     def __bool__(self) -> bool:
         return bool(self._parent)
 
@@ -59,30 +63,25 @@ class Folded(msgspec.Struct, gc=False):
 
 
 def folded(batch: Batch, rows: Sequence[int]) -> Folded:
-    """The calls among `rows` of the batch, in the order of their first rows.
+    """The calls among `rows` of the batch (which rise), in the order of their first rows.
 
     A tie of ranks is broken by content (key, then dimensions), so that the order of the rows decides nothing.
     """
     union = joined(batch, rows)
     if not union:
-        winner: Sequence[int] = rows
-        return Folded(winner, winner, {})
-    find = union.find
-    sets: dict[int, list[int]] = {}
-    for row in rows:
-        sets.setdefault(find(row), []).append(row)
+        return Folded(rows, rows, {})
+    sets = union.sets()
+    further = set(chain.from_iterable(each[1:] for each in sets))
+    winners = [row for row in rows if row not in further]
+    owners = winners[:]
     ties = _Ties(batch)
-    winners: list[int] = []
-    owners: list[int] = []
     members: dict[int, list[int]] = {}
-    for position, members_of in enumerate(sets.values()):
-        if len(members_of) == 1:
-            winners.append(members_of[0])
-            owners.append(members_of[0])
-        else:
-            winners.append(ties.winner(members_of))
-            owners.append(ties.owner(members_of))
-            members[position] = members_of
+    for each in sets:
+        position = bisect_left(winners, each[0])
+        members[position] = each
+    for position, each in members.items():
+        winners[position] = ties.winner(each)
+        owners[position] = ties.owner(each)
     return Folded(winners, owners, members)
 
 
@@ -91,58 +90,50 @@ def joined(batch: Batch, rows: Sequence[int]) -> Union[int]:
     union: Union[int] = Union()
     whole = len(rows) == len(batch)
     keys = batch.key if whole else [batch.key[row] for row in rows]
-    claimed = dict(zip(reversed(keys), reversed(rows), strict=True))
-    if len(claimed) < len(keys):
+    first = dict(zip(reversed(keys), reversed(rows), strict=True))
+    if len(first) < len(keys):
         for row, key in zip(rows, keys, strict=True):
-            first = claimed[key]
-            if first != row:
-                union.join(first, row)
-    chosen = None if whole else set(rows)
-    for row, aliases in batch.aliases.items():
-        if chosen is None or row in chosen:
-            for alias in aliases:
-                union.join(claimed.setdefault(alias, row), row)
-    offers = batch.offers if whole else [batch.offers[row] for row in rows]
-    wanted = claimed.keys() & chain.from_iterable(offers)
-    if wanted:
-        for row, offered in zip(rows, offers, strict=True):
-            if not wanted.isdisjoint(offered):
-                for offer in offered:
-                    if offer in wanted:
-                        union.join(claimed[offer], row)
+            if first[key] != row:
+                union.join(first[key], row)
+    sparse = batch.aliases.keys() | batch.offers.keys()
+    odd = sorted(sparse if whole else sparse.intersection(rows))
+    claimed = first if not odd else dict(first)
+    for row in odd:
+        for alias in batch.aliases.get(row, ()):
+            union.join(claimed.setdefault(alias, row), row)
+    for row in odd:
+        for offer in batch.offers.get(row, ()):
+            if offer in claimed:
+                union.join(claimed[offer], row)
+    for row in _spoken_of(batch, rows, keys, first, odd):
+        for offer in batch.implied(row):
+            if offer in claimed:
+                union.join(claimed[offer], row)
     return union
 
 
-def handle(identity: bytes) -> tuple[int, int]:
-    """(handle, rest) of an identity as the journal's index keeps them: 64 and 31 bits. Rest 0 is the handle's own, bare identity."""
-    head, rest = HEAD.unpack_from(identity)
-    # Another identity's rest may begin with zeros by chance; it must not pass for the bare one.
-    return head, rest >> 1 or int(identity[8:15] != _BARE)
+def _spoken_of(batch: Batch, rows: Sequence[int], keys: Sequence[bytes], first: Iterable[bytes], odd: Iterable[int]) -> list[int]:
+    """Those of `rows` that perhaps offer, without saying so, what another row claims.
 
-
-def entries(key: bytes, claimed: Sequence[bytes], offered: Sequence[bytes]) -> list[tuple[int, int, int]]:
-    """(handle, rest, 1 if claimed) under which a call must be found.
-
-    An entry also says that the call offers the handle's bare identity, and the key needs none beside another under its handle: a call's key
-    is kept with the call.
+    What a key and its counts imply stands under the key's own handle, or is a request. So only keys matter whose handle another key or a
+    claim of another record has too, and those whose request some record knows alone.
     """
-    found = {(*handle(identity), 1) for identity in claimed if identity != key}
-    bare = []
-    for identity in offered:
-        head, rest = handle(identity)
-        if not rest:
-            bare.append(head)
-        elif identity != key and (head, rest, 1) not in found:
-            found.add((head, rest, 0))
-    heads = {head for head, _, _ in found}
-    found.update((head, 0, 0) for head in bare if head not in heads)
-    head, rest = handle(key)
-    if head not in heads and head not in bare:
-        found.add((head, rest, 1))
-    elif not rest:
-        found.discard((head, 0, 0))
-        found.add((head, 0, 1))
-    return list(found)
+    handles = [key[:8] for key in first]
+    shared: set[bytes] = set()
+    once = set(handles)
+    if len(once) < len(handles):
+        for handle in handles:
+            if handle in once:
+                once.remove(handle)
+            else:
+                shared.add(handle)
+    requests = {request_in(key) for key in first if is_request(key)} if None in batch.message_id else set()
+    for row in odd:
+        shared.update(alias[:8] for alias in batch.aliases.get(row, ()) if alias[:8] != batch.key[row][:8])
+        requests.update(request_in(alias) for alias in batch.aliases.get(row, ()) if is_request(alias))
+    if not shared and not requests:
+        return []
+    return [row for row, key in zip(rows, keys, strict=True) if key[:8] in shared or key[8:15] in requests]
 
 
 def owned(facts: Dims, owner: Dims) -> Dims:

@@ -14,16 +14,14 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.batch import Dims
-from pipeline.events import Tokens
-from pipeline.journal import DAY_BITS, Dimensions
-from pipeline.keys import implied
-from pipeline.merge import Union, entries
+from pipeline.journal import CALL_COLUMNS, DAY_BITS, Dimensions, halves
+from pipeline.keys import following, implied, is_request
+from pipeline.merge import Union
 from pipeline.record import CALL, DAY_US, KINDS, RETRACTION, SUMS, Rows
 from pipeline.schema import DIMENSIONS
 
 COLUMNS = (
-    "key", "aliases", "kind", "rank", "owner_rank", "at", "requests", *SUMS, "reasoning", "duration_ms", "logged_cost_usd", "message_id",
-    "request_id", *DIMENSIONS,
+    "key", "aliases", "kind", "rank", "owner_rank", "at", "requests", *SUMS, "reasoning", "duration_ms", "logged_cost_usd", *DIMENSIONS,
 )  # fmt: skip
 """Columns of a segment that a rebuild reads."""
 
@@ -64,9 +62,8 @@ class _Known:
 class Rebuild:
     """Takes rows, gives calls."""
 
-    def __init__(self, dimensions: Dimensions, *, requests: bool) -> None:
+    def __init__(self, dimensions: Dimensions) -> None:
         self._dimensions = dimensions
-        self._requests = requests
         self._plain: dict[bytes, tuple[int, Sequence[Any]]] = {}
         """Keys with a single row that is a call: its dimensions and itself. Most are such."""
         self._known: dict[bytes, _Known] = {}
@@ -89,7 +86,7 @@ class Rebuild:
         costs = [None if text is None else Decimal(text) for text in rows.logged_cost]
         columns: list[Iterable[Any]] = [rows.key, rows.aliases, rows.kind, rows.rank, rows.owner_rank, rows.at_us, rows.requests]
         columns += [getattr(rows, name) for name in SUMS]
-        columns += [rows.reasoning, rows.duration_ms, costs, rows.message_id, rows.request_id]
+        columns += [rows.reasoning, rows.duration_ms, costs]
         for number, row in zip(rows.dim, zip(*columns, strict=True), strict=True):
             self._add(row[2], number, row)
 
@@ -108,7 +105,7 @@ class Rebuild:
 
     def _take(self, known: _Known, kind: int, dim: int, row: Sequence[Any]) -> None:
         _, aliases, _, rank, owner_rank, at_us, requests, *more = row
-        *sums, reasoning, duration_ms, cost, message_id, _ = more
+        *sums, reasoning, duration_ms, cost = more
         known.requests += requests
         known.sums = [one + two for one, two in zip(known.sums, sums, strict=True)]
         known.reasoning += reasoning or 0
@@ -122,15 +119,16 @@ class Rebuild:
                 known.unknown = (reasoning is None, duration_ms is None, cost is None)
         for alias in aliases or ():
             (known.claimed if len(alias) == 16 else known.offered).add(alias[:16])
-        if kind == CALL and message_id:
+        if kind == CALL:
             known.offered.update(_implied(row))
 
     def store(self, connection: sqlite3.Connection) -> None:
         """The calls and their index entries fill the journal's empty tables."""
-        offers = self._settled()
+        self._settle()
         last: dict[int, int] = {}
         rows: list[tuple[Any, ...]] = []
         index: list[tuple[int, int, int]] = []
+        requests = False
 
         def place(at_us: int) -> tuple[int, int]:
             day = at_us // DAY_US
@@ -138,28 +136,33 @@ class Rebuild:
             return number, at_us - day * DAY_US
 
         for key, (dim, row) in self._plain.items():
-            _, _, _, rank, owner_rank, at_us, _, *more, cost, _, _ = row
+            _, _, _, rank, owner_rank, at_us, _, *more, cost = row
             number, since = place(at_us)
-            rows.append((number, key, rank, owner_rank, dim, since, *more, None if cost is None else _text(cost)))
-            offered = offers[key] if self._requests else [*offers[key][:1], *offers[key][2:]]
-            index.extend((head, number << 1 | claim, rest) for head, rest, claim in entries(key, (), offered))
+            rows.append((number, *halves(key), rank, owner_rank, dim, since, *more, None if cost is None else _text(cost)))
+            requests |= is_request(key)
         for key, known in self._calls():
             assert known.best is not None
             number, since = place(known.at_us)
             values: list[Any] = [known.reasoning, known.duration_ms, _text(known.cost)]
             values = [None if unknown else value for value, unknown in zip(values, known.unknown, strict=True)]
-            rows.append((number, key, known.best[0], -known.best[1], known.dim, since, *known.sums, *values))
+            rows.append((number, *halves(key), known.best[0], -known.best[1], known.dim, since, *known.sums, *values))
             claimed = known.claimed - {key}
-            names = entries(key, list(claimed), list(known.offered - claimed))
-            index.extend((head, number << 1 | claim, rest) for head, rest, claim in names)
+            offered = known.offered.difference(claimed, _offered(key, known.sums), *map(following, claimed))
+            requests |= any(map(is_request, (key, *claimed)))
+            for claim, names in ((1, claimed), (0, offered)):
+                for identity in names:
+                    h, rest = halves(identity)
+                    index.append((h, number << 1 | claim, rest))
         rows.sort(key=itemgetter(0))
         index.sort(key=itemgetter(0))
-        self._dimensions.store(row[4] for row in rows)
-        connection.executemany(f"INSERT INTO calls VALUES({', '.join('?' * 15)})", rows)
+        self._dimensions.store(row[5] for row in rows)
+        connection.executemany(f"INSERT INTO calls VALUES({', '.join('?' * CALL_COLUMNS)})", rows)
         connection.executemany("INSERT OR IGNORE INTO identities VALUES(?, ?, ?)", index)
+        if requests:
+            connection.execute("UPDATE meta SET value = 1 WHERE name = 'requests'")
 
-    def _settled(self) -> dict[bytes, tuple[bytes, ...]]:
-        """What each plain call offers. Those that some other row may speak of are plain no longer."""
+    def _settle(self) -> None:
+        """Those plain calls of which some other row may speak are plain no longer."""
         offers = {key: _implied(row) for key, (_, row) in self._plain.items()}
         named = set(chain.from_iterable(known.claimed for known in self._known.values()))
         claimed = named | self._known.keys() | self._plain.keys()
@@ -169,7 +172,6 @@ class Rebuild:
             for key in [key for key, offered in offers.items() if key in shared or not shared.isdisjoint(offered)]:
                 known = self._known[key] = _Known()
                 self._take(known, CALL, *self._plain.pop(key))
-        return offers
 
     def _calls(self) -> Iterable[tuple[bytes, _Known]]:
         """Each call under the key of its best record."""
@@ -209,12 +211,12 @@ class Rebuild:
 
 def _implied(row: Sequence[Any]) -> tuple[bytes, ...]:
     """Offers that follow from a row of kind call."""
-    message_id, request_id = row[-2:]
-    if not message_id:
-        return ()
-    fresh, wrote, read, wrote_5m, wrote_1h, *_ = row[7:]
-    tokens = Tokens(input=fresh, output=wrote, cache_read=read, cache_write_5m=wrote_5m, cache_write_1h=wrote_1h)
-    return implied(row[0], message_id, request_id, tokens)
+    return _offered(row[0], row[7:])
+
+
+def _offered(key: bytes, sums: Sequence[int]) -> tuple[bytes, ...]:
+    fresh, _, read, wrote_5m, wrote_1h = sums[:5]
+    return implied(key, fresh, read, wrote_5m + wrote_1h)
 
 
 def _text(cost: Decimal) -> str:

@@ -9,6 +9,8 @@ from typing import Any
 
 import msgspec
 
+from pipeline.batch import Integers, integers
+
 DAY_US = 86_400_000_000
 
 CALL, DIFFERENCE, RETRACTION = 0, 1, 2
@@ -21,36 +23,36 @@ SUMS = ("input", "output", "cache_read", "cache_write_5m", "cache_write_1h", "we
 class Rows(msgspec.Struct, kw_only=True, gc=False):
     """Rows as columns of one length; `dim` is the journal's id of the row's dimensions, `kind` one of the three constants above."""
 
-    kind: list[int] = msgspec.field(default_factory=list)
+    kind: Integers = msgspec.field(default_factory=integers)
     key: list[bytes] = msgspec.field(default_factory=list)
     aliases: list[list[bytes] | None] = msgspec.field(default_factory=list)
     """As the log keeps them: 16 bytes = claimed, 17 bytes ending in zero = only offered; what follows from the row is left out."""
     rank: list[bytes] = msgspec.field(default_factory=list)
-    owner_rank: list[int] = msgspec.field(default_factory=list)
-    at_us: list[int] = msgspec.field(default_factory=list)
-    dim: list[int] = msgspec.field(default_factory=list)
-    requests: list[int] = msgspec.field(default_factory=list)
-    input: list[int] = msgspec.field(default_factory=list)
-    output: list[int] = msgspec.field(default_factory=list)
-    cache_read: list[int] = msgspec.field(default_factory=list)
-    cache_write_5m: list[int] = msgspec.field(default_factory=list)
-    cache_write_1h: list[int] = msgspec.field(default_factory=list)
+    owner_rank: Integers = msgspec.field(default_factory=integers)
+    at_us: Integers = msgspec.field(default_factory=integers)
+    dim: Integers = msgspec.field(default_factory=integers)
+    requests: Integers = msgspec.field(default_factory=integers)
+    input: Integers = msgspec.field(default_factory=integers)
+    output: Integers = msgspec.field(default_factory=integers)
+    cache_read: Integers = msgspec.field(default_factory=integers)
+    cache_write_5m: Integers = msgspec.field(default_factory=integers)
+    cache_write_1h: Integers = msgspec.field(default_factory=integers)
     reasoning: list[int | None] = msgspec.field(default_factory=list)
-    web_searches: list[int] = msgspec.field(default_factory=list)
+    web_searches: Integers = msgspec.field(default_factory=integers)
     duration_ms: list[int | None] = msgspec.field(default_factory=list)
     logged_cost: list[str | None] = msgspec.field(default_factory=list)
     message_id: list[str | None] = msgspec.field(default_factory=list)
     request_id: list[str | None] = msgspec.field(default_factory=list)
-    source: list[int] = msgspec.field(default_factory=list)
-    offset: list[int] = msgspec.field(default_factory=list)
-    length: list[int] = msgspec.field(default_factory=list)
-    ingested_at_us: list[int] = msgspec.field(default_factory=list)
+    source: Integers = msgspec.field(default_factory=integers)
+    offset: Integers = msgspec.field(default_factory=integers)
+    length: Integers = msgspec.field(default_factory=integers)
+    ingested_at_us: Integers = msgspec.field(default_factory=integers)
     extra: list[dict[str, str] | None] = msgspec.field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.key)
 
-    def columns(self) -> list[list[Any]]:
+    def columns(self) -> list[Any]:
         """The columns in the order of the fields."""
         return [getattr(self, name) for name in FIELDS]
 
@@ -75,7 +77,10 @@ def unpacked(blobs: Iterable[bytes]) -> Rows:
     decoded = [decode(blob) for blob in blobs]
     if not decoded:
         return Rows()
-    return Rows(**{name: list(column) for name, column in zip(FIELDS, zip(*decoded, strict=True), strict=True)})
+    rows = Rows()
+    for column, values in zip(rows.columns(), zip(*decoded, strict=True), strict=True):
+        column.extend(values)
+    return rows
 
 
 def alias_column(claimed: Iterable[bytes], offered: Iterable[bytes]) -> list[bytes] | None:

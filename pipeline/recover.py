@@ -134,7 +134,7 @@ def adopt(home: str, connection: sqlite3.Connection, machine: str) -> list[str]:
     for table in ("calls", "identities", "moved", "segments", "compactions"):
         connection.execute(f"DELETE FROM {table}")
     dimensions = journal.Dimensions(connection)
-    calls = rebuild.Rebuild(dimensions, requests=bool(about["requests"]))
+    calls = rebuild.Rebuild(dimensions)
     held: dict[int, list[tuple[int, int]]] = {}
     for name in list(published_names(home, machine)):
         try:

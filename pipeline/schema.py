@@ -124,7 +124,7 @@ def money(text: str) -> Decimal:
     return Decimal(text).quantize(_QUANTUM)
 
 
-def _array(name: str, values: list[Any], kind: pa.DataType, places: pa.Array | None) -> pa.Array:
+def _array(name: str, values: Any, kind: pa.DataType, places: pa.Array | None) -> pa.Array:
     nested = name in ("aliases", "extra", "logged_cost_usd")
     if values and values[0] == values[-1] and (values[0] is None or not nested) and values.count(values[0]) == len(values):
         return _constant(values[0], kind, len(values))
@@ -163,8 +163,10 @@ def _constant(value: Any, kind: pa.DataType, count: int) -> pa.Array:
     return pa.nulls(count, kind) if value is None else pa.repeat(_plain([value], kind)[0], count)
 
 
-def _plain(values: list[Any], kind: pa.DataType) -> pa.Array:
+def _plain(values: Any, kind: pa.DataType) -> pa.Array:
     """The values as an array, from buffers: `pa.array` first imports pandas where there is one, which takes longer than a whole import."""
+    if isinstance(values, array):
+        return integers(values, kind)
     present = None
     if None in values:
         present = _present(values)
@@ -187,7 +189,8 @@ def _plain(values: list[Any], kind: pa.DataType) -> pa.Array:
 
 def integers(values: Sequence[int], kind: pa.DataType = _COUNT) -> pa.Array:
     """Whole numbers as an array of a 64-bit type."""
-    return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(array("q", values))])
+    held = values if isinstance(values, array) else array("q", values)
+    return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(held)])
 
 
 def _flags(values: list[bool]) -> pa.Array:

@@ -122,10 +122,41 @@ def identities(
 def facts(line: Line, message: Message, usage: Usage, model: str | None, split: Split, cost: Decimal | None, status: Status) -> str:
     """All that a record says about its call, owner aside, written out: records with equal ranks say the same."""
     details, tools = usage.output_tokens_details, usage.server_tool_use
-    thinking = None if details is None else details.thinking_tokens
-    searches = None if tools is None else tools.web_search_requests
+    return terms(line, usage, model, split.ttl_known, status) + counted(
+        split.input,
+        split.output,
+        split.cache_read,
+        split.cache_write_5m,
+        split.cache_write_1h,
+        None if details is None else details.thinking_tokens,
+        None if tools is None else tools.web_search_requests,
+        message.id,
+        line.requestId,
+        cost,
+        line.durationMs,
+    )
+
+
+def terms(line: Line, usage: Usage, model: str | None, ttl_known: bool, status: Status) -> str:
+    """The part of `facts` that many calls share."""
+    return f"{model}|{ttl_known}|{usage.service_tier}|{usage.speed}|{usage.inference_geo}|{line.version}|{status}"
+
+
+def counted(
+    fresh: int,
+    output: int,
+    cache_read: int,
+    short: int,
+    long: int,
+    thinking: int | None,
+    searches: int | None,
+    message_id: str | None,
+    request_id: str | None,
+    cost: Decimal | None,
+    duration_ms: float | None,
+) -> str:
+    """The part of `facts` that is a call's own."""
     return (
-        f"{model}|{split.input}|{split.output}|{split.cache_read}|{split.cache_write_5m}|{split.cache_write_1h}|{split.ttl_known}"
-        f"|{thinking}|{searches}|{usage.service_tier}|{usage.speed}|{usage.inference_geo}|{message.id}|{line.requestId}|{line.version}"
-        f"|{cost}|{line.durationMs}|{status}"
+        f"|{fresh}|{output}|{cache_read}|{short}|{long}|{thinking}|{searches}|{message_id or None}|{request_id or None}"
+        f"|{cost}|{duration_ms}"
     )

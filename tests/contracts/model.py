@@ -30,7 +30,7 @@ def groups(sightings: list[Sighting]) -> list[list[Sighting]]:
     for number, (batch, row) in enumerate(sightings):
         for identity in (batch.key[row], *batch.aliases.get(row, ())):
             claiming.setdefault(identity, []).append(number)
-        for identity in batch.offers[row]:
+        for identity in batch.offered(row):
             offering.setdefault(identity, []).append(number)
     leader = list(range(len(sightings)))
 

@@ -146,4 +146,4 @@ def test_repeats_of_a_call_become_one_row(tmp_path: Path) -> None:
     reading = read(ADAPTER, Work(found=found, source_id=1), batch, Manner(now_ns=0), claude_columns.fold)
 
     assert isinstance(reading, Reading)
-    assert (batch.output, reading.counts.lines, reading.counts.events) == ([40], 4, 4)
+    assert (list(batch.output), reading.counts.lines, reading.counts.events) == ([40], 4, 4)

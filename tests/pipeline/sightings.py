@@ -55,7 +55,8 @@ def batch(*sightings: Sighting) -> Batch:
         made.key.append(name(one.key))
         if one.claims:
             made.aliases[row] = tuple(map(name, one.claims))
-        made.offers.append(tuple(map(name, one.offers)))
+        if one.offers:
+            made.offers[row] = tuple(map(name, one.offers))
         made.rank.append(one.rank.to_bytes(16, "big"))
         made.owner_rank.append(one.owner)
         made.at_us.append(one.at_us)

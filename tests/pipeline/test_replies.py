@@ -41,12 +41,11 @@ class Line(msgspec.Struct, frozen=True):
 def batch(lines: Iterable[Line]) -> Batch:
     made = Batch(dims=[Dims(agent="claude", model="m")])
     for row, line in enumerate(lines):
-        key, claimed, offered = keys.anthropic(line.message_id, line.request_id, line.tokens, sidechain=line.sidechain, part=line.part)  # type: ignore[misc]
+        key, claimed, _ = keys.anthropic(line.message_id, line.request_id, line.tokens, sidechain=line.sidechain, part=line.part)  # type: ignore[misc]
         if claimed:
             made.aliases[row] = claimed
         made.dim.append(0)
         made.key.append(key)
-        made.offers.append(offered)
         facts = repr(line)
         made.rank.append(keys.rank(complete=True, output=line.output, at_us=NOON, facts=facts))
         made.owner_rank.append(1)
@@ -145,7 +144,7 @@ def test_a_whole_reply_keeps_no_aliases_in_the_log(tmp_path_factory: pytest.Temp
 
 
 def test_a_reply_known_by_its_request_alone_is_found_late(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """The first record that knows nothing but a request finds the reply that was recorded long before; until then no request is indexed."""
+    """The first record that knows nothing but a request finds the reply that was recorded long before."""
     with Log.open(tmp_path_factory.mktemp("log") / "store") as log:
         reader = Reader(log)
         reader.commit([Line("m1", "r1", 1, 4, False), Line("m2", "r2", 2, 3, False)])
