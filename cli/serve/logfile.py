@@ -18,11 +18,12 @@ KEPT = 3
 """How many full files are kept beside it, as `daemon.log.1` and on."""
 
 _SECRETS = re.compile(
-    r"(?i)\b(?:bearer|basic)\s+[\w.~+/=-]{6,}"
-    r"|\b(?:x-api-key|api[-_]?key|authorization|cookie|token|secret|password)[\"']?\s*[:=]\s*[\"']?[^\s\"',;]+"
+    r"(?i)\b(?:x-api-key|api[-_]?key|authorization|cookie|token|secret|password)[\"']?\s*[:=]\s*[\"']?(?:(?:bearer|basic)\s+)?[^\s\"',;]+"
+    r"|\b(?:bearer|basic)\s+[\w.~+/=-]{6,}"
     r"|\b(?:sk|pk|rk|xox[abprs]|gh[opusr])[-_][\w-]{8,}"
+    r"|\bringlet_[\w-]{20,}|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"
     r"|\bgithub_pat_\w{8,}|\bAKIA[0-9A-Z]{12,}|\bAIza[\w-]{20,}|\beyJ[\w-]{10,}\.[\w-]+\.[\w-]*"
-    r"|https://hooks\.\S+|https://discord(?:app)?\.com/api/webhooks/\S+"
+    r"|https://hooks\.[^\s\"',;]+|https://discord(?:app)?\.com/api/webhooks/[^\s\"',;]+"
 )
 
 
