@@ -6,6 +6,7 @@ import sys
 import venv
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,7 +53,7 @@ def test_the_wheel_runs_in_an_empty_environment(wheel: Path, tmp_path: Path) -> 
     """Installed alone, both console scripts work, the demo shows its tables, and site-packages gained only `ringlet` of ours."""
     venv.create(tmp_path / "venv", with_pip=True)
     python = tmp_path / "venv" / "bin" / "python"
-    run = {"check": True, "stdin": subprocess.DEVNULL, "capture_output": True, "text": True, "cwd": tmp_path}
+    run: dict[str, Any] = {"check": True, "stdin": subprocess.DEVNULL, "capture_output": True, "text": True, "cwd": tmp_path}
     subprocess.run([python, "-m", "pip", "install", "-q", wheel], **run)
     home = tmp_path / "home"
     home.mkdir()

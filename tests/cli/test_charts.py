@@ -130,7 +130,7 @@ def test_hours_keep_the_clock_they_are_told_in() -> None:
 
 def test_the_ring_tells_shares() -> None:
     """Each source is an arc that tells its cost and its share; one without cost is none."""
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"source": "Chat", "cost": 3, "requests": 1200},
         {"source": "Agent", "cost": 1, "requests": 1},
         {"source": "Memory", "cost": None, "requests": 1},

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from pipeline.batch import OWNER_FIELDS, Batch
 
@@ -12,7 +13,7 @@ FACTS = (*COUNTERS, "reasoning", "web_searches", "duration_ms", "message_id", "r
 Sighting = tuple[Batch, int]
 
 
-def calls_of(batches: Iterable[Batch]) -> list[dict[str, object]]:
+def calls_of(batches: Iterable[Batch]) -> list[dict[str, Any]]:
     """Each call once: the facts of its best-ranked sighting, the owner's fields of the smallest owner rank (the first of equals)."""
     sightings = [(batch, row) for batch in batches for row in range(len(batch))]
     found = []

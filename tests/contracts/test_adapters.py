@@ -38,7 +38,8 @@ agents = pytest.mark.parametrize("adapter", adapters(), ids=lambda adapter: adap
 
 
 def expected(case: Path) -> dict[str, Any]:
-    return json.loads((case / "expected.json").read_text())
+    found: dict[str, Any] = json.loads((case / "expected.json").read_text())
+    return found
 
 
 def sources(case: Path) -> tuple[Adapter[Any], list[Found]]:

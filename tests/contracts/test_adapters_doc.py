@@ -18,7 +18,8 @@ FIXTURES = Path(__file__).parents[2] / "data-fixtures"
 
 
 def block(language: str, nth: int = 0) -> str:
-    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)[nth]
+    blocks: list[str] = re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+    return blocks[nth]
 
 
 @pytest.fixture(scope="module")

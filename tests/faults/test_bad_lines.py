@@ -118,14 +118,14 @@ def test_every_bad_line_counts_what_it_says_or_says_why_not(way: str, tmp_path: 
     for number, (line, _) in enumerate(TABLE.values()):
         content = before + line + b"\n" + after
         # Calls of their own in each file, so that all can be read into one log.
-        for name in (b"msg_", b"req_"):
-            content = content.replace(b'"' + name, b'"%s%d-' % (name, number))
+        for prefix in (b"msg_", b"req_"):
+            content = content.replace(b'"' + prefix, b'"%s%d-' % (prefix, number))
         (folder / f"{number}.jsonl").write_bytes(content)
     with Log.open(tmp_path / "store") as log:
         manner = Manner(now_ns=2_000_000_000_000_000_000, prefilter=way != "without the needle")
         summary = refresh(log, [ADAPTER], {"CLAUDE_CONFIG_DIR": str(tmp_path / "home")}, "/nowhere", manner)
         sources = {known.id: known for known in log.sources()}
-        kept = {known.source.path: [] for known in sources.values()}
+        kept: dict[str, list[tuple[int, str]]] = {known.source.path: [] for known in sources.values()}
         for each in log.quarantine():
             kept[each.path].append((each.record.offset, each.record.reason))
         hot = log.hot_rows()

@@ -6,6 +6,7 @@ import socket
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,7 @@ def test_a_look_lists_each_folder_once_and_opens_no_file(tmp_path: Path, monkeyp
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     listed = []
-    scandir = sweeping.scandir
+    scandir: Callable[[str], object] = sweeping.__dict__["scandir"]
 
     def counted(folder: str) -> object:
         listed.append(folder)

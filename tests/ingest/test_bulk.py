@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import toy
 
 from ingest import bulk
 from ingest.bulk import Harvest, read_all
@@ -14,6 +13,7 @@ from ingest.crew import Crew, Queue
 from ingest.discover import under
 from ingest.reader import Manner, Work
 from pipeline.events import Event
+from tests.ingest import toy
 
 
 @pytest.fixture

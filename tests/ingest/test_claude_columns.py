@@ -54,7 +54,7 @@ def lines(draw: st.DrawFn) -> str:
         "requestId": draw(few(["r1", "r1", "r2", None])),
         "uuid": draw(few(["u1", "u2", None])),
     }
-    for name, values in {
+    odd: dict[str, list[Any]] = {
         "isSidechain": [True, False],
         "gitBranch": ["main", ""],
         "agentId": ["a1", "acompact-1"],
@@ -64,7 +64,8 @@ def lines(draw: st.DrawFn) -> str:
         "costUSD": [0.25, 1e400, -1],
         "durationMs": [1200, 3.5],
         "entrypoint": ["cli", "memory"],
-    }.items():
+    }
+    for name, values in odd.items():
         if draw(few([False, False, False, True])):
             line[name] = draw(few(values))
     message: dict[str, Any] = {

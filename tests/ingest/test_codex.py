@@ -11,7 +11,6 @@ import pytest
 import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sightings import batch_of, by_session, encoded, others, stepped, usage
 
 from ingest.adapter import Place
 from ingest.adapters.codex import ADAPTER
@@ -23,6 +22,7 @@ from pipeline.batch import Batch
 from pipeline.events import UsageEvent
 from pipeline.sources import Reading, SessionInfo
 from tests.contracts.model import calls_of
+from tests.ingest.sightings import batch_of, by_session, encoded, others, stepped, usage
 
 REAL = Path(__file__).parents[2] / ".." / "shared" / "fixtures" / "real" / "codex"
 FAMILIES = REAL / "codexbar-issue2037"
@@ -133,7 +133,7 @@ def test_recorded_siblings_have_their_known_totals(tmp_path: Path) -> None:
         ("agent-sessions/codex_052_raw.jsonl", [(980, 0, 0, 640, 0, None, "main"), (640, 980, 0, 240, 0, None, "main")]),
     ],
 )
-def test_recorded_files_have_their_known_calls(name: str, calls: list[tuple[int, ...]]) -> None:
+def test_recorded_files_have_their_known_calls(name: str, calls: list[tuple[int, int, int, int, int, str | None, str]]) -> None:
     """Single recorded and hand-made files of other projects give the totals that their notes state."""
     assert known_good(name) == calls
     assert set(others(ADAPTER, name, records_of(REAL / name))) <= {"api_error"}

@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-import toy
-
 from ingest.discover import Found, Look, discover, looked
 from ingest.sweep import sweep
+from tests.ingest import toy
 
 HOME = "/home/nobody"
 

@@ -10,7 +10,6 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sightings import batch_of, by_session, encoded, others, stepped, usage
 
 from ingest.adapter import Place
 from ingest.adapters.opencode import ADAPTER, FIRST, SECOND
@@ -18,6 +17,7 @@ from ingest.adapters.opencode_call import session_began_us
 from pipeline.rows import read_rows
 from pipeline.sources import SessionInfo
 from tests.contracts.model import calls_of
+from tests.ingest.sightings import batch_of, by_session, encoded, others, stepped, usage
 
 REAL = Path(__file__).parents[2] / ".." / "shared" / "fixtures" / "real" / "opencode"
 FIXTURES = Path(__file__).parents[2] / "data-fixtures" / "opencode"
@@ -154,7 +154,7 @@ def test_the_row_names_a_message() -> None:
 def test_an_error_without_tokens_is_counted_by_name() -> None:
     """A failed or stopped reply that used nothing is no call, and neither is a user's message."""
     nothing = {"input": 0, "output": 0, "reasoning": 0, "cache": {"read": 0, "write": 0}}
-    failed, stopped = ({"name": name, "data": {}} for name in ("APIError", "MessageAbortedError"))
+    failed, stopped = [{"name": name, "data": dict[str, object]()} for name in ("APIError", "MessageAbortedError")]
     records = [
         row("m1", message(tokens=nothing, error=failed)),
         row("m2", message(tokens=None, error=stopped)),

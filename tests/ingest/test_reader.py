@@ -3,9 +3,9 @@
 import gzip
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
-import toy
 import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -14,6 +14,7 @@ from ingest.discover import Found, Trouble, under
 from ingest.reader import Manner, Work, read, unchanged
 from pipeline.batch import Batch
 from pipeline.sources import Cursor, Reading
+from tests.ingest import toy
 
 NOW_NS = 2_000_000_000_000_000_000
 """Long after every file here was written."""
@@ -73,7 +74,7 @@ def test_written_byte_by_byte_is_read_once(log: Path) -> None:
     """A look after every single byte takes each line once, when its newline is there."""
     content = toy.line("a", 1) + toy.line("b", 2)
     cursor = None
-    taken = []
+    taken: list[Any] = []
     log.write_bytes(b"")
     for byte in content:
         with log.open("ab") as file:

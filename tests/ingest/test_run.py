@@ -5,12 +5,12 @@ import threading
 from pathlib import Path
 
 import pytest
-import toy
 
 from ingest.discover import discover
 from ingest.reader import Manner
 from ingest.run import Summary, ingest, refresh
 from pipeline.log import Log
+from tests.ingest import toy
 
 NOW_NS = 2_000_000_000_000_000_000
 
@@ -124,7 +124,7 @@ def test_a_source_that_another_process_read_meanwhile_is_read_on_from_there(tmp_
     manner = Manner(now_ns=NOW_NS)
     with Log.open(store) as log:
         look = discover([toy.ADAPTER], {"TOY_HOME": str(home)}, "/nowhere")
-        asked = []
+        asked: list[int] = []
 
         def other_process() -> bool:
             if not asked:

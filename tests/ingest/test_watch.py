@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import toy
+from watchdog.observers import Observer
 
 from ingest import watch
 from ingest.reader import Manner
@@ -17,6 +17,7 @@ from ingest.run import refresh
 from ingest.watch import Arrived, Settings, Watcher
 from pipeline.errors import PartlyDone
 from pipeline.log import Commit, Log
+from tests.ingest import toy
 
 
 class Following:
@@ -213,7 +214,7 @@ def test_without_inotify_folders_are_polled(tmp_path: Path, monkeypatch: pytest.
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(watch.Observer, "schedule", full)
+    monkeypatch.setattr(Observer, "schedule", full)
     monkeypatch.setattr(watch, "POLL_S", 0.2)
     with following(tmp_path) as (watcher, log):
         append(log, toy.line("b", 2))

@@ -1,6 +1,7 @@
 """Sightings for the tests of the log, and the rule of the same call worked out the slow way."""
 
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 
@@ -118,7 +119,7 @@ def _meet(one: list[Sighting], other: list[Sighting]) -> bool:
     return any({a.key, *a.claims} & {b.key, *b.claims, *b.offers} or {b.key, *b.claims} & {*a.offers} for a in one for b in other)
 
 
-def kept(group: list[Sighting]) -> tuple[object, ...]:
+def kept(group: list[Sighting]) -> tuple[Any, ...]:
     """What the log must know of a call: the record that counts as a whole, owned by the smallest owner."""
     best = max(group, key=lambda one: one.rank)
     owner = min(group, key=lambda one: one.owner)

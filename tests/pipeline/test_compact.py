@@ -4,8 +4,8 @@ import os
 import shutil
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
-import duckdb
 import pytest
 
 from pipeline import durable
@@ -13,7 +13,7 @@ from pipeline.errors import Damaged
 from pipeline.log import Log
 from pipeline.record import DAY_US
 from tests.pipeline.sightings import DAY, NOON, Feed, Sighting, known
-from tests.pipeline.test_log import every_row, sums
+from tests.pipeline.test_log import every_row, queried, sums
 from tests.pipeline.test_recover import lose_journal
 
 TOMORROW = date(1970, 1, 1) + timedelta(days=DAY + 1)
@@ -37,10 +37,10 @@ def store(tmp_path: Path) -> Path:
     return tmp_path / "store"
 
 
-def plain(store: Path) -> list:
+def plain(store: Path) -> list[Any]:
     """Sums by date and model as DuckDB finds them."""
     files = f"read_parquet('{store}/events/**/*.parquet')"
-    return duckdb.sql(f"select date::varchar, model, sum(requests), sum(output) from {files} group by all order by all").fetchall()
+    return queried(f"select date::varchar, model, sum(requests), sum(output) from {files} group by all order by all")
 
 
 def test_closed_date_becomes_one_segment(store: Path) -> None:

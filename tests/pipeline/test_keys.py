@@ -1,6 +1,7 @@
 """Ranks, owner ranks and identities: functions of content alone."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,7 +49,7 @@ def test_owner_order() -> None:
 
 def test_what_else_an_owner_is_breaks_ties_between_records_of_one_session() -> None:
     """Two records of one session that differ in project or branch differ in owner rank; the session still comes before that."""
-    about = {"copied": False, "sidechain": False, "depth": 2, "session_start_us": 0}
+    about: dict[str, Any] = {"copied": False, "sidechain": False, "depth": 2, "session_start_us": 0}
     ranks = {owner_rank(**about, session="a", rest=rest) for rest in ("/w/app|main", "/w/app|next", "/w/other|main")}
 
     assert len(ranks) == 3

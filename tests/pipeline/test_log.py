@@ -3,8 +3,10 @@
 import errno
 import os
 from collections import Counter
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -19,11 +21,28 @@ from pipeline.record import DAY_US
 from pipeline.sources import Counts, Cursor, Quarantined, Reading, SessionInfo
 from tests.pipeline.sightings import DAY, NOON, Feed, Sighting, batch, kept, known, name, same_calls
 
+Story = tuple[list[Sighting], list[list[Sighting]]]
+"""Sightings, and the same, some again, in the parts in which they are committed."""
+
 
 @pytest.fixture
-def log(tmp_path: Path):
+def log(tmp_path: Path) -> Iterator[Log]:
     with Log.open(tmp_path / "store") as opened:
         yield opened
+
+
+def hot(log: Log) -> pa.Table:
+    """The rows that no segment holds yet, of which there are some."""
+    rows = log.hot_rows()
+    assert rows is not None
+    return rows
+
+
+def queried(sql: str) -> list[Any]:
+    """What DuckDB answers."""
+    answer = duckdb.sql(sql)
+    assert answer is not None
+    return answer.fetchall()
 
 
 def every_row(log: Log) -> pa.Table:
@@ -32,9 +51,9 @@ def every_row(log: Log) -> pa.Table:
     return pa.concat_tables([*parts, *([hot] if hot is not None else [])])
 
 
-def sums(rows: pa.Table, *by: str) -> Counter:
+def sums(rows: pa.Table, *by: str) -> Counter[Any]:
     """Sums of requests, input and output by the columns `by`, without the groups that sum to nothing."""
-    found: Counter = Counter()
+    found: Counter[Any] = Counter()
     for row in rows.to_pylist():
         for column in ("requests", "input", "output"):
             found[(*(row[one] for one in by), column)] += row[column]
@@ -45,7 +64,7 @@ def test_first_sighting_is_a_call(log: Log) -> None:
     """A call that was never seen is one row of kind call with one request."""
     done = Feed(log).commit(Sighting(key="a"))
 
-    row = log.hot_rows().to_pylist()[0]
+    row = hot(log).to_pylist()[0]
     assert (done.new, done.updated, done.duplicate, done.days, done.seq) == (1, 0, 0, {DAY}, 1)
     assert (row["kind"], row["requests"], row["input"], row["output"], row["key"]) == ("call", 1, 10, 5, name("a"))
 
@@ -67,7 +86,7 @@ def test_better_record_is_a_difference(log: Log) -> None:
 
     done = feed.commit(Sighting(key="a", rank=2, output=30))
 
-    row = log.hot_rows().to_pylist()[1]
+    row = hot(log).to_pylist()[1]
     assert (done.new, done.updated, done.duplicate) == (0, 1, 0)
     assert (row["kind"], row["requests"], row["input"], row["output"]) == ("difference", 0, 0, 25)
 
@@ -88,7 +107,7 @@ def test_other_dimensions_retract(log: Log) -> None:
 
     feed.commit(Sighting(key="a", rank=2, model="n", output=30))
 
-    rows = [(row["kind"], row["model"], row["requests"], row["output"]) for row in log.hot_rows().to_pylist()]
+    rows = [(row["kind"], row["model"], row["requests"], row["output"]) for row in hot(log).to_pylist()]
     assert rows == [("call", "m", 1, 5), ("retraction", "m", -1, -5), ("call", "n", 1, 30)]
 
 
@@ -154,7 +173,7 @@ def test_new_name_of_a_known_call_is_logged(log: Log) -> None:
 
     feed.commit(Sighting(key="a", claims=("b",), offers=("c",)))
 
-    row = log.hot_rows().to_pylist()[1]
+    row = hot(log).to_pylist()[1]
     assert (row["kind"], row["requests"], row["output"], row["aliases"]) == ("difference", 0, 0, [name("b"), name("c") + b"\0"])
 
 
@@ -165,7 +184,7 @@ def test_unknown_again_is_unknown(log: Log) -> None:
 
     feed.commit(Sighting(key="a", rank=2, reasoning=None))
 
-    assert [row["kind"] for row in log.hot_rows().to_pylist()] == ["call", "retraction", "call"]
+    assert [row["kind"] for row in hot(log).to_pylist()] == ["call", "retraction", "call"]
     assert [call.reasoning for call in log.calls(DAY, DAY)] == [None]
 
 
@@ -175,7 +194,7 @@ def test_costs_differ_exactly(log: Log) -> None:
     feed.commit(Sighting(key="a", cost="0.1"))
     feed.commit(Sighting(key="a", rank=2, cost="0.3"))
 
-    rows = log.hot_rows().to_pylist()
+    rows = hot(log).to_pylist()
     (total,) = log.totals(0, 10**18, offset_us=0, steps=())
     assert [row["logged_cost_usd"] for row in rows] == [Decimal("0.1"), Decimal("0.2")]
     assert total.logged == "0.3"
@@ -239,7 +258,7 @@ def test_plain_reader_finds_the_same_sums(log: Log) -> None:
     log.seal()
 
     files = f"read_parquet('{log.home}/events/**/*.parquet')"
-    rows = duckdb.sql(f"select model, date::varchar, sum(requests), sum(output) from {files} group by all order by 1").fetchall()
+    rows = queried(f"select model, date::varchar, sum(requests), sum(output) from {files} group by all order by 1")
     assert rows == [("m", "2024-10-04", 1, 50), ("n", "2024-10-05", 1, 5)]
 
 
@@ -336,7 +355,7 @@ def check_story(log: Log, made: list[Sighting]) -> None:
     """The log knows each call as the slow rule says, and its rows add up to that over every date and dimension."""
     groups = same_calls(list(made))
     assert known(log) == sorted((kept(group) for group in groups), key=repr)
-    wanted: Counter = Counter()
+    wanted: Counter[Any] = Counter()
     for group in groups:
         _, at_us, dims, given, wrote, *_ = kept(group)
         for column, value in (("requests", 1), ("input", given), ("output", wrote)):
@@ -348,7 +367,7 @@ def check_story(log: Log, made: list[Sighting]) -> None:
 
 @settings(max_examples=120, deadline=None)
 @given(stories(), st.data())
-def test_order_and_cuts_decide_nothing(tmp_path_factory: pytest.TempPathFactory, story, data: st.DataObject) -> None:
+def test_order_and_cuts_decide_nothing(tmp_path_factory: pytest.TempPathFactory, story: Story, data: st.DataObject) -> None:
     """Whatever the order of sightings, batches and seals, each call ends as the same record and all sums are right."""
     made, parts = story
     with Log.open(tmp_path_factory.mktemp("log") / "store") as log:

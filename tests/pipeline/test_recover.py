@@ -161,7 +161,7 @@ def test_committed_segment_is_published_by_whoever_opens(tmp_path: Path, monkeyp
 
 @settings(max_examples=80, deadline=None)
 @given(stories())
-def test_log_alone_tells_the_same_calls(tmp_path_factory: pytest.TempPathFactory, story: tuple) -> None:
+def test_log_alone_tells_the_same_calls(tmp_path_factory: pytest.TempPathFactory, story: Story) -> None:
     """Whatever happened, a journal made from the segments knows the same calls, and absorbs the same sources without a change."""
     made, parts = story
     store = tmp_path_factory.mktemp("log") / "store"

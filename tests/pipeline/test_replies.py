@@ -13,6 +13,7 @@ from pipeline.events import Tokens
 from pipeline.log import Log
 from pipeline.sources import Cursor, Reading, Source
 from tests.pipeline.sightings import NOON
+from tests.pipeline.test_log import hot
 from tests.pipeline.test_recover import lose_journal
 
 
@@ -55,7 +56,7 @@ def batch(lines: Iterable[Line]) -> Batch:
         for column in (made.cache_read, made.cache_write_5m, made.cache_write_1h, made.web_searches, made.offset, made.length):
             column.append(0)
         for empty in (made.reasoning, made.duration_ms, made.logged_cost):
-            empty.append(None)  # type: ignore[arg-type]
+            empty.append(None)  # type: ignore[arg-type,unused-ignore]
         made.message_id.append(line.message_id)
         made.request_id.append(line.request_id)
         made.source.append(1)
@@ -140,7 +141,7 @@ def test_a_whole_reply_keeps_no_aliases_in_the_log(tmp_path_factory: pytest.Temp
     """What follows from a reply's own columns is not stored: incompressible bytes would double a row."""
     with Log.open(tmp_path_factory.mktemp("log") / "store") as log:
         Reader(log).commit([Line("m1", "r1", 1, 1, False), Line("m2", None, 1, 1, False)])
-        assert [row["aliases"] for row in log.hot_rows().to_pylist()] == [None, None]
+        assert [row["aliases"] for row in hot(log).to_pylist()] == [None, None]
 
 
 def test_a_reply_known_by_its_request_alone_is_found_late(tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -161,4 +162,4 @@ def test_a_better_record_of_a_reply_brings_no_alias(tmp_path_factory: pytest.Tem
         reader = Reader(log)
         reader.commit([Line("m1", "r1", 1, 1, False)])
         assert reader.commit([Line("m1", "r1", 1, 4, False)]) == (0, 1)
-        assert [row["aliases"] for row in log.hot_rows().to_pylist()] == [None, None]
+        assert [row["aliases"] for row in hot(log).to_pylist()] == [None, None]
