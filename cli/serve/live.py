@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -152,6 +152,7 @@ class Live:
         """Watch until asked to stop, or until the settings that decide what is watched have changed."""
         settings = _Stamps(self._paths)
         with opened(self._paths, self._environ, _now_us()) as store:
+            settings.note_journal()
             for line in store.log.mended:
                 logger.warning("%s", line)
             if _unread(store) >= PARALLEL_BYTES:
@@ -176,7 +177,7 @@ class Live:
             self._watcher = watcher
             watcher.run()
         if not self._ending.is_set():
-            logger.info("the settings have changed; watching anew")
+            logger.info("the settings or the journal have changed; watching anew")
             self._news.set()
 
     def _write_snapshot(self, log: Log) -> None:
@@ -215,7 +216,7 @@ class Live:
                 logger.exception("the answers in memory could not be brought up to date")
             with self._lock:
                 untold, self._untold = self._untold, _Untold(self._untold.seq)
-            if untold.seq != told:
+            if untold.seq != told or untold.new or untold.updated:
                 told = untold.seq
                 self._pages.publish("usage", News(as_of=time.time(), seq=told, new=untold.new, updated=untold.updated))
             self._ending.wait(max(TOLD_S, SHARE * (time.monotonic() - began)))
@@ -266,24 +267,33 @@ class _Untold(msgspec.Struct, frozen=True):
 
 
 class _Stamps:
-    """The files that decide what is watched, as they were when the watching began."""
+    """What decides what is watched and where it is kept, as it was when the watching began."""
 
     EVERY_S = 2.0
 
     def __init__(self, paths: Paths) -> None:
-        self._files = (paths.config, paths.profiles)
-        self._before = self._now()
+        self._paths = paths
+        self._settings = self._stamped()
+        self._journal = ""
         self._looked_at = time.monotonic()
 
+    def note_journal(self) -> None:
+        """The journal is open: from now on another in its place is a change."""
+        self._journal = self._inode()
+
     def changed(self) -> bool:
+        """Whether the settings have changed, or a repair has put another journal in the place of the one that is open."""
         now = time.monotonic()
         if now - self._looked_at < self.EVERY_S:
             return False
         self._looked_at = now
-        return self._now() != self._before
+        return self._stamped() != self._settings or self._inode() != self._journal
 
-    def _now(self) -> list[Any]:
-        return [snapshot.stamp(path) for path in self._files]
+    def _stamped(self) -> list[str]:
+        return [snapshot.stamp(path) for path in (self._paths.config, self._paths.profiles)]
+
+    def _inode(self) -> str:
+        return snapshot.stamp(self._paths.journal).partition(":")[0]
 
 
 def _unread(store: Store) -> int:

@@ -32,7 +32,7 @@ def append(home: Home, line: str) -> None:
 
 
 def test_it_starts_once_tells_how_it_is_and_stops(home: Home) -> None:
-    """`start` prints a login address, `status` tells pid and port, a second one or another watcher ends with 4 and the pid; `stop` seals."""
+    """`start` prints a login address, `status` tells pid and port, another one or another watcher ends with 4; `stop` seals."""
     assert home.run("daemon", "status").code == 3
     started = home.run("daemon", "start", "--port", "0")
     status = home.status()

@@ -139,6 +139,20 @@ def test_changed_settings_are_watched_anew(tmp_path: Path, monkeypatch: pytest.M
         assert scene.live.restarts == 0
 
 
+def test_another_journal_in_its_place_is_taken_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a repair puts another journal in the place of the open one, the daemon goes on with that one, and nothing counts twice."""
+    monkeypatch.setattr(live._Stamps, "EVERY_S", 0.05)
+    transcript(tmp_path, "one", reply(1, DAY))
+    with watched(tmp_path) as scene:
+        scene.until(lambda: scene.pages.new == 1 and not scene.live.importing)
+        for suffix in ("-wal", "-shm", ""):
+            (tmp_path / "rl" / f"journal.db{suffix}").rename(tmp_path / f"aside.db{suffix}")
+        scene.until(lambda: (tmp_path / "rl" / "journal.db").exists() and not scene.live.importing)
+        scene.append("one", reply(2, DAY))
+        scene.until(lambda: scene.pages.new == 2)
+    assert '"total_requests": 2' in ringlet(tmp_path, "usage", "--period", "all", "--json").out
+
+
 def test_rules_hold_from_when_they_are_made(tmp_path: Path) -> None:
     """A rule made while it watches decides whose the next calls are, also in the snapshot that the daemon writes."""
     transcript(tmp_path, "one", reply(1, DAY, project="/src/shop"))
