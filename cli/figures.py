@@ -5,7 +5,7 @@ Decides rounding and units. Pure, and imports no library: short commands print t
 
 from views.query import ATTO
 
-_UNITS = "KMBT"
+_UNITS = (("K", 10**3), ("M", 10**6), ("B", 10**9), ("T", 10**12))
 
 
 def count(number: int, style: str = "grouped") -> str:
@@ -13,13 +13,14 @@ def count(number: int, style: str = "grouped") -> str:
     if style == "grouped" or abs(number) < 1000:
         return f"{number:,}"
     sign, size = "-" if number < 0 else "", abs(number)
-    for power, unit in enumerate(_UNITS, 1):
-        whole = 1000**power
+    for unit, whole in _UNITS:
+        if size >= 1000 * whole and unit != "T":
+            continue
         decimals = 1 if style == "tenths" else 2 if size < 10 * whole else 1 if size < 100 * whole else 0
         scaled = (size * 10**decimals * 2 + whole) // (2 * whole)
         if style != "tenths" and decimals and scaled >= 10 * 10**2:
             decimals, scaled = decimals - 1, (scaled + 5) // 10
-        if scaled < 1000 * 10**decimals or unit == _UNITS[-1]:
+        if scaled < 1000 * 10**decimals or unit == "T":
             digits = f"{scaled:0{decimals + 1}d}"
             text = f"{digits[:-decimals]}.{digits[-decimals:]}" if decimals else digits
             if style != "tenths" and decimals:

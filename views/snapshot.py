@@ -12,11 +12,11 @@ from os import fstat, stat
 
 from views import calendar
 from views.query import Answer, Query, Row, Totals, arrange
-from views.tally import FIELDS, Closed, Sums, names_of, row_from, row_of, sum_up
+from views.tally import FIELDS, Closed, Sums, day_row, row_of, sum_up
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from views.tally import Combo
 
@@ -331,14 +331,9 @@ class Base:
         """The rows of everything, as `tally.Closed` reads them."""
         return self._section(_ROWS).split("\n")[:-1]
 
-    def day_rows(self) -> "Iterator[Row]":
+    def day_rows(self) -> "list[Row]":
         """One unfiltered row for each closed day."""
-        names: dict[str, tuple[tuple[str, ...], ...]] = {}
-        for line in self._section(_DAY_ROWS).split("\n")[:-1]:
-            date, sessions, runtime, members, *rest = line.split("\t")
-            if members not in names:
-                names[members] = names_of([self.combos[int(member)] for member in members.split(",")])
-            yield row_from(date, int(sessions), int(runtime), map(int, rest), names[members])
+        return [day_row(line, self.combos) for line in self._section(_DAY_ROWS).split("\n")[:-1]]
 
     def everything(self) -> "list[str]":
         """Lines of all closed days in one."""

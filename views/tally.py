@@ -255,12 +255,30 @@ class Closed:
         totals.sessions, totals.runtime_us = sessions, runtime
 
 
-def row_from(key: str, sessions: int, runtime_us: int, numbers: "Iterable[int]", names: "tuple[tuple[str, ...], ...]") -> Row:
-    """One row for the numbers of one cell; `names` as `names_of` gives them."""
-    row = Row(key)
-    _set(row, numbers)
-    row.sessions, row.runtime_us = sessions, runtime_us
-    row.profiles, row.agents, row.providers, row.models = names
+class DayRow(Row):
+    """A row of one closed day that works out its names when somebody asks for them: a table of days does not."""
+
+    __slots__ = ("_combos", "_members")
+    _combos: "list[Combo]"
+    _members: str
+
+    def __getattr__(self, name: str) -> "tuple[str, ...]":
+        # Only for what was never set.
+        if name not in ("profiles", "agents", "providers", "models"):
+            raise AttributeError(name)
+        named = names_of([self._combos[int(member)] for member in self._members.split(",")])
+        self.profiles, self.agents, self.providers, self.models = named
+        return named[FIELDS.index(name[:-1])]
+
+
+def day_row(line: str, combos: "list[Combo]") -> Row:
+    """The row that a line of the base says; `combos` are the combinations that it numbers."""
+    key, sessions, runtime, members, *numbers = line.split("\t")
+    row = DayRow(key)
+    row._combos, row._members = combos, members
+    del row.profiles, row.agents, row.providers, row.models
+    row.sessions, row.runtime_us = int(sessions), int(runtime)
+    _set(row, map(int, numbers))
     return row
 
 

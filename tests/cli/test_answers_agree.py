@@ -50,7 +50,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 
 
 def facts(totals: Totals) -> dict[str, Any]:
-    names = [name for kind in type(totals).__mro__ for name in getattr(kind, "__slots__", ())]
+    names = [name for kind in type(totals).__mro__ for name in getattr(kind, "__slots__", ()) if name[0] != "_"]
     return {name: getattr(totals, name) for name in names} | {"cost": totals.cost}
 
 

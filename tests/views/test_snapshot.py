@@ -157,7 +157,7 @@ def test_what_is_worked_out_is_what_the_days_say(tmp_path_factory: pytest.TempPa
 
 
 def facts(totals: Totals) -> dict[str, Any]:
-    names = [name for kind in type(totals).__mro__ for name in getattr(kind, "__slots__", ())]
+    names = [name for kind in type(totals).__mro__ for name in getattr(kind, "__slots__", ()) if name[0] != "_"]
     return {name: getattr(totals, name) for name in names}
 
 
