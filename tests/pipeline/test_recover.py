@@ -15,7 +15,7 @@ from pipeline.errors import Held
 from pipeline.log import Log
 from pipeline.record import DAY_US
 from tests.pipeline.sightings import NOON, Feed, Sighting, known
-from tests.pipeline.test_log import every_row, stories, sums
+from tests.pipeline.test_log import Story, every_row, stories, sums
 
 
 def lose_journal(store: Path) -> None:
