@@ -23,10 +23,17 @@ from views.snapshot import Snapshot, Stale, digest, load, proof_of, stamp
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import Protocol
 
     from cli.refresh import Store
     from cli.render import Look
     from ingest.sweep import Look as Seen
+
+    class Named(Protocol):
+        """Tells the names that occur in any call, by field."""
+
+        def names(self, field: str, /) -> "list[str]": ...
+
 
 _ATTEMPTS = 10
 
@@ -217,7 +224,7 @@ def occurs(query: Query, snapshot: Snapshot) -> bool:
     return query.model is None or any(model_matches(query.model, model) for model in snapshot.names("model"))
 
 
-def check_names(query: Query, snapshot: Snapshot, store: "Store") -> None:
+def check_names(query: Query, snapshot: "Named", store: "Store") -> None:
     """Raises UnknownName where a question filters by a name that nothing bears, neither in the log nor in the settings."""
     for name, value in query.filters().items():
         if name in ("project", "session", "initiator", "source"):

@@ -184,6 +184,19 @@ def bounds(name: str, first_day: "int | None", last_day: "int | None") -> "tuple
     return start, None if last_day is None else midnights(name, last_day + 1, last_day + 1)[0]
 
 
+def hours(name: str, start_us: int, end_us: int) -> "list[str]":
+    """The hours of a zone's clock from one instant up to another, as `2026-05-01T13:00+02:00`, in the order in which they pass."""
+    from datetime import datetime, timedelta
+
+    place = zone(name)
+    found: dict[str, None] = {}
+    # Half-hours, because some clocks change by that much.
+    for at_us in range(start_us, end_us, HOUR_US // 2):
+        local = datetime(1970, 1, 1, tzinfo=zone("UTC")) + timedelta(microseconds=at_us)
+        found[local.astimezone(place).replace(minute=0, second=0, microsecond=0).isoformat(timespec="minutes")] = None
+    return list(found)
+
+
 def day_at(name: str, at_us: int) -> int:
     """The day of a zone that an instant falls on."""
     guess = min(max(at_us // DAY_US, FIRST_DAY + 1), LAST_DAY - 1)

@@ -16,6 +16,11 @@ def coarse(groups: "dict[str, tuple[str, ...]]", initiator: str) -> "str | None"
     return next((name for name, fine in groups.items() if initiator in fine), None)
 
 
+def folder(project: "str | None") -> "str | None":
+    """The last folder of a project's path."""
+    return None if project is None else project.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1] or project
+
+
 def initiator_matches(wanted: str, initiator: "str | None") -> bool:
     """Whether a call's initiator is meant by one of `INITIATORS`."""
     return initiator in INITIATORS.get(wanted, ())

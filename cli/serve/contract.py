@@ -401,6 +401,14 @@ class Imported(msgspec.Struct, frozen=True, kw_only=True):
     """The daemon ended meanwhile: what was read is kept, and asking again goes on from there."""
 
 
+class ImportProgress(msgspec.Struct, frozen=True, kw_only=True):
+    """How far an import has come: the data of the event `import`."""
+
+    bytes_done: int
+    bytes_total: int
+    ended: bool
+
+
 class RuleShown(msgspec.Struct, frozen=True, kw_only=True):
     """A rule: usage of this agent, home and project belongs to the profile; null matches all."""
 

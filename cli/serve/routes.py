@@ -14,6 +14,8 @@ ROUTES = (
     Route("GET", "/api/usage", usage.summary, contract.Filters, contract.Usage, "admin", "Totals and profiles of a range"),
     Route("GET", "/api/usage/rollup", usage.rollup, contract.RollupParams, contract.Rollup, "admin", "Usage by one grouping or two"),
     Route("GET", "/api/usage/series", usage.series, contract.SeriesParams, contract.Series, "admin", "Usage over time, without gaps"),
+    Route("GET", "/api/usage/top", usage.top, contract.TopParams, contract.Top, "admin", "The conversations that used most"),
+    Route("GET", "/api/usage/records", usage.records, contract.RecordsParams, contract.Records, "admin", "Single calls, page by page"),
     Route("GET", "/api/usage/filters", usage.filters, contract.FilterValuesParams, contract.FilterValues, "admin", "Values to filter by"),
     *doorway.ROUTES,
 )

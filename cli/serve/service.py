@@ -1,27 +1,43 @@
-"""All that the HTTP API asks: the store, kept open and up to date while the daemon runs.
+"""All that the HTTP API asks about usage: the store, kept open and followed while the daemon runs.
 
-Decides in which thread the log is used and when what is held in memory is looked at again. The log belongs to one thread, the keeper's;
-everything else may be called from any.
+Decides when it is looked whether the log, the settings, rules or prices have changed, in which thread that is done, and which answers are
+kept. The log belongs to one thread, the keeper's; everything else may be called from any. Nothing is loaded before somebody asks: a daemon
+that only watches stays small, so the frame library is imported where it is used.
 """
 
+import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from typing import Any, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cli.app import check_names
-from cli.ask import Request, query_of
-from cli.deep import answer_from_views
+from cli.ask import Request, query_of, unknown
 from cli.paths import Paths
 from cli.refresh import Store, opened
+from cli.serve import contract
+from cli.serve.standing import Standing
 from pipeline.errors import UnknownName
 from pipeline.log import Position
-from views import calendar
+from views import calendar, lost
 from views.query import Answer, Query
+from views.snapshot import stamp
+
+if TYPE_CHECKING:
+    from cli.serve.state import Condition
+    from views.held_records import Page
 
 T = TypeVar("T")
+
+KEPT_BYTES = 32_000_000
+"""Answers that are kept, encoded, take no more than this."""
+_RACY_NS = 50_000_000
+"""A file written this shortly ago may be written again without its time changing."""
+_AGAIN = 3
 
 
 class Service:
@@ -32,22 +48,30 @@ class Service:
         self.environ = environ
         self.stopping = threading.Event()
         """Set when the daemon ends: long work stops and keeps what it has."""
-        self.condition: Callable[[], Any] | None = None
+        self.condition: Callable[[], Condition] | None = None
         """What the daemon says of itself; None where none runs."""
+        self.on_import: Callable[[contract.ImportProgress], None] | None = None
+        """Told how far an import has come."""
+        self.importing = 0
+        """Imports that were asked for here and are running."""
         self.pool = ThreadPoolExecutor(2, thread_name_prefix="answer")
-        """Where handlers compute."""
+        """Where questions that take milliseconds are answered."""
+        self.slow = ThreadPoolExecutor(2, thread_name_prefix="slow")
+        """Where that is done which may take seconds."""
         self._clock = clock
         self._keeper = ThreadPoolExecutor(1, thread_name_prefix="keeper")
         self._stack = ExitStack()
         self._store: Store | None = None
-        self._position: Position | None = None
+        self._standing: Standing | None = None
+        self._seen: tuple[str, ...] = ()
         self._as_of_us = 0
-        self._quarantined = 0
+        self._days: dict[str, tuple[int, int, int]] = {}
+        self._answers = _Answers()
 
     @property
     def position(self) -> Position | None:
         """How far the log had come when it was last looked at; None: nothing was asked yet."""
-        return self._position
+        return None if self._standing is None else self._standing.position
 
     @property
     def as_of_us(self) -> int:
@@ -55,69 +79,204 @@ class Service:
         return self._as_of_us
 
     @property
-    def quarantined(self) -> int:
-        """Records that claim usage and cannot be believed."""
-        return self._quarantined
-
-    @property
     def complete(self) -> bool:
         """Whether all logs that there are have been read."""
-        return self.condition is None or not self.condition().importing
+        return not self.importing and (self.condition is None or not self.condition().importing)
 
     def now_us(self) -> int:
         """Now, in microseconds since 1970 UTC."""
         return self._clock() // 1000
 
     def refresh(self) -> bool:
-        """Look whether the log has grown; whether it has. Does nothing until something was asked."""
-        return self._store is not None and self.keep(self._refresh)
+        """Bring what is held up to the log; whether anything has changed. Does nothing until something was asked."""
+        before = self._standing
+        return before is not None and self._kept(self._follow) is not before
 
     def close(self) -> None:
-        """Let go of the store."""
+        """Let go of the store; nothing can be asked afterwards."""
         self.stopping.set()
-        self.pool.shutdown()
+        for pool in (self.pool, self.slow):
+            pool.shutdown(cancel_futures=True)
         self._keeper.submit(self._stack.close).result()
         self._keeper.shutdown()
 
-    def keep(self, work: "Callable[[Store], T]") -> T:
-        """What `work` gives for the store, done in the thread that the store belongs to."""
-        return self._keeper.submit(lambda: work(self._opened())).result()
+    def standing(self) -> Standing:
+        """The store as it is now."""
+        if self._standing is None or self._looked() != self._seen:
+            return self._kept(self._follow)
+        return self._standing
 
-    def told(self) -> dict[str, Any]:
-        """What all answers say of themselves: fields of `contract.Told`."""
-        seq = 0 if self._position is None else self._position.seq
-        return {"as_of": calendar.iso_time(self._as_of_us), "seq": seq, "complete": self.complete, "quarantined": self._quarantined}
+    def standing_now(self) -> Standing | None:
+        """The same, if that takes no more than a look: None where something must be brought up to date, or nothing was asked yet."""
+        return None if self._standing is None or self._looked() != self._seen else self._standing
 
-    def query(self, request: Request, *, split: str | None = None) -> Query:
+    def today(self, tz: str) -> int:
+        """The local day of a zone. Raises UnknownName where there is none of that name."""
+        now = self.now_us()
+        day, start, end = self._days.get(tz, (0, 0, 0))
+        if not start <= now < end:
+            try:
+                day = calendar.day_at(tz, now)
+            except ValueError:
+                raise UnknownName(f"no time zone {tz!r}", mend="give an IANA name such as Europe/Berlin or UTC") from None
+            start, end = calendar.midnights(tz, day, day + 1)
+            self._days[tz] = day, start, end
+        return day
+
+    def query(self, request: Request, standing: Standing, *, split: str | None = None) -> Query:
         """The question that words mean. Raises UnknownName, WrongUsage."""
-        return self.keep(lambda store: self._query(store, request, split))
+        tz = request.tz or standing.store.zone
+        today, settings = self.today(tz), standing.store.config.usage
+        query = query_of(
+            request, now_us=self.now_us(), today=today, tz=tz, week_start=standing.store.week_start, cost_mode=settings.cost_mode
+        )
+        query.split = split
+        check_names(query, standing, standing.store)
+        return query
 
-    def answer(self, query: Query) -> Answer:
-        """The answer to any question. Raises UnknownName for names that nothing bears."""
-        return self.keep(lambda store: answer_from_views(query, store))
+    def answer(self, query: Query, standing: Standing) -> Answer:
+        """The answer to any question. Raises UnknownName for a project or session that nothing was ever done in."""
+        from views import held_answers
 
-    def _opened(self) -> Store:
+        def answered(now: Standing) -> Answer:
+            table = now.holding.table(query.tz, query.cost_mode)
+            titles = now.titles() if query.by == "session" else {}
+            answer = held_answers.answer(query, table, fine=lambda: now.holding.fine(query), titles=titles)
+            if not answer.totals.requests and answer.last_day is None:
+                _check(query, lambda alone: held_answers.answer(alone, table, fine=lambda: now.holding.fine(alone)))
+            return answer
+
+        answer = self.asked(standing, answered)
+        answer.lost = lost.within(standing.gaps, query) if standing.gaps is not None else None
+        return answer
+
+    def records(self, query: Query, standing: Standing, *, search: str | None, skip: int, count: int) -> "Page":
+        """Single calls in the query's range and filters, the latest first, from number `skip` on. Raises UnknownName as `answer` does."""
+        from views import held_records
+
+        def read(now: Standing) -> "Page":
+            table = now.holding.table(query.tz, query.cost_mode)
+            calls = partial(now.holding.calls, mode=query.cost_mode)
+            return held_records.page(query, table, calls, titles=now.titles(), search=search, skip=skip, count=count)
+
+        found = self.asked(standing, read)
+        if not found.total and (query.project or query.session):
+            self.answer(query, standing)  # says what there is
+        return found
+
+    def asked(self, standing: Standing, question: Callable[[Standing], T]) -> T:
+        """What `question` makes of the store; put again when files are replaced while it reads them."""
+        for _ in range(_AGAIN):
+            try:
+                return question(standing)
+            except FileNotFoundError:
+                self._seen = ()
+                standing = self._kept(self._load)
+        return question(standing)
+
+    def told(self, standing: Standing) -> dict[str, Any]:
+        """What all answers say of themselves: fields of `contract.Told`."""
+        return {
+            "as_of": calendar.iso_time(self._as_of_us),
+            "seq": standing.position.seq,
+            "complete": self.complete,
+            "quarantined": standing.quarantined,
+        }
+
+    def remembered(self, key: Hashable, standing: Standing) -> contract.Encoded | None:
+        """The answer to a question that was asked before and has the same answer still, but for the time it is as of."""
+        return self._answers.get((key, standing.number, self.complete), calendar.iso_time(self._as_of_us))
+
+    def remember(self, key: Hashable, standing: Standing, answer: Any) -> contract.Encoded:
+        """`answer`, encoded, and kept for the next who asks the same."""
+        data = contract.Json.encode(answer)
+        self._answers.put((key, standing.number, answer.complete), data, answer.as_of)
+        return contract.Encoded(data)
+
+    # The keeper's thread
+
+    def _kept(self, work: Callable[[], Standing]) -> Standing:
+        return self._keeper.submit(work).result()
+
+    def _follow(self) -> Standing:
+        """The store as it is now, loaded anew where settings, rules or prices have changed."""
+        before = self._standing
+        if before is None or before.settings_changed():
+            return self._load()
+        seen = self._looked()
+        self._standing = before.followed(self._store_at_work())
+        self._seen, self._as_of_us = seen, self.now_us()
+        return self._standing
+
+    def _load(self) -> Standing:
+        seen = self._looked()
+        log = self._store_at_work().log
+        store = self._store = Store(self.paths, self.environ, self.now_us(), log)
+        store.refreshed(sync=False)
+        number = 0 if self._standing is None else self._standing.number + 1
+        self._standing = Standing.of(store, number, lambda: self._keeper.submit(log.sessions).result())
+        self._seen, self._as_of_us = seen, store.now_us
+        return self._standing
+
+    def _store_at_work(self) -> Store:
         if self._store is None:
             self._store = self._stack.enter_context(opened(self.paths, self.environ, self.now_us()))
-            self._refresh(self._store)
         return self._store
 
-    def _refresh(self, store: Store) -> bool:
-        store.now_us = self.now_us()
-        store.refreshed(sync=False)
-        before, self._position = self._position, store.log.position()
-        self._as_of_us = store.now_us
-        self._quarantined = len(store.log.quarantine())
-        return before != self._position
+    def _looked(self) -> tuple[str, ...]:
+        """What changes with the log and with all that decides how it is counted."""
+        files = (self.paths.journal, self.paths.journal + "-wal")
+        marks = tuple(map(stamp, files))
+        if any(self._is_racy(path) for path in files):
+            marks = (*marks, str(time.monotonic_ns()))
+        return marks if self._standing is None else (*marks, *map(stamp, self._standing.settings))
 
-    def _query(self, store: Store, request: Request, split: str | None) -> Query:
-        now_us, tz = self.now_us(), request.tz or store.zone
+    @staticmethod
+    def _is_racy(path: str) -> bool:
         try:
-            today = calendar.day_at(tz, now_us)
-        except ValueError:
-            raise UnknownName(f"no time zone {tz!r}", mend="give an IANA name such as Europe/Berlin or UTC") from None
-        mode = store.config.usage.cost_mode
-        query = query_of(request, now_us=now_us, today=today, tz=tz, week_start=store.week_start, cost_mode=mode)
-        query.split = split
-        check_names(query, store.snapshot, store)
-        return query
+            return time.time_ns() - os.stat(path).st_mtime_ns < _RACY_NS
+        except OSError:
+            return False
+
+
+def _check(query: Query, answered: Callable[[Query], Answer]) -> None:
+    for name, value in (("project", query.project), ("session", query.session)):
+        if value is not None:
+            alone = Query(now_us=query.now_us, today=query.today, tz=query.tz, by=name)
+            setattr(alone, name, value)
+            if not answered(alone).rows:
+                latest = Query(now_us=query.now_us, today=query.today, tz=query.tz, by=name, sort="last-used", limit=20)
+                raise unknown(name, value, [row.key for row in answered(latest).rows if row.key is not None])
+
+
+class _Answers:
+    """Encoded answers by question, the last asked kept longest."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[Hashable, tuple[bytes, bytes]] = OrderedDict()
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    def get(self, key: Hashable, as_of: str) -> contract.Encoded | None:
+        with self._lock:
+            found = self._kept.get(key)
+            if found is None:
+                return None
+            self._kept.move_to_end(key)
+        return contract.Encoded(as_of.encode().join(found))
+
+    def put(self, key: Hashable, data: bytes, as_of: str) -> None:
+        # No text of an answer can look like this: quotes inside of texts are escaped.
+        before, mark, after = data.partition(b'"as_of":"' + as_of.encode() + b'"')
+        if not mark or len(data) > KEPT_BYTES // 16:
+            return
+        with self._lock:
+            self._drop(self._kept.pop(key, None))
+            self._kept[key] = before + b'"as_of":"', b'"' + after
+            self._bytes += len(data)
+            while self._bytes > KEPT_BYTES:
+                self._drop(self._kept.popitem(last=False)[1])
+
+    def _drop(self, answer: tuple[bytes, bytes] | None) -> None:
+        if answer is not None:
+            self._bytes -= sum(map(len, answer)) + 20

@@ -3,15 +3,19 @@
 Decides which number stands in which field. Pure.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from cli.ask import WrongUsage
 from cli.serve import contract
 from views import calendar
-from views.matching import INITIATORS
+from views.matching import INITIATORS, SOURCES, coarse, folder
 from views.pricing.money import dollars
 from views.query import Answer, Query, Row, Totals
+
+if TYPE_CHECKING:
+    from views.held_records import Page, Record
 
 
 def asked(query: Query, first_at_us: int | None) -> dict[str, Any]:
@@ -78,6 +82,32 @@ def rollup(answer: Answer, told: Mapping[str, Any]) -> contract.Rollup:
     )
 
 
+def hours(answer: Answer) -> tuple[int, int]:
+    """From when to when the hours of an answer run; nothing has been used in hours to come."""
+    query, totals = answer.query, answer.totals
+    if query.since_us is not None:
+        return query.since_us, query.now_us
+    start, end = calendar.bounds(query.tz, query.first_day, query.last_day)
+    now = max(query.now_us, totals.last_at_us or 0) + 1
+    return (totals.first_at_us or now) if start is None else start, now if end is None else min(end, now)
+
+
+def check_hours(answer: Answer, most: int) -> None:
+    """Raises WrongUsage where there are too many hours to be told one by one."""
+    start, end = hours(answer)
+    if end - start > most * calendar.HOUR_US:
+        raise WrongUsage(f"the range has more than {most:,} hours", mend="choose bucket=day, or a shorter range")
+
+
+def _filled(answer: Answer) -> list[Row]:
+    """The answer's rows with those hours that have no call; days, weeks and months are filled already."""
+    if answer.query.by != "hour":
+        return answer.rows
+    found = {row.key: row for row in answer.rows}
+    keys = calendar.hours(answer.query.tz, *hours(answer))
+    return [*(found.pop(key, None) or Row(key) for key in keys), *found.values()]
+
+
 def series(answer: Answer, parts: Answer | None, told: Mapping[str, Any]) -> contract.Series:
     """`answer` is by time; `parts` is the same question with a second grouping."""
     query = answer.query
@@ -99,9 +129,83 @@ def series(answer: Answer, parts: Answer | None, told: Mapping[str, Any]) -> con
         by=split,
         names=tuple(names),
         points=tuple(
-            contract.Point(start=row.key or "", tokens=tokens(row), parts=by_start.get(row.key, {}), **part(row)) for row in answer.rows
+            contract.Point(start=row.key or "", tokens=tokens(row), parts=by_start.get(row.key, {}), **part(row)) for row in _filled(answer)
         ),
     )
+
+
+def top(answer: Answer, rank: str, told: Mapping[str, Any]) -> contract.Top:
+    """Sessions, those that used most first."""
+    return contract.Top(
+        **told,
+        **asked(answer.query, answer.totals.first_at_us),
+        unpriced_requests=answer.totals.unpriced_requests,
+        rank=rank,
+        rows=tuple(
+            contract.Consumer(
+                name=row.title or folder(row.project) or row.key or ", ".join(row.agents),
+                session=row.key,
+                agent=row.agents[0] if row.agents else None,
+                source=_source(row.initiators),
+                project=row.project,
+                tokens=tokens(row),
+                runtime_secs=row.runtime_us // 1_000_000,
+                last_used=instant(row.last_at_us),
+                **part(row),
+            )
+            for row in answer.rows
+        ),
+    )
+
+
+def records(query: Query, page: "Page", number: int, per_page: int, told: Mapping[str, Any]) -> contract.Records:
+    """Page `number` of single calls."""
+    return contract.Records(
+        **told,
+        **asked(query, page.first_at_us),
+        unpriced_requests=page.unpriced_requests,
+        page=number,
+        per_page=per_page,
+        pages=-(-page.total // per_page),
+        total=page.total,
+        rows=tuple(_record(each) for each in page.records),
+    )
+
+
+def _record(call: "Record") -> contract.Record:
+    profile, agent, provider, model, initiator, project = call.cell
+    prompt = call.input + call.cache_read + call.cache_write
+    return contract.Record(
+        id=call.key.hex(),
+        at=instant(call.at_us) or "",
+        name=call.name,
+        source=coarse(SOURCES, initiator or ""),
+        initiator=initiator,
+        profile=profile,
+        agent=agent,
+        provider=provider,
+        model=model,
+        session=call.session,
+        project=project,
+        tokens=contract.Tokens(
+            input_tokens=call.input,
+            output_tokens=call.output,
+            cache_creation_input_tokens=call.cache_write,
+            cache_read_input_tokens=call.cache_read,
+        ),
+        prompt_tokens=prompt,
+        completion_tokens=call.output,
+        cost=money(call.cost),
+        cost_status=call.cost_status,
+        duration_ms=call.duration_ms,
+        status=call.status,
+    )
+
+
+def _source(initiators: Sequence[str]) -> str | None:
+    """Where a conversation's calls come from: a chat stays one when it sends agents ahead."""
+    found = {coarse(SOURCES, each) for each in initiators}
+    return next((name for name in SOURCES if name in found), None)
 
 
 def part(row: Totals) -> dict[str, Any]:

@@ -2,79 +2,122 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
+
+import msgspec
 
 from cli.ask import Request, WrongUsage, unknown
 from cli.serve import contract, shown
 from cli.serve.service import Service
+from cli.serve.standing import Standing
 from views import calendar
 from views.matching import INITIATORS, SOURCES
 from views.query import FILTERS, GROUPINGS, Query
 
-T = TypeVar("T")
-
 PARTS = ("initiator", "source", "provider", "model", "profile", "agent")
 """What the points of a series can be divided into."""
 
+POINTS = 10_000
+"""A series has no more points than this."""
 
-async def summary(service: Service, params: contract.Filters) -> contract.Usage:
+ROWS = 500
+"""Rows of a roll-up that names no limit."""
+
+_WORDS = (*FILTERS, "period", "since", "until", "tz", "week_start", "cost_mode")
+
+
+async def summary(service: Service, params: contract.Filters) -> contract.Encoded:
     """Totals and profiles."""
-    return await _computed(service, lambda: shown.usage(service.answer(_query(service, params)), service.told()))
+
+    def made(standing: Standing) -> contract.Usage:
+        return shown.usage(service.answer(_query(service, standing, params), standing), service.told(standing))
+
+    return await _answered(service, params, made)
 
 
-async def rollup(service: Service, params: contract.RollupParams) -> contract.Rollup:
+async def rollup(service: Service, params: contract.RollupParams) -> contract.Encoded:
     """Rows by one grouping or two."""
     by, split = groupings(params.by)
 
-    def made() -> contract.Rollup:
-        query = _query(service, params, by=by, split=split, sort=params.sort, limit=params.limit)
-        return shown.rollup(service.answer(query), service.told())
+    def made(standing: Standing) -> contract.Rollup:
+        query = _query(service, standing, params, by=by, split=split, sort=params.sort, limit=params.limit or ROWS)
+        return shown.rollup(service.answer(query, standing), service.told(standing))
 
-    return await _computed(service, made)
+    return await _answered(service, params, made)
 
 
-async def series(service: Service, params: contract.SeriesParams) -> contract.Series:
+async def series(service: Service, params: contract.SeriesParams) -> contract.Encoded:
     """Points in time, those without a call too."""
     if params.by is not None and params.by not in PARTS:
         raise unknown("division of a series", params.by, PARTS)
 
-    def made() -> contract.Series:
-        points = service.answer(_query(service, params, by=params.bucket))
-        parts = None if params.by is None else service.answer(_query(service, params, by=params.bucket, split=params.by))
-        return shown.series(points, parts, service.told())
+    def made(standing: Standing) -> contract.Series:
+        asked = _query(service, standing, params, by=params.bucket)
+        points = service.answer(asked, standing)
+        if params.bucket == "hour":
+            shown.check_hours(points, POINTS)
+        parts = (
+            None if params.by is None else service.answer(_query(service, standing, params, by=params.bucket, split=params.by), standing)
+        )
+        return shown.series(points, parts, service.told(standing))
 
-    return await _computed(service, made)
+    return await _answered(service, params, made)
 
 
-async def filters(service: Service, params: contract.FilterValuesParams) -> contract.FilterValues:
+async def top(service: Service, params: contract.TopParams) -> contract.Encoded:
+    """Conversations and agent runs that used most."""
+
+    def made(standing: Standing) -> contract.Top:
+        query = _query(service, standing, params, by="session", sort=params.rank, limit=params.limit)
+        return shown.top(service.answer(query, standing), params.rank, service.told(standing))
+
+    return await _answered(service, params, made)
+
+
+async def records(service: Service, params: contract.RecordsParams) -> contract.Encoded:
+    """Single calls, the latest first."""
+
+    def made(standing: Standing) -> contract.Records:
+        query = _query(service, standing, params, by="session")
+        skip = (params.page - 1) * params.per_page
+        page = service.records(query, standing, search=params.search, skip=skip, count=params.per_page)
+        return shown.records(query, page, params.page, params.per_page, service.told(standing))
+
+    return await _answered(service, params, made)
+
+
+async def filters(service: Service, params: contract.FilterValuesParams) -> contract.Encoded:
     """Values that occur."""
 
-    def made() -> contract.FilterValues:
-        def names(by: str, provider: str | None = None) -> tuple[str, ...]:
-            words = contract.Filters(period="all", tz=params.tz, provider=provider)
-            rows = service.answer(_query(service, words, by=by)).rows
-            return tuple(sorted(row.key for row in rows if row.key is not None))
-
-        every = service.answer(_query(service, contract.Filters(period="all", tz=params.tz))).totals
-        tz = _query(service, contract.Filters(tz=params.tz)).tz
+    def made(standing: Standing) -> contract.FilterValues:
+        query = _query(service, standing, contract.Filters(period="all", tz=params.tz))
+        totals = service.answer(query, standing).totals
+        first, last = (
+            None if at is None else calendar.iso_day(calendar.day_at(query.tz, at)) for at in (totals.first_at_us, totals.last_at_us)
+        )
+        models = tuple(standing.names("model"))
+        if params.provider is not None:
+            scoped = contract.Filters(period="all", provider=params.provider)
+            rows = service.answer(_query(service, standing, scoped, by="model"), standing).rows
+            models = tuple(sorted(row.key for row in rows if row.key is not None))
         return contract.FilterValues(
-            **service.told(),
-            unpriced_requests=every.unpriced_requests,
-            recorded=every.requests > 0,
-            profiles=names("profile"),
-            providers=names("provider"),
-            models=names("model", params.provider),
-            agents=names("agent"),
-            projects=names("project"),
+            **service.told(standing),
+            unpriced_requests=totals.unpriced_requests,
+            recorded=totals.requests > 0,
+            profiles=tuple(standing.names("profile")),
+            providers=tuple(standing.names("provider")),
+            models=models,
+            agents=tuple(standing.names("agent")),
+            projects=tuple(standing.names("project")),
             sources=tuple(SOURCES),
             initiators=tuple(INITIATORS),
             periods=calendar.PERIODS,
-            first_day=None if every.first_at_us is None else calendar.iso_day(calendar.day_at(tz, every.first_at_us)),
-            last_day=None if every.last_at_us is None else calendar.iso_day(calendar.day_at(tz, every.last_at_us)),
-            timezone=tz,
+            first_day=first,
+            last_day=last,
+            timezone=query.tz,
         )
 
-    return await _computed(service, made)
+    return await _answered(service, params, made)
 
 
 def groupings(text: str) -> tuple[str, str | None]:
@@ -83,20 +126,39 @@ def groupings(text: str) -> tuple[str, str | None]:
     for name in names:
         if name not in GROUPINGS:
             raise unknown("grouping", name, GROUPINGS)
-    if len(names) > 2:
-        raise WrongUsage(f"{len(names)} groupings", mend="name one or two")
+    if len(names) > 2 or len(set(names)) < len(names):
+        raise WrongUsage(f"{text!r} is more than two groupings, or twice the same", mend="name one or two")
     return names[0], names[1] if len(names) > 1 else None
 
 
-def _query(service: Service, params: contract.Filters, **more: Any) -> Query:
+def _query(service: Service, standing: Standing, params: contract.Filters, **more: Any) -> Query:
     request = Request()
-    for name in (*FILTERS, "period", "since", "until", "tz", "week_start", "cost_mode"):
+    for name in _WORDS:
         setattr(request, name, getattr(params, name))
     split = more.pop("split", None)
     for name, value in more.items():
         setattr(request, name, value)
-    return service.query(request, split=split)
+    return service.query(request, standing, split=split)
 
 
-async def _computed(service: Service, work: Callable[[], T]) -> T:
+def _key(service: Service, params: Any, standing: Standing) -> tuple[Any, ...]:
+    """What makes a question another one: its words, the day it is asked on, and where 24 hours roll the second."""
+    today = service.today(params.tz or standing.store.zone)
+    return params, today, service.now_us() // 1_000_000 if getattr(params, "period", None) == "24h" else 0
+
+
+async def _answered(service: Service, params: Any, made: Callable[[Standing], msgspec.Struct]) -> contract.Encoded:
+    """What `made` gives, or gave when the same was asked before and nothing has changed since."""
+    if params.tz is not None:
+        service.today(params.tz)  # raises for a zone that is none
+    standing = service.standing_now()
+    if standing is not None:
+        found = service.remembered(_key(service, params, standing), standing)
+        if found is not None:
+            return found
+
+    def work() -> contract.Encoded:
+        standing = service.standing()
+        return service.remember(_key(service, params, standing), standing, made(standing))
+
     return await asyncio.get_running_loop().run_in_executor(service.pool, work)

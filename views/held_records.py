@@ -1,0 +1,150 @@
+"""Single calls, page by page, the latest first.
+
+Decides what a call is called, and which dates' calls must be read for a page: the days that are held say how many calls each has, so only
+those on the page are looked at.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from views import calendar
+from views.columns import COSTS
+from views.held import Cell, Held, Names
+from views.held_answers import cells, sessions, within
+from views.matching import folder
+from views.query import Query
+
+Titles = Mapping[tuple[str, str], str]
+"""Titles of sessions by (agent, session)."""
+
+Calls = Callable[[int], pl.DataFrame]
+"""The calls of a UTC day, as `Holding.calls` gives them."""
+
+
+class Record(NamedTuple):
+    """One call. Times are microseconds, the cost attodollars."""
+
+    key: bytes
+    at_us: int
+    name: str
+    cell: Cell
+    session: str | None
+    input: int
+    output: int
+    cache_read: int
+    cache_write: int
+    cost: int | None
+    cost_status: str
+    duration_ms: int | None
+    status: str | None
+
+
+class Page(NamedTuple):
+    """Some calls of many."""
+
+    total: int
+    """Calls on all pages."""
+    unpriced_requests: int
+    """Of all of them."""
+    first_at_us: int | None
+    records: list[Record]
+
+
+def page(query: Query, held: Held, calls: Calls, *, titles: Titles, search: str | None, skip: int, count: int) -> Page:
+    """The calls from number `skip` on, `count` of them at most, that are in the query's range and filters and whose name holds `search`."""
+    meant = _Meant(query, held, titles, search)
+    if query.since_us is None:
+        rows = meant.of(held.ranged(query.first_day, query.last_day))
+        per_day = rows.group_by("day").agg(pl.col("requests").sum()).sort("day", descending=True)
+        days, skip = _days(per_day.rows(), skip, count)
+        utc = sorted({day for one in days for day in _utc_days(query.tz, one)}, reverse=True)
+        bounds = [calendar.bounds(query.tz, one, one) for one in days]
+    else:
+        utc = list(range(query.now_us // calendar.DAY_US, query.since_us // calendar.DAY_US - 1, -1))
+        bounds = [(query.since_us, query.now_us + 1)]
+        rows = meant.of(_during(pl.concat([calls(day) for day in utc]), bounds))
+    total, unpriced, first = rows.select(pl.col("requests").sum(), pl.col("unpriced_requests").sum(), pl.col("first").min()).row(0)
+    if not utc or skip >= total:
+        return Page(total, unpriced, first, [])
+    found = meant.of(_during(pl.concat([calls(day) for day in utc]), bounds))
+    shown = found.sort("first", "key", descending=True).slice(skip, count)
+    return Page(total, unpriced, first, [meant.record(row) for row in shown.iter_rows(named=True)])
+
+
+class _Meant:
+    """What a question leaves of all calls."""
+
+    def __init__(self, query: Query, held: Held, titles: Titles, search: str | None) -> None:
+        self._held = held
+        self._cells = cells(query, held)
+        self._sessions = sessions(query, held)
+        self._titles = titles
+        self._search = search.casefold() if search else None
+
+    def of(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Those rows that are meant."""
+        rows = within(rows, self._held, self._cells, self._sessions)
+        if self._search is None:
+            return rows
+        names = self._held.names
+        titled = [self._titles.get(session) for session in names.sessions]
+        by_title = pl.Series([None if title is None else self._search in title.casefold() for title in titled], dtype=pl.Boolean)
+        by_cell = pl.Series([self._search in _name(cell).casefold() for cell in names.cells], dtype=pl.Boolean)
+        if not len(by_title):
+            return rows.filter(by_cell.gather(rows["cell"]))
+        return rows.filter(by_title.gather(rows["sid"]).fill_null(by_cell.gather(rows["cell"])))
+
+    def record(self, row: Mapping[str, Any]) -> Record:
+        """A call as it is shown."""
+        names: Names = self._held.names
+        cell, sid = names.cells[row["cell"]], row["sid"]
+        session = None if sid is None else names.sessions[sid]
+        priced = row["cost_status"] == "priced"
+        return Record(
+            row["key"],
+            row["first"],
+            (None if session is None else self._titles.get(session)) or _name(cell),
+            cell,
+            None if session is None else session[1],
+            row["input"],
+            row["output"],
+            row["cache_read"],
+            row["cache_write_5m"] + row["cache_write_1h"],
+            sum(row[part] for part in COSTS) if priced else None,
+            row["cost_status"],
+            row["duration_ms"],
+            row["status"],
+        )
+
+
+def _name(cell: Cell) -> str:
+    """What a call is called whose session has no title: its project's folder, else its agent."""
+    return folder(cell[5]) or cell[1]
+
+
+def _days(per_day: Sequence[tuple[int, int]], skip: int, count: int) -> tuple[list[int], int]:
+    """The days, latest first, that hold the calls from `skip` on, and how many calls of them to leave out."""
+    days: list[int] = []
+    left_out = 0
+    for day, requests in per_day:
+        if skip >= requests and not days:
+            skip -= requests
+            continue
+        days.append(day)
+        left_out += requests
+        if left_out >= skip + count:
+            break
+    return days, skip
+
+
+def _utc_days(tz: str, day: int) -> range:
+    start, end = calendar.bounds(tz, day, day)
+    return range((start or 0) // calendar.DAY_US, ((end or 0) - 1) // calendar.DAY_US + 1)
+
+
+def _during(rows: pl.DataFrame, spans: Sequence[tuple[int | None, int | None]]) -> pl.DataFrame:
+    """The rows within any of some spans of time."""
+    at = pl.col("first")
+    return rows.filter(pl.any_horizontal((at >= start) & (at < end) for start, end in spans)) if spans else rows.clear()
