@@ -15,6 +15,7 @@ from cli.serve.access import CODE_S, SESSION_S, Access
 from cli.serve.doors import Refused
 from cli.serve.route import Route
 from cli.serve.tokens import Role
+from pipeline.errors import RingletError
 
 _COOKIE = re.compile(r"[A-Za-z0-9_-]{43}\Z")
 
@@ -127,9 +128,16 @@ class Doorway:
                     self._access.logout(asker.session)
                 return self._with_cookie(answers.success(Ended(ended=asker.session is not None)), "", 0)
             case "/api/proof":
-                return answers.success(Proof(proof=self._access.proof(params.nonce, self._port)))
+                return answers.success(Proof(proof=self._proof(params.nonce)))
             case _:
                 return answers.success(Session(role=asker.role or "viewer"))
+
+    def _proof(self, nonce: str) -> str:
+        try:
+            return self._access.proof(nonce, self._port)
+        except RingletError:
+            # Anybody may ask, and the error would tell where the token lies.
+            raise Refused(500, "failed", "the admin token is not safe to use", mend="ringlet daemon token --rotate") from None
 
     def _login(self, code: str) -> web.Response:
         now_s = time.time()

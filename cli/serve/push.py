@@ -7,7 +7,7 @@ Decides how much is kept for a slow listener, and when one is let go. What the n
 import asyncio
 import threading
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 import msgspec
 
@@ -58,7 +58,7 @@ class Push:
         for listener in listeners:
             listener.end()
 
-    async def subscribe(self) -> AsyncIterator[bytes]:
+    async def subscribe(self) -> AsyncGenerator[bytes, None]:
         """Frames of an event stream: the last `FIRST` so far (`hello` where there is none), then what comes, and a ping after each silence.
 
         Ends when the listener was too slow or the channel closes. Raises Full.

@@ -10,7 +10,8 @@ import os
 import secrets
 import time
 import traceback
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from typing import Any
 
 import msgspec
@@ -152,37 +153,49 @@ class Site:
     def _turn(self) -> "_Turn":
         return _Turn(self._at_work, self._limits.wait_s)
 
-    async def _events(self, asker: Asker) -> AsyncIterator[bytes]:
+    async def _events(self, asker: Asker) -> AsyncGenerator[bytes, None]:
         try:
-            async for frame in self._push.subscribe():
-                if not self._doorway.still(asker):
-                    return
-                yield frame
+            async with aclosing(self._push.subscribe()) as frames:
+                async for frame in frames:
+                    if not self._doorway.still(asker):
+                        return
+                    yield frame
         except Full:
             raise Refused(429, "too_many", "too many pages listen already", headers={"Retry-After": "30"}) from None
 
     async def _stream(
-        self, request: web.BaseRequest, content_type: str, pieces: AsyncIterator[bytes], headers: dict[str, str]
+        self, request: web.BaseRequest, content_type: str, pieces: AsyncGenerator[bytes, None], headers: dict[str, str]
     ) -> web.StreamResponse:
         """Answer piece by piece. What goes wrong before the first piece has a status of its own; after it, the connection breaks off."""
         response: web.StreamResponse | None = None
         try:
-            async for piece in pieces:
-                async with asyncio.timeout(self._limits.write_s):
+            async with aclosing(pieces):
+                async for piece in pieces:
                     if response is None:
                         response = web.StreamResponse(headers={**answers.HEADERS, "Content-Type": content_type, **headers})
                         response.force_close()
-                        await response.prepare(request)
-                    await response.write(piece)
+                    await self._written(request, response, piece)
+        except ConnectionError:
+            raise
+        except Exception as error:
+            if response is None:
+                raise
+            if not isinstance(error, RingletError):
+                _noted(error, "a stream")
+            raise ConnectionError from None
+        return response or answers.answer(200, b"", content_type, headers)
+
+    async def _written(self, request: web.BaseRequest, response: web.StreamResponse, piece: bytes) -> None:
+        try:
+            async with asyncio.timeout(self._limits.write_s):
+                if not response.prepared:
+                    await response.prepare(request)
+                await response.write(piece)
         except TimeoutError:
+            # What still lies in the buffers would keep the connection.
             if request.transport is not None:
                 request.transport.abort()
             raise ConnectionError from None
-        except (Refused, RingletError, ConnectionError, asyncio.CancelledError):
-            if response is None:
-                raise
-            raise ConnectionError from None
-        return response or answers.answer(200, b"", content_type, headers)
 
 
 class _Turn:
@@ -217,9 +230,15 @@ def _allowed(route: Route, asker: Asker) -> None:
 
 
 def _unforeseen(error: Exception, named: str) -> web.Response:
-    """A mistake of ours: the answer holds a number, the log where it happened; the error's own text, which may quote anything, neither."""
+    """The answer to a mistake of ours: the number under which the log tells more."""
+    number = _noted(error, named)
+    return answers.failure(500, "failed", f"a mistake of ringlet's own, number {number}", mend="ringlet daemon logs tells more")
+
+
+def _noted(error: Exception, named: str) -> str:
+    """The number under which the log says what happened and where; not the error's own text, which may quote anything."""
     number = secrets.token_hex(4)
     frames: Any = traceback.extract_tb(error.__traceback__)[-8:]
     places = " < ".join(f"{os.path.basename(frame.filename)}:{frame.lineno} {frame.name}" for frame in reversed(frames))
     logger.error("%s at %s: %s at %s", number, named, type(error).__name__, places)
-    return answers.failure(500, "failed", f"a mistake of ringlet's own, number {number}", mend="ringlet daemon logs tells more")
+    return number

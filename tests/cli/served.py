@@ -264,6 +264,15 @@ async def streamed(service: Any, params: None) -> Reply:
     return Reply("text/csv; charset=utf-8", pieces(), "three.csv")
 
 
+async def broken(service: Any, params: Asked) -> Reply:
+    async def pieces() -> Any:
+        if params.text == "late":
+            yield b"one\n"
+        raise ValueError(CANARY)
+
+    return Reply("text/plain", pieces())
+
+
 async def endless(service: Any, params: None) -> Reply:
     async def pieces() -> Any:
         while True:
@@ -280,6 +289,7 @@ OWN = (
     Route("GET", "/api/fails", fails, Asked, Echo, "admin", ""),
     Route("GET", "/api/slow", slow, None, Echo, "admin", ""),
     Route("GET", "/api/streamed", streamed, None, None, "admin", ""),
+    Route("GET", "/api/broken", broken, Asked, None, "admin", ""),
     Route("GET", "/api/endless", endless, None, None, "admin", ""),
     *doorway.ROUTES,
 )

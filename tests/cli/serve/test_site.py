@@ -1,6 +1,7 @@
 """What happens to a request: who may ask what, how a browser comes in, and what an error looks like."""
 
 import logging
+import os
 import re
 import time
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ import msgspec
 import pytest
 
 from cli.serve import tokens
-from tests.cli.served import CANARY, OWN, Answer, Served, serving
+from tests.cli.served import CANARY, OWN, Answer, Served, request, serving
 
 JSON = ("Content-Type", "application/json")
 
@@ -208,6 +209,20 @@ def test_a_stream_comes_piece_by_piece_as_a_file(served: Served) -> None:
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 
+def test_a_stream_that_breaks_is_never_taken_for_a_whole_one(served: Served, caplog: pytest.LogCaptureFixture) -> None:
+    """Before its first piece it is an error like any other; after it, the connection ends without the stream's end, and the log tells."""
+    assert served.ask("/api/broken?text=soon", token=served.token()).status == 500
+    with served.connect() as connection:
+        connection.sendall(request("/api/broken?text=late", host=served.host, token=served.token()))
+        came = b""
+        while piece := connection.recv(65536):
+            came += piece
+
+    assert came.endswith(b"\r\n\r\n4\r\none\n\r\n")
+    assert "at a stream: ValueError at served.py" in caplog.text
+    assert CANARY not in caplog.text
+
+
 def test_asking_keeps_the_daemon_and_knocking_does_not(served: Served) -> None:
     """Whoever is let in counts; whoever is refused, or only asks whether it lives, does not."""
     before = served.server.asked_at
@@ -218,6 +233,15 @@ def test_asking_keeps_the_daemon_and_knocking_does_not(served: Served) -> None:
 
     served.ask("/api/echo", token=served.token())
     assert served.server.asked_at > before
+
+
+def test_a_proof_that_cannot_be_made_tells_nobody_where_the_token_lies(served: Served) -> None:
+    """Anybody may ask for one."""
+    os.chmod(tokens.file(served.paths, "admin"), 0o644)
+    answer = served.ask(f"/api/proof?nonce={'0' * 64}")
+
+    assert (answer.status, answer.error["mend"]) == (500, "ringlet daemon token --rotate")
+    assert served.paths.data.encode() not in answer.body
 
 
 @pytest.mark.parametrize("path", ["/usage", "/profiles", "/prices", "/health", "/login", "/assets/app.js", "/assets/style/base.css"])
