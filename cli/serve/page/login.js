@@ -1,19 +1,19 @@
 // Signing in: a one-time code from the address that the command line printed, or typed in.
 
 import { post } from "./core/api.js";
+import { told } from "./core/states.js";
 
 const form = document.getElementById("login");
 const trouble = document.getElementById("trouble");
 
 async function enter(code) {
   form.elements.code.disabled = true;
-  trouble.hidden = true;
+  trouble.replaceChildren();
   try {
     await post("/api/login", { code });
     location.replace(next());
   } catch (failure) {
-    trouble.textContent = failure.mend ? `${failure.message} ${failure.mend}` : failure.message;
-    trouble.hidden = false;
+    trouble.replaceChildren(told(failure));
     form.elements.code.disabled = false;
     form.elements.code.focus();
   }

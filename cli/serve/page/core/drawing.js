@@ -68,14 +68,20 @@ async function defined(name) {
   return definition;
 }
 
-/** The definition with the colours of the style sheet in place of its own. */
+/** The definition with the colours of the style sheet, and without a legend: the page has its own beside the headings. */
 function coloured(definition) {
   const style = getComputedStyle(document.documentElement);
   const params = definition.params.map((param) => {
     const colour = param.name.endsWith("_colour") ? style.getPropertyValue(`--${param.name.replace("_colour", "-fill")}`).trim() : "";
     return colour ? { ...param, value: colour } : param;
   });
-  return { ...definition, params };
+  const layer = definition.layer?.map(bare);
+  return { ...bare(definition), params, ...(layer ? { layer } : {}) };
+}
+
+function bare(marks) {
+  const color = marks.encoding?.color;
+  return color ? { ...marks, encoding: { ...marks.encoding, color: { ...color, legend: null } } } : marks;
 }
 
 function theme() {
@@ -88,7 +94,6 @@ function theme() {
     padding: { left: 0, right: 4, top: 6, bottom: 0 },
     autosize: { type: "fit", contains: "padding", resize: true },
     axis: { labelColor: faint, gridColor: line, labelFontSize: 12, labelFont: font },
-    // The page has legends of its own, beside the headings.
-    legend: { disable: true },
+    view: { stroke: null },
   };
 }

@@ -65,9 +65,9 @@ export function share(part, whole) {
 const STEPS = [["year", 31_536_000], ["month", 2_592_000], ["week", 604_800], ["day", 86_400], ["hour", 3600], ["minute", 60]];
 const RELATIVE = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 
-/** 3 minutes ago, yesterday. */
-export function ago(iso, now = Date.now()) {
-  const seconds = Math.round((Date.parse(iso) - now) / 1000);
+/** 3 minutes ago, yesterday. A time is RFC 3339 or milliseconds since 1970. */
+export function ago(time, now = Date.now()) {
+  const seconds = Math.round((new Date(time) - now) / 1000);
   for (const [unit, size] of STEPS) {
     if (Math.abs(seconds) >= size) return RELATIVE.format(Math.trunc(seconds / size), unit);
   }
@@ -77,8 +77,8 @@ export function ago(iso, now = Date.now()) {
 const MOMENT = new Intl.DateTimeFormat("en-US", { dateStyle: "medium", timeStyle: "medium" });
 
 /** May 13, 2026, 2:03:11 PM, in the viewer's zone. */
-export function moment(iso) {
-  return MOMENT.format(new Date(iso));
+export function moment(time) {
+  return MOMENT.format(new Date(time));
 }
 
 /** A decimal number with `decimals` decimals, half up by its written digits: 1.005 is 1.01, as on the command line. */

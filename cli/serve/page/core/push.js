@@ -1,8 +1,8 @@
 // Hears from the daemon that there is something new. A page that nobody sees does not listen: a browser opens only six
 // connections to one host, and each stream holds one.
 
-/** Calls `heard(data)` for each "usage" event, while the page is visible. */
-export function listen(heard) {
+/** Calls the function that `hearers` has for an event ({usage, import}) with its data, while the page is visible. */
+export function listen(hearers) {
   let stream = null;
   const turn = () => {
     if (document.hidden) {
@@ -10,7 +10,7 @@ export function listen(heard) {
       stream = null;
     } else if (stream === null) {
       stream = new EventSource("/api/events");
-      stream.addEventListener("usage", (event) => heard(JSON.parse(event.data)));
+      for (const [name, heard] of Object.entries(hearers)) stream.addEventListener(name, (event) => heard(JSON.parse(event.data)));
     }
   };
   document.addEventListener("visibilitychange", turn);

@@ -6,11 +6,17 @@ import { make } from "./dom.js";
 export function failed(trouble, again) {
   if (trouble.forbidden) return locked();
   return make(
-    "div.card",
+    "div.card.failed",
     { role: "alert" },
-    make("p.trouble", {}, trouble.message, trouble.mend ? [" ", make("code", {}, trouble.mend)] : []),
-    make("p", {}, make("button", { type: "button", onclick: again }, "Try again")),
+    told(trouble),
+    make("button", { type: "button", onclick: again }, "Try again"),
   );
+}
+
+/** What went wrong, and what mends it. */
+export function told(trouble, attributes = {}) {
+  const [first, rest] = [trouble.message.slice(0, 1).toUpperCase(), trouble.message.slice(1)];
+  return make("p.trouble", attributes, first + rest, trouble.mend ? `${rest.endsWith(".") ? "" : "."} To mend it: ${trouble.mend}` : null);
 }
 
 /** The card for who may not see the page. */
@@ -18,7 +24,7 @@ export function locked() {
   return make(
     "section.card.empty.locked",
     { "aria-labelledby": "locked" },
-    make("span.lock", { "aria-hidden": "true" }, "🔒"),
+    make("img", { src: "/assets/lock.svg", alt: "", width: 40, height: 40 }),
     make("h1", { id: "locked" }, "Admins only"),
     make("p", {}, "You are signed in as a viewer. This page is for the owner of this ringlet."),
     make("p", {}, "Sign out, then run ", make("code", {}, "ringlet daemon login"), " and open the address that it prints."),

@@ -1,7 +1,7 @@
 // Health: the daemon, the agents' logs, and whether everything adds up.
 
 import { get } from "../core/api.js";
-import { heads, make, named } from "../core/dom.js";
+import { heads, make, named, table } from "../core/dom.js";
 import { ago, grouped, moment } from "../core/figures.js";
 import { section, shown } from "./page.js";
 
@@ -18,11 +18,11 @@ function running(daemon) {
   return section(
     "Daemon",
     facts(
-      ["Running since", moment(daemon.started_at)],
+      ["Running since", moment(daemon.started_at * 1000)],
       ["Process", String(daemon.pid)],
       ["Watcher", daemon.importing ? `${daemon.watcher}, importing` : daemon.watcher],
       ["Events seen", grouped(daemon.events_seen)],
-      ["Last event", daemon.last_event_at ? ago(daemon.last_event_at) : "none yet"],
+      ["Last event", daemon.last_event_at ? ago(daemon.last_event_at * 1000) : "none yet"],
     ),
     daemon.last_error ? make("p.trouble", {}, daemon.last_error) : null,
   );
@@ -43,7 +43,7 @@ function store(report) {
     "Store",
     make("p", { role: "status" }, make(`span.badge.${kind}`, {}, text)),
     facts(["Calls", grouped(report.calls)], ["Segments", grouped(report.segments)], ["Rows not yet sealed", grouped(report.hot_rows)]),
-    findings.length ? make("div.scroll", {}, make("table", {}, heads("Level", "What", "What mends it"), make("tbody", {}, findings))) : null,
+    findings.length ? table("Findings", heads("Level", "What", "What mends it"), make("tbody", {}, findings)) : null,
   );
 }
 
@@ -62,7 +62,7 @@ function logs(homes) {
   );
   return section(
     "Agents' logs",
-    make("div.scroll", {}, make("table", {}, heads("Agent", "Home", "#Files", "#Calls", "#Files gone", "#Last written"), make("tbody", {}, lines))),
+    table("Agents' logs", heads("Agent", "Home", "#Files", "#Calls", "#Files gone", "#Last written"), make("tbody", {}, lines)),
   );
 }
 

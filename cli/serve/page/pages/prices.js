@@ -1,7 +1,7 @@
 // Prices: what each model that has calls costs today, or on another day, and where that is known from.
 
 import { get } from "../core/api.js";
-import { fill, heads, make, named } from "../core/dom.js";
+import { fill, heads, make, named, table } from "../core/dom.js";
 import { failed } from "../core/states.js";
 import { section, shown } from "./page.js";
 
@@ -14,22 +14,22 @@ export function open(main) {
     const day = make("input", { type: "date", onchange: () => show() });
     const show = async () => {
       try {
-        fill(body, table(await get("/api/prices", { at: day.value })));
+        fill(body, listed(await get("/api/prices", { at: day.value })));
       } catch (trouble) {
         if (trouble.forbidden) throw trouble;
         fill(body, failed(trouble, show));
       }
     };
     await show();
-    return section("Models with calls", make("p", {}, make("label.field", {}, "As of", day)), body);
+    return section("Models with calls", make("label.field.day", {}, "As of", day), body);
   });
 }
 
-function table({ prices, prices_until: until }) {
+function listed({ prices, prices_until: until }) {
   if (!prices.length) return make("p.empty", { role: "status" }, "No model has a call yet.");
   const titles = heads("Model", "Billing", "#Input", "#Output", "#Cache read", "#Cache write 5m", "#Cache write 1h", "Known from");
   return [
-    make("div.scroll", {}, make("table", {}, titles, make("tbody", {}, prices.flatMap(lines)))),
+    table("Prices", titles, make("tbody", {}, prices.flatMap(lines))),
     make("p.faint", {}, `The newest list is of ${until}. Newer ones: `, make("code", {}, "ringlet registry sync")),
   ];
 }

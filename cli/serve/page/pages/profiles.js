@@ -1,7 +1,7 @@
 // Profiles: whose usage it is, by which rules, and what each has used in all.
 
 import { get } from "../core/api.js";
-import { heads, make, named, value } from "../core/dom.js";
+import { heads, make, named, table, value } from "../core/dom.js";
 import { ago, moment, tenths, usd } from "../core/figures.js";
 import { section, shown } from "./page.js";
 
@@ -12,7 +12,7 @@ export function open(main) {
     const names = [...new Set([...profiles.map((each) => each.name), ...used.keys()])];
     const lines = names.map((name) => line(name, profiles.find((each) => each.name === name), used.get(name)));
     const titles = heads("Profile", "Agent", "Provider", "Usage that is its own", "#Tokens", "#Cost", "#Last used");
-    return section("All profiles, all time", make("div.scroll", {}, make("table", {}, titles, make("tbody", {}, lines))));
+    return section("All profiles, all time", table("All profiles", titles, make("tbody", {}, lines)));
   });
 }
 

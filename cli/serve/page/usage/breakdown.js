@@ -1,6 +1,6 @@
 // Tokens and cost by class.
 
-import { fill, heads, make, value } from "../core/dom.js";
+import { fill, heads, make, table, value } from "../core/dom.js";
 import { grouped, share, usd } from "../core/figures.js";
 import { part } from "./part.js";
 
@@ -21,25 +21,20 @@ export function breakdown() {
     if (cost?.other_cost) rows.push(row("other", "Other", "Web searches, and costs that are only known as a whole", null, cost.other_cost, all));
     fill(
       body,
-      make(
-        "div.scroll",
-        {},
+      table(
+        "Tokens and cost by class",
+        heads("Class", "#Tokens", "#Share", "#Cost"),
+        make("tbody", {}, rows),
         make(
-          "table",
+          "tfoot",
           {},
-          heads("Class", "#Tokens", "#Share", "#Cost"),
-          make("tbody", {}, rows),
           make(
-            "tfoot",
+            "tr",
             {},
-            make(
-              "tr",
-              {},
-              make("th", { scope: "row" }, "Total"),
-              make("td.number", {}, value(all, grouped(all))),
-              make("td", {}),
-              make("td.number", {}, value(cost?.total_cost ?? null, usd(cost?.total_cost))),
-            ),
+            make("th", { scope: "row" }, "Total"),
+            make("td.number", {}, value(all, grouped(all))),
+            make("td", {}),
+            make("td.number", {}, value(cost?.total_cost ?? null, usd(cost?.total_cost))),
           ),
         ),
       ),

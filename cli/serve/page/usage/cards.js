@@ -28,12 +28,13 @@ export function cards() {
     fill(figures[name][1], under);
   }
 
-  function show(usage) {
+  function show(usage, choice) {
     const { total_requests: requests, prompt_tokens: prompt, completion_tokens: completion, unpriced_requests: unpriced } = usage;
     const total = usage.total_cost === null ? null : usage.total_cost.total_cost;
     const each = requests && total !== null ? total / requests : null;
     const profiles = Object.keys(usage.aggregates.by_profile).length;
-    const days = Math.max(usage.days, 1);
+    // The last 24 hours lie in two days of the calendar, and are one.
+    const days = choice.period === "24h" ? 1 : Math.max(usage.days, 1);
     set("requests", value(requests, grouped(requests)), `~${grouped(Math.round(requests / days))} per day`);
     set("tokens", value(prompt + completion, tenths(prompt + completion)), `${tenths(prompt)} prompt · ${tenths(completion)} completion`);
     set("cost", value(total, usd(total)), each === null ? "—" : `~${rate(each)} per request`);

@@ -6,7 +6,7 @@ import { choiceOf } from "../core/switch.js";
 
 /** `choose(changes)` is called with what the viewer changed. */
 export function filterBar(choose) {
-  const periods = choiceOf("Period", PERIODS, (period) => choose({ period }), "fieldset.periods");
+  const periods = choiceOf("Period", PERIODS, (period) => choose({ period }));
   const since = make("input", { type: "date", onchange: () => dated() });
   const until = make("input", { type: "date", onchange: () => dated() });
   const selects = {
@@ -19,14 +19,13 @@ export function filterBar(choose) {
   const node = make(
     "form.card.filters",
     { "aria-label": "Filters", onsubmit: (event) => event.preventDefault() },
-    periods.node,
+    make("div.first", {}, periods.node, clear),
     labelled("From", since),
     labelled("Until", until),
     labelled("Provider", selects.provider),
     labelled("Model", selects.model),
     labelled("Profile", selects.profile),
     labelled("Source", selects.source),
-    clear,
   );
   offered(selects.source, SOURCES);
 

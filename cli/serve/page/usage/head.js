@@ -3,6 +3,7 @@
 import { post } from "../core/api.js";
 import { fill, make } from "../core/dom.js";
 import { grouped, moment } from "../core/figures.js";
+import { told as troubled } from "../core/states.js";
 
 /** `refresh` and `imported` are called when the page shall ask again. */
 export function head({ refresh, imported }) {
@@ -17,6 +18,7 @@ export function head({ refresh, imported }) {
     make("div.head", {}, make("div", {}, make("h1", {}, "Usage"), said), make("div.acts", {}, bring, again)),
     progress,
   );
+  const bar = make("progress", { "aria-label": "Import" });
   let seen = null;
   let coming = null;
 
@@ -38,17 +40,26 @@ export function head({ refresh, imported }) {
     mark.hidden = seen === null || coming <= seen;
   }
 
+  /** How far an import has come, in bytes. */
+  function imports({ bytes_done: done, bytes_total: all }) {
+    if (all) {
+      bar.max = all;
+      bar.value = done;
+    }
+  }
+
   async function importing() {
     bring.disabled = true;
     const began = Date.now();
-    const spent = make("span", {});
+    const spent = make("span", { "aria-hidden": "true" });
     const ticking = setInterval(() => fill(spent, ` ${Math.round((Date.now() - began) / 1000)} s`), 1000);
-    fill(progress, make("div.card", {}, make("p", {}, "Importing what Claude Code has logged …", spent), make("progress", { "aria-label": "Import" })));
+    fill(progress, make("div.card", {}, make("p", {}, "Importing what Claude Code has logged …", spent), bar));
+    bar.removeAttribute("value");
     try {
       fill(progress, outcome(await post("/api/usage/import-claude"), close));
       await imported();
     } catch (trouble) {
-      fill(progress, make("p.trouble", { role: "alert" }, trouble.message, " ", trouble.mend ? make("code", {}, trouble.mend) : null));
+      fill(progress, troubled(trouble, { role: "alert" }));
     } finally {
       clearInterval(ticking);
       bring.disabled = false;
@@ -60,7 +71,7 @@ export function head({ refresh, imported }) {
     bring.focus();
   }
 
-  return { node, busy, told, heard };
+  return { node, busy, told, heard, imports };
 }
 
 function outcome(done, close) {

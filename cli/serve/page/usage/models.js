@@ -1,6 +1,6 @@
 // Usage by provider and model, with a totals row. The order is the server's: the dearest first.
 
-import { fill, heads, make, named, value } from "../core/dom.js";
+import { fill, heads, make, named, table, value } from "../core/dom.js";
 import { grouped, share, usd } from "../core/figures.js";
 import { part } from "./part.js";
 
@@ -12,16 +12,11 @@ export function models() {
     const all = totals.cost?.total_cost ?? 0;
     fill(
       body,
-      make(
-        "div.scroll",
-        {},
-        make(
-          "table",
-          {},
-          heads("Provider", "Model", "#Requests", "#Prompt", "#Completion", "#Total tokens", "#Est. cost"),
-          make("tbody", {}, rows.map((row) => line(row, rows.length > 1 ? all : 0))),
-          make("tfoot", {}, make("tr", {}, make("th", { scope: "row", colspan: 2 }, "Total"), numbers(totals, usd(all)))),
-        ),
+      table(
+        "Providers and models",
+        heads("Provider", "Model", "#Requests", "#Prompt", "#Completion", "#Total tokens", "#Est. cost"),
+        make("tbody", {}, rows.map((row) => line(row, rows.length > 1 ? all : 0))),
+        make("tfoot", {}, make("tr", {}, make("th", { scope: "row", colspan: 2 }, "Total"), numbers(totals, usd(all)))),
       ),
     );
   }

@@ -73,7 +73,7 @@ export async function open(main) {
       const usage = ask("/api/usage", asked);
       const values = ask("/api/usage/filters", { provider: choice.provider, tz: asked.tz });
       const shown = usage.then((answer) => {
-        if (flight === mine) summary.show(answer);
+        if (flight === mine) summary.show(answer, choice);
       });
       const [totals, offered] = await Promise.all([usage, values, shown]);
       if (flight !== mine) return;
@@ -130,6 +130,6 @@ export async function open(main) {
     choice = chosen();
     load();
   });
-  listen((news) => top.heard(news));
+  listen({ usage: top.heard, import: top.imports });
   await load();
 }

@@ -1,7 +1,7 @@
 // The frame that the parts of the page share: a card with a heading, and how it shows a failure of its own.
 
-import { fill, make } from "../core/dom.js";
-import { waiting } from "../core/states.js";
+import { fill, heads, make, table } from "../core/dom.js";
+import { told, waiting } from "../core/states.js";
 
 /** A card headed `title`, with controls beside the title. `body` is where the content goes. */
 export function part(title, { acts = [], name, lines = 4 }) {
@@ -11,7 +11,7 @@ export function part(title, { acts = [], name, lines = 4 }) {
   const fail = (trouble, again) =>
     fill(
       body,
-      make("p.trouble", { role: "alert" }, trouble.message, " ", trouble.mend ? make("code", {}, trouble.mend) : null),
+      told(trouble, { role: "alert" }),
       make("button", { type: "button", onclick: again }, "Try again"),
     );
   return { node, body, fail };
@@ -20,15 +20,14 @@ export function part(title, { acts = [], name, lines = 4 }) {
 /** The rows behind a chart as a table, for who cannot see or point; made when it is opened. */
 export function behind(titles) {
   let rows = [];
-  const place = make("div.scroll", { tabindex: "0", role: "region", "aria-label": "Values as a table" });
+  const place = make("div", {});
   const node = make("details", { ontoggle: () => node.open && draw() }, make("summary", {}, "Show as a table"), place);
   const draw = () =>
     fill(
       place,
-      make(
-        "table",
-        {},
-        make("thead", {}, make("tr", {}, titles.map((title, at) => make(at ? "th.number" : "th", { scope: "col" }, title)))),
+      table(
+        "Values of the chart",
+        heads(titles[0], ...titles.slice(1).map((title) => `#${title}`)),
         make("tbody", {}, rows.map(([first, ...cells]) => make("tr", {}, make("th", { scope: "row" }, first), cells.map((cell) => make("td.number", {}, cell))))),
       ),
     );

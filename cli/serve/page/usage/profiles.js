@@ -1,6 +1,6 @@
 // Usage by profile.
 
-import { fill, heads, make, named, value } from "../core/dom.js";
+import { fill, heads, make, named, table, value } from "../core/dom.js";
 import { ago, duration, grouped, moment, usd } from "../core/figures.js";
 import { part } from "./part.js";
 
@@ -23,7 +23,7 @@ export function profiles() {
       ),
     );
     const titles = heads("Profile", "#Prompt", "#Completion", "#Cost", "#Sessions", "#Runtime", "#Last used");
-    fill(body, make("div.scroll", {}, make("table", {}, titles, make("tbody", {}, rows))));
+    fill(body, table("Profiles", titles, make("tbody", {}, rows)));
   }
 
   return { node, load, fail };

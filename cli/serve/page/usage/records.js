@@ -1,7 +1,7 @@
 // Every single call: filtered by source, searched by name, page by page.
 
 import { SOURCES } from "../core/choice.js";
-import { fill, heads, make, named, value } from "../core/dom.js";
+import { fill, heads, make, named, table, value } from "../core/dom.js";
 import { ago, grouped, moment, rate, span, usd } from "../core/figures.js";
 import { badge } from "./badge.js";
 import { part } from "./part.js";
@@ -55,7 +55,7 @@ export function records(context) {
     const titles = heads("Source", "Name", "#Input", "#Output", "#Cost", "#Duration", "#Time");
     fill(
       body,
-      rows.length ? make("div.scroll", {}, make("table", {}, titles, make("tbody", {}, rows.map(line)))) : make("p.empty", {}, "No record bears this name."),
+      rows.length ? table("Usage records", titles, make("tbody", {}, rows.map(line))) : make("p.empty", {}, "No record bears this name."),
       make("div.turn", {}, many, pages > 1 ? steps(pages) : null),
     );
   }
