@@ -11,6 +11,7 @@ from datetime import date
 import polars as pl
 
 from views.columns import CALLS, COSTS, NAME, PROMPT, RATES, TOKENS, attodollars, usd
+from views.numbers import distinct, numbered
 
 _ADDED = ("requests", *TOKENS, "web_searches")
 _ADDED_IF_KNOWN = ("reasoning", "duration_ms", "logged_cost_usd")
@@ -23,6 +24,9 @@ OWNERSHIP = ("agent", "root", "project", "profile", "provider")
 SHAPE = ("provider", "model", "tier", "speed", "geo", "date", "step", "minute")
 """What decides a call's rates. `step` is how many prompt sizes of the price book the whole prompt exceeds; `minute` is the minute of the
 UTC day for models with off-peak hours, null for all others."""
+
+_LISTING = ("provider", "model", "date")
+"""What decides whether a price depends on the time of day."""
 
 Ownership = Callable[..., tuple[str, str | None, bool]]
 """(profile, provider, billed per token) of an agent, root, project, own profile and logged provider."""
@@ -105,12 +109,10 @@ def _best(calls: pl.DataFrame) -> pl.DataFrame:
 def owned(calls: pl.DataFrame, ownership: Ownership) -> pl.DataFrame:
     """`calls` with profile and provider as the rules have them now, and `billed`: whether the call is paid per token."""
     asked = calls.select(OWNERSHIP)
-    distinct = asked.unique()
-    found = [ownership(*row) for row in distinct.iter_rows()]
-    columns = {"_profile": NAME, "_provider": NAME, "billed": pl.Boolean()}
-    answers = distinct.hstack(pl.DataFrame(found, schema=columns, orient="row"))
-    joined = _looked_up(asked, answers, OWNERSHIP)
-    return calls.with_columns(joined["_profile"].alias("profile"), joined["_provider"].alias("provider"), joined["billed"])
+    first, which = distinct(numbered(asked, OWNERSHIP))
+    found = [ownership(*row) for row in asked[first].iter_rows()]
+    columns = {"profile": NAME, "provider": NAME, "billed": pl.Boolean()}
+    return calls.with_columns(pl.DataFrame(found, schema=columns, orient="row")[which])
 
 
 def rated(calls: pl.DataFrame, rates: Rates, *, steps: Sequence[int], is_timed: IsTimed) -> pl.DataFrame:
@@ -120,29 +122,21 @@ def rated(calls: pl.DataFrame, rates: Rates, *, steps: Sequence[int], is_timed: 
 
     In:  owned calls
     """
-    day = pl.col("at").dt.date().alias("date")
-    listings = calls.filter("billed").select("provider", "model", day).unique()
-    timed = pl.col("model").is_in([listing[1] for listing in listings.iter_rows() if is_timed(*listing)])
     prompt = pl.sum_horizontal(PROMPT)
-    asked = calls.select(
-        *SHAPE[:5],
-        day,
-        pl.sum_horizontal(pl.lit(0, pl.Int8), *((prompt > step).cast(pl.Int8) for step in steps)).alias("step"),
-        pl.when(timed).then(pl.col("at").dt.hour().cast(pl.Int16) * 60 + pl.col("at").dt.minute()).alias("minute"),
-        "billed",
-    )
-    shapes = asked.filter("billed").select(SHAPE).unique()
-    found = [rates(*shape) or (None,) * len(RATES) for shape in shapes.iter_rows()]
+    step = pl.sum_horizontal(pl.lit(0, pl.Int8), *((prompt > step).cast(pl.Int8) for step in steps))
+    asked = calls.select(*SHAPE[:5], "at", pl.col("at").dt.date().alias("date"), step.alias("step"), "billed")
+    listings = asked[distinct(numbered(asked, _LISTING))[0]].filter("billed").select(_LISTING)
+    timed = [listing[1] for listing in listings.iter_rows() if is_timed(*listing)]
+    minute = pl.lit(None, pl.Int16)
+    if timed:
+        at = pl.col("at").dt
+        minute = pl.when(pl.col("model").is_in(timed)).then(at.hour().cast(pl.Int16) * 60 + at.minute())
+    asked = asked.with_columns(minute.alias("minute"))
+    first, which = distinct(numbered(asked, (*SHAPE, "billed")))
+    unknown = (None,) * len(RATES)
+    found = [rates(*shape) or unknown if billed else unknown for *shape, billed in asked[first].select(*SHAPE, "billed").iter_rows()]
     known = pl.DataFrame(found, schema=dict.fromkeys(RATES, pl.Int128()), orient="row").select(usd(pl.col(name)) for name in RATES)
-    answers = shapes.hstack(known).with_columns(pl.lit(value=True).alias("billed"))
-    return calls.hstack(_looked_up(asked, answers, (*SHAPE, "billed")).select(RATES))
-
-
-def _looked_up(asked: pl.DataFrame, answers: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame:
-    """`asked`, which holds nothing but what is asked for, with the answer to each row: a narrow join, so that no wide frame is moved."""
-    # Names are compared by their number: both sides come from one set of names.
-    numbers = pl.col(name for name in by if asked.schema[name] == NAME).to_physical()
-    return asked.with_columns(numbers).join(answers.with_columns(numbers), on=by, how="left", nulls_equal=True, maintain_order="left")
+    return calls.hstack(known[which])
 
 
 def costed(calls: pl.LazyFrame, *, mode: str = "auto") -> pl.LazyFrame:

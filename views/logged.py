@@ -4,11 +4,12 @@ Decides how the log is read for views. Which dates are read, and what becomes of
 """
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import date, timedelta
 from hashlib import blake2b
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import polars as pl
 
@@ -18,8 +19,12 @@ from pipeline.segments import read_interned
 from views.calls import lost_elsewhere
 from views.columns import INSTANT, LOG, MONEY, NAME
 
-BATCH_ROWS = 250_000
-"""Rows that are in memory at once: about 250 MB with all that is made of them."""
+BATCH_ROWS = 100_000
+"""Rows that are worked on together: larger frames leave the processor's caches, smaller ones are not worth their calls."""
+_THREADS = 2
+"""Batches that are worked on at once: each is a chain of steps most of which use one core."""
+
+T = TypeVar("T")
 
 _EPOCH = date(1970, 1, 1)
 _BYTES_A_ROW = 80
@@ -87,17 +92,26 @@ def lost(content: Content) -> pl.DataFrame | None:
     return lost_elsewhere(rows(content, content.days(), ("key", "kind", "rank", "owner_rank", "at", "requests")))
 
 
-def ahead(content: Content, days: Iterable[int]) -> Iterator[tuple[set[int], pl.DataFrame]]:
-    """`days` in order, as many at once as `BATCH_ROWS` allows, with their rows; the next ones are read while these are in use."""
-    with ThreadPoolExecutor(1) as pool:
-        waiting: tuple[set[int], Future[pl.DataFrame]] | None = None
-        for batch in _batches(content, days):
-            begun = batch, pool.submit(rows, content, batch)
-            if waiting is not None:
-                yield waiting[0], waiting[1].result()
-            waiting = begun
-        if waiting is not None:
-            yield waiting[0], waiting[1].result()
+def ahead(content: Content, days: Iterable[int], make: Callable[[pl.DataFrame], T]) -> Iterator[tuple[set[int], T]]:
+    """`days` in order, as many at once as `BATCH_ROWS` allows, with what `make` makes of their rows; it is called from several threads."""
+
+    def made(batch: set[int]) -> T:
+        return make(rows(content, batch))
+
+    with ThreadPoolExecutor(_THREADS) as pool:
+        waiting: deque[tuple[set[int], Future[T]]] = deque()
+        try:
+            for batch in _batches(content, days):
+                waiting.append((batch, pool.submit(made, batch)))
+                if len(waiting) > _THREADS:
+                    begun, result = waiting.popleft()
+                    yield begun, result.result()
+            while waiting:
+                begun, result = waiting.popleft()
+                yield begun, result.result()
+        finally:
+            for _, result in waiting:
+                result.cancel()
 
 
 def _batches(content: Content, days: Iterable[int]) -> Iterator[set[int]]:

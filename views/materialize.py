@@ -7,6 +7,7 @@ keeps the files.
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import date
+from functools import partial
 from typing import NamedTuple, TypeVar
 
 import polars as pl
@@ -16,7 +17,6 @@ from pipeline.log import Log
 from views import logged, shelf
 from views.calls import costed, folded, listed, owned, rated, recosted
 from views.catalog import VIEWS, Frames
-from views.columns import CALLS
 from views.cube import cube, measured
 from views.logged import Content, date_of
 from views.sessions import sessions
@@ -93,21 +93,11 @@ def read(views: str, log: Log, terms: Terms) -> Frames:
     wanted = pl.col("slot").dt.date().is_in(good)
     tables, cubes = ([shelf.scan(shelf.files(views, view), view).filter(wanted)] for view in (_SESSIONS, _CUBE))
     lost = logged.lost(due.content)
-    for _, rows in logged.ahead(due.content, again):
-        made = _calls(rows, terms, lost)
-        calls.append(listed(made).lazy())
-        tables.append(sessions(measured(made.lazy())).collect().lazy())
+    for _, part in logged.ahead(due.content, again, partial(_part, terms=terms, lost=lost)):
+        calls.append(part.calls.lazy())
+        tables.append(part.sessions.lazy())
         cubes.append(cube(tables[-1]))
     return Frames(pl.concat(calls), pl.concat(tables), pl.concat(cubes))
-
-
-def calls_of(log: Log, terms: Terms, days: set[int]) -> pl.DataFrame:
-    """The calls (`columns.CALLS`) of some UTC days as of the log's position, by time; nothing is written."""
-    content = logged.look(log)
-    there = days & content.days()
-    if not there:
-        return pl.DataFrame(schema=CALLS)
-    return listed(_calls(logged.rows(content, there), terms, logged.lost(content)))
 
 
 def _standing(views: str) -> Frames:
@@ -151,15 +141,13 @@ def _make(views: str, writer: shelf.Writer, due: _Due, terms: Terms, progress: C
     for month in sorted({_month(day) for day in due.days} | due.lacking):
         days = {day for day in due.days if _month(day) == month}
         tables = []
-        for batch, rows in logged.ahead(due.content, days):
-            calls = _calls(rows, terms, lost)
-            tables.append(sessions(measured(calls.lazy())).collect(engine="streaming"))
-            by_time = listed(calls)
-            dates = by_time["at"].dt.date()
+        for batch, part in logged.ahead(due.content, days, partial(_part, terms=terms, lost=lost)):
+            tables.append(part.sessions)
+            dates = part.calls["at"].dt.date()
             for day in sorted(batch):
                 start, end = (int(dates.search_sorted(date_of(day), side)) for side in ("left", "right"))
-                writer.write(_CALLS, f"date={date_of(day)}", by_time[start:end])
-            counted, done = counted + by_time.height, done + rows.height
+                writer.write(_CALLS, f"date={date_of(day)}", part.calls[start:end])
+            counted, done = counted + part.calls.height, done + part.rows
             if progress is not None:
                 progress(done)
         if due.keep:
@@ -194,10 +182,19 @@ def _roll_up(views: str, writer: shelf.Writer, due: _Due, terms: Terms) -> None:
         writer.write(view, None, rows)
 
 
-def _calls(rows: pl.DataFrame, terms: Terms, lost: pl.DataFrame | None) -> pl.DataFrame:
-    """The calls of whole UTC days, owned and priced, by time."""
-    calls = owned(folded(rows, lost=lost), terms.attribution)
-    return costed(rated(calls, terms.rates, steps=terms.steps, is_timed=terms.is_timed).lazy()).collect()
+class _Part(NamedTuple):
+    """What the rows of some whole UTC days come to."""
+
+    rows: int
+    calls: pl.DataFrame
+    """`columns.CALLS`, by time."""
+    sessions: pl.DataFrame
+
+
+def _part(rows: pl.DataFrame, *, terms: Terms, lost: pl.DataFrame | None) -> _Part:
+    calls = rated(owned(folded(rows, lost=lost), terms.attribution), terms.rates, steps=terms.steps, is_timed=terms.is_timed)
+    priced = costed(calls.lazy()).collect()
+    return _Part(rows.height, listed(priced), sessions(measured(priced.lazy())).collect())
 
 
 def _month(day: int) -> str:

@@ -5,6 +5,7 @@ their own business.
 """
 
 from datetime import date
+from threading import Lock
 
 from views.attribution import Attribution
 from views.columns import RATES
@@ -25,6 +26,8 @@ class Terms:
         """Differs whenever rules, prices or settings that decide a cost differ."""
         self.steps = book.steps()
         self._book = book
+        # What a book has found it remembers, and two threads must not look for the same at once.
+        self._lock = Lock()
 
     def rates(
         self,
@@ -39,10 +42,12 @@ class Terms:
     ) -> tuple[int, ...] | None:
         """Attodollars in the order of `columns.RATES`; see `calls.Rates`."""
         prompt = step_prompt(self.steps, step)
-        found = resolve(self._book, Shape(provider, model, day.toordinal() - _EPOCH, prompt, tier, speed, geo, minute))
+        with self._lock:
+            found = resolve(self._book, Shape(provider, model, day.toordinal() - _EPOCH, prompt, tier, speed, geo, minute))
         return None if found is None else tuple(getattr(found, name.removesuffix("_rate")) for name in RATES)
 
     def is_timed(self, provider: str | None, model: str | None, day: date) -> bool:
         """Whether the price of a model depends on the time of day; see `calls.IsTimed`."""
-        found = resolve(self._book, Shape(provider, model, day.toordinal() - _EPOCH))
+        with self._lock:
+            found = resolve(self._book, Shape(provider, model, day.toordinal() - _EPOCH))
         return found is not None and found.off_peak
