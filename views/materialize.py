@@ -17,6 +17,7 @@ from pipeline.log import Log
 from views import logged, shelf
 from views.calls import costed, folded, listed, owned, rated, recosted
 from views.catalog import VIEWS, Frames
+from views.columns import CALLS
 from views.cube import cube, measured
 from views.logged import Content, date_of
 from views.sessions import sessions
@@ -98,6 +99,15 @@ def read(views: str, log: Log, terms: Terms) -> Frames:
         tables.append(part.sessions.lazy())
         cubes.append(cube(tables[-1]))
     return Frames(pl.concat(calls), pl.concat(tables), pl.concat(cubes))
+
+
+def calls_of(log: Log, terms: Terms, days: set[int]) -> pl.DataFrame:
+    """The calls (`columns.CALLS`) of some UTC days as of the log's position, by time; nothing is written."""
+    content = logged.look(log)
+    there = days & content.days()
+    if not there:
+        return pl.DataFrame(schema=CALLS)
+    return listed(_priced(logged.rows(content, there), terms, logged.lost(content)))
 
 
 def _standing(views: str) -> Frames:
@@ -192,9 +202,14 @@ class _Part(NamedTuple):
 
 
 def _part(rows: pl.DataFrame, *, terms: Terms, lost: pl.DataFrame | None) -> _Part:
-    calls = rated(owned(folded(rows, lost=lost), terms.attribution), terms.rates, steps=terms.steps, is_timed=terms.is_timed)
-    priced = costed(calls.lazy()).collect()
+    priced = _priced(rows, terms, lost)
     return _Part(rows.height, listed(priced), sessions(measured(priced.lazy())).collect())
+
+
+def _priced(rows: pl.DataFrame, terms: Terms, lost: pl.DataFrame | None) -> pl.DataFrame:
+    """The calls of whole UTC days, owned and priced, by time."""
+    calls = owned(folded(rows, lost=lost), terms.attribution)
+    return costed(rated(calls, terms.rates, steps=terms.steps, is_timed=terms.is_timed).lazy()).collect()
 
 
 def _month(day: int) -> str:
