@@ -20,7 +20,7 @@ from ingest.reader import Manner
 from ingest.run import Summary, ingest
 from ingest.sweep import sweep
 from pipeline import durable, log_folders, placement, providers
-from pipeline.log import BULK_ROWS, Log, Position
+from pipeline.log import SEAL_ROWS, Log, Position
 from pipeline.profiles import Rules
 from views import calendar, snapshot, snapshot_text
 from views.attribution import Attribution
@@ -91,7 +91,7 @@ class Store:
 
     def tidy(self) -> None:
         """Have hot rows sealed, by a process of its own, once there are many: nobody waits for that."""
-        if self.log.hot_count() >= BULK_ROWS:
+        if self.log.hot_count() >= SEAL_ROWS:
             import subprocess  # 8 ms, once in 5,000 rows
 
             null = subprocess.DEVNULL

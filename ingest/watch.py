@@ -35,7 +35,7 @@ from ingest.run import ingest
 from ingest.sweep import sweep
 from pipeline.durable import file_system
 from pipeline.errors import Held, PartlyDone
-from pipeline.log import BULK_ROWS, Commit, Log
+from pipeline.log import SEAL_ROWS, Commit, Log
 from pipeline.sources import Cursor
 
 SWEEP_S = 10.0
@@ -327,7 +327,7 @@ class Watcher:
     def _seal_when_due(self) -> None:
         if self._hot_since is None:
             return
-        if time.monotonic() - self._hot_since >= SEAL_S or self._log.hot_count() >= BULK_ROWS:
+        if time.monotonic() - self._hot_since >= SEAL_S or self._log.hot_count() >= SEAL_ROWS:
             self._log.seal()
             self._hot_since = None
             if self._settings.on_seal is not None:

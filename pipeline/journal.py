@@ -85,6 +85,9 @@ def connect(path: str) -> sqlite3.Connection:
         _make(path)
     connection = sqlite3.connect(path, timeout=PATIENCE_S, isolation_level=None, cached_statements=256)
     try:
+        if not os.path.getsize(path):
+            # Only an empty file can be told so. Hot rows leave as much room behind as a large store takes in all.
+            connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
         _keep_a_log(connection)
         connection.execute("PRAGMA synchronous=FULL")
         # Memory is taken as pages are touched: a small commit uses a few, a large one is spared reading each page many times.

@@ -34,8 +34,12 @@ if TYPE_CHECKING:
 
     from pipeline import segments
 
-BULK_ROWS = 5_000
-"""From this many new rows on a commit writes segments instead of hot rows; this many hot rows are worth sealing."""
+BULK_ROWS = 20_000
+"""From this many new rows on a commit writes segments instead of hot rows: below, to begin with segments takes longer than all the rest."""
+SEAL_ROWS = 5_000
+"""This many hot rows are worth sealing."""
+_SPARE = 4
+"""The journal gives space back once it holds one free page in so many."""
 
 
 class Position(msgspec.Struct, frozen=True, gc=False):
@@ -281,7 +285,9 @@ class Log:
                 with self._staging(unpacked(blob for _, blob in hot), [seq for seq, _ in hot]) as staging:
                     made = self._recorded(staging.finish())
             self._connection.execute("DELETE FROM hot")
-        return self._publish(made)
+        segments = self._publish(made)
+        self._give_back()
+        return segments
 
     def recover(self) -> None:
         """Finish what a crash left undone: publish what is committed, adopt segments that the journal does not know.
@@ -373,6 +379,14 @@ class Log:
             self._connection.execute("UPDATE meta SET value = value + ? WHERE name = 'seq'", (count,))
         (seq,) = self._connection.execute("SELECT value FROM meta WHERE name = 'seq'").fetchone()
         return int(seq)
+
+    def _give_back(self) -> None:
+        """Space that sealed rows took is the file system's again, where it is much."""
+        (free,), (pages,) = (self._connection.execute(f"PRAGMA {name}").fetchone() for name in ("freelist_count", "page_count"))
+        if free * _SPARE > pages:
+            with journal.translated(self._path):
+                # One step of this statement frees one page; only a script is run through all its steps.
+                self._connection.executescript("PRAGMA incremental_vacuum")
 
     def _heat(self, rows: Rows, seqs: Sequence[int]) -> None:
         days = [at_us // DAY_US for at_us in rows.at_us]

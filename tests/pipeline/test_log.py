@@ -273,6 +273,20 @@ def test_files_are_closed_to_others(log: Log) -> None:
             assert os.stat(os.path.join(folder, file)).st_mode & 0o777 == 0o600, file
 
 
+def test_sealing_gives_back_the_room_of_hot_rows(log: Log) -> None:
+    """Two thousand rows take as much room while they are hot as the journal keeps in all afterwards; that is the file system's again."""
+    feed = Feed(log)
+    feed.commit(*(Sighting(key=f"k{n}", session=f"a session of some length {n % 3}") for n in range(2_000)))
+
+    def pages() -> int:
+        return int(log._connection.execute("PRAGMA page_count").fetchone()[0])
+
+    hot = pages()
+    log.seal()
+    assert pages() < hot * 0.7
+    assert log._connection.execute("PRAGMA freelist_count").fetchone() == (0,)
+
+
 def test_many_rows_become_segments_at_once(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     """A large commit writes segments; nothing is hot, and the next small commit goes on counting."""
     monkeypatch.setattr("pipeline.log.BULK_ROWS", 3)
