@@ -125,7 +125,7 @@ def rated(calls: pl.DataFrame, rates: Rates, *, steps: Sequence[int], is_timed: 
     prompt = pl.sum_horizontal(PROMPT)
     step = pl.sum_horizontal(pl.lit(0, pl.Int8), *((prompt > step).cast(pl.Int8) for step in steps))
     asked = calls.select(*SHAPE[:5], "at", pl.col("at").dt.date().alias("date"), step.alias("step"), "billed")
-    listings = asked[distinct(numbered(asked, _LISTING))[0]].filter("billed").select(_LISTING)
+    listings = asked[distinct(numbered(asked, (*_LISTING, "billed")))[0]].filter("billed").select(_LISTING)
     timed = [listing[1] for listing in listings.iter_rows() if is_timed(*listing)]
     minute = pl.lit(None, pl.Int16)
     if timed:

@@ -154,6 +154,15 @@ def test_logged_costs_by_mode() -> None:
     assert [cost(agent, mode, None) for mode in ("auto", "calculate")] == [[Decimal("2.5")], [None]]
 
 
+def test_off_peak_hours_are_asked_for_wherever_somebody_pays() -> None:
+    """Where one profile's calls of a timed model are not billed, those of another, which are, still pay by the minute."""
+    calls = owned(folded(rows(row(project="/free"), row(key="b"))), lambda *facts: ("any", facts[4], facts[2] != "/free"))
+    asked: list[Any] = []
+    rated(calls, lambda *shape: asked.append(shape), steps=(), is_timed=lambda *_: True)
+
+    assert [shape[-1] for shape in asked] == [12 * 60]
+
+
 def test_modes_can_be_asked_of_listed_calls() -> None:
     """A row of `calls/` holds all that another cost mode needs."""
     kept = listed(priced(row(input=1_000_000, logged_cost_usd=Decimal("2.5"), logged_cost_basis="provider")))
