@@ -23,6 +23,7 @@ _TIME_BITS = 52
 _TIME_MAX = (1 << _TIME_BITS) - 1
 _DIGEST_BITS = 34
 _COMPLETE = 1 << (127 - _DIGEST_BITS)
+HANDLE_BYTES = 8
 _NOTHING = bytes(7)
 # Kinds of identities, their last byte. All others are below 0x80.
 _REPLY, _PART, _PROMPT, _REQUEST, _REQUEST_PART = b"\xf0", b"\xf1", b"\xf2", b"\xf3", b"\xf4"

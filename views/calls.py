@@ -5,7 +5,7 @@ Decides how rows fold into one call, which of several machines' records counts, 
 to frame.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 
 import polars as pl
@@ -48,7 +48,7 @@ def folded(rows: pl.DataFrame, *, lost: pl.DataFrame | None = None) -> pl.DataFr
     In:  `columns.LOG`, date, machine
     Out: the same columns without those that only tell rows of a call apart; by time and key, so that equal calls make equal files
     """
-    if rows["machine"].n_unique() > 1:
+    if lost is not None or rows["machine"].n_unique() > 1:
         calls = _best(_added(rows))
         return _by_time(calls if lost is None else calls.join(lost, on=["key", "date", "machine"], how="anti"))
     corrected = rows["key"].filter(rows["kind"] != "call")
@@ -60,8 +60,10 @@ def folded(rows: pl.DataFrame, *, lost: pl.DataFrame | None = None) -> pl.DataFr
     return _by_time(pl.concat([rows, added], rechunk=False), kept=pl.concat([~touched, pl.repeat(True, added.height, eager=True)]))
 
 
-def lost_elsewhere(records: pl.DataFrame) -> pl.DataFrame:
+def lost_elsewhere(records: pl.DataFrame, same: Mapping[bytes, bytes]) -> pl.DataFrame:
     """Calls that count nowhere, because another machine holds a better record of the same call, on whatever date.
+
+    `same` gives the key that stands for a call, by each other key that names it.
 
     In:  key, date, machine, kind, rank, owner_rank, requests of the whole log
     Out: key, date, machine
@@ -69,7 +71,9 @@ def lost_elsewhere(records: pl.DataFrame) -> pl.DataFrame:
     by = ["key", "date", "machine"]
     alive = records.filter(pl.col("requests").sum().over(by) > 0).filter(pl.col("kind") == "call")
     held = _best_first(alive).select(by).unique(maintain_order=True)
-    return held.join(held.unique("key", keep="first", maintain_order=True), on=by, how="anti")
+    call = pl.col("key").replace(list(same), list(same.values())) if same else pl.col("key")
+    best = held.with_columns(call.alias("call")).unique("call", keep="first", maintain_order=True)
+    return held.join(best, on=by, how="anti")
 
 
 def _added(rows: pl.DataFrame) -> pl.DataFrame:

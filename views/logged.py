@@ -13,7 +13,8 @@ from typing import NamedTuple, TypeVar
 
 import polars as pl
 
-from pipeline import placement
+from pipeline import across, placement
+from pipeline.keys import HANDLE_BYTES, is_request, request_in
 from pipeline.log import Log, Position
 from pipeline.segments import read_interned
 from views.calls import lost_elsewhere
@@ -67,7 +68,7 @@ def look(log: Log, since: Position | None = None) -> Content:
     foreign = blake2b("\n".join(names).encode(), digest_size=16).hexdigest() if names else ""
     hot = pl.DataFrame(schema={"at": INSTANT, "machine": NAME})
     if table is not None:
-        hot = _typed(pl.DataFrame(table).select(LOG), log.machine)
+        hot = _typed(pl.DataFrame(table).select(*LOG, "aliases"), log.machine)
     files = (*own, *(_foreign(log.home, name) for name in names))
     return Content(position, files, hot, None if changed is None else frozenset(changed), foreign)
 
@@ -89,7 +90,26 @@ def lost(content: Content) -> pl.DataFrame | None:
     """The records that lose to another machine's, as `calls.folded` takes them; None where there is but one machine."""
     if not content.foreign:
         return None
-    return lost_elsewhere(rows(content, content.days(), ("key", "kind", "rank", "owner_rank", "at", "requests")))
+    records = rows(content, content.days(), ("key", "aliases", "kind", "rank", "owner_rank", "at", "requests"))
+    return lost_elsewhere(records, _same(content, records))
+
+
+def _same(content: Content, records: pl.DataFrame) -> dict[bytes, bytes]:
+    """The key that stands for a call, by each other key that names it on some machine."""
+    # Names of a call begin alike, but for the few that rows state and those of a request alone: only such rows are worth a look.
+    handle = pl.col("key").bin.head(HANDLE_BYTES)
+    by_handle = records.group_by(handle.alias("handle")).agg(pl.col("key").n_unique().alias("keys"))
+    odd = records.filter(pl.col("aliases").is_not_null())
+    named = [*odd["key"], *odd["aliases"].explode()]
+    ends = [end for end in records.select(pl.col("key").bin.slice(15)).to_series().unique() if is_request(bytes(15) + end)]
+    requests = [*records.filter(pl.col("key").bin.slice(15).is_in(ends))["key"], *filter(is_request, named)]
+    handles = {*by_handle.filter(pl.col("keys") > 1)["handle"], *(name[:HANDLE_BYTES] for name in named)}
+    if not handles and not requests:
+        return {}
+    asked = [request_in(name) for name in requests]
+    wanted = handle.is_in(list(handles)) | pl.col("key").bin.slice(8, 7).is_in(asked) | pl.col("key").is_in(requests)
+    met = (rows(content, days, (*across.COLUMNS, "at")).filter(wanted) for days in _batches(content, content.days()))
+    return across.same_calls(row for part in met for row in part.select(across.COLUMNS).iter_rows())
 
 
 def ahead(content: Content, days: Iterable[int], make: Callable[[pl.DataFrame], T]) -> Iterator[tuple[set[int], T]]:

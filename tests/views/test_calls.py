@@ -84,10 +84,19 @@ def test_call_of_two_machines_counts_once() -> None:
 def test_better_record_on_another_date_wins() -> None:
     """Where two machines date one call differently, the worse record is named as lost and left out of its date."""
     earlier, later = row(machine="a", rank=LOW), row(machine="b", rank=HIGH, at=NOON.replace(day=2))
-    lost = lost_elsewhere(rows(earlier, later, row(key="other", machine="a")))
+    lost = lost_elsewhere(rows(earlier, later, row(key="other", machine="a")), {})
 
     assert lost.select("date", "machine").rows() == [(earlier["date"], "a")]
     assert folded(rows(earlier, row(key="third", machine="b")), lost=lost)["key"].to_list() == [b"third".ljust(16, b"\0")]
+    assert folded(rows(earlier), lost=lost).is_empty()
+
+
+def test_machines_may_know_a_call_by_different_names() -> None:
+    """Of the records of one call under two keys the best counts; `same` says that they are one."""
+    one, other = row(key="a", machine="a", rank=LOW), row(key="b", machine="b", rank=HIGH)
+    lost = lost_elsewhere(rows(one, other), {b"b".ljust(16, b"\0"): b"a".ljust(16, b"\0")})
+
+    assert lost.select("machine").rows() == [("a",)]
 
 
 def test_owner_is_asked_once_per_combination() -> None:

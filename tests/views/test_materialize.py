@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, cast
@@ -13,8 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline import durable
+from pipeline import durable, keys
 from pipeline.errors import Damaged
+from pipeline.events import UsageEvent
 from pipeline.log import Log
 from pipeline.placement import SegmentInfo
 from tests.views.stores import START, TWICE, WORK, commit, days_later, event, terms
@@ -231,6 +233,32 @@ def test_copied_machine_counts_once(log: Log, tmp_path: Path) -> None:
 
     assert rows(views_of(log), "by_model").select("requests", "input").rows() == [(3, 7)]
     assert refresh(views_of(log), log, terms()) == Made(0, 0, whole=False)
+
+
+def reply(message: str, request: str | None, *, at: datetime = START, sidechain: bool = False, **facts: Any) -> UsageEvent:
+    """One sighting of a reply of the Anthropic API, known as that API names it."""
+    made = event("", at=at, **facts)
+    named = keys.anthropic(message, request, made.tokens, sidechain=sidechain)
+    assert named is not None
+    return msgspec.structs.replace(made, key=named[0], aliases=named[1], offers=named[2])
+
+
+@pytest.mark.parametrize("later", [0, 40])
+def test_a_call_that_machines_know_by_other_names_counts_once(log: Log, tmp_path: Path, later: int) -> None:
+    """One machine saw m1 and m2 with their requests; the other m1 replayed by a sidechain under a new request, m2 without one, and m3
+    under a request of its own, which is a call of its own: four calls."""
+    commit(log, reply("m1", "r1", input=4, cache_write_1h=9, output=5), reply("m2", "r2", output=6), reply("m3", "r3", output=7))
+    log.seal()
+    with Log.open(tmp_path / "other") as other:
+        at = days_later(later)
+        replay = reply("m1", "r9", at=at, sidechain=True, input=4, cache_write_5m=9, output=5, depth=1, complete=False)
+        commit(other, replay, reply("m2", None, at=at, output=2), reply("m3", "r4", at=at, output=8))
+        other.seal()
+        shutil.copytree(os.path.join(other.home, "events"), os.path.join(log.home, "events"), dirs_exist_ok=True)
+    refresh(views_of(log), log, terms())
+
+    assert rows(views_of(log), "by_model").select("requests", "output").rows() == [(4, 26)]
+    assert sorted(rows(views_of(log), "calls")["output"]) == [5, 6, 7, 8]
 
 
 SIGHTING = st.builds(
