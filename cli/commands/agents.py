@@ -1,7 +1,6 @@
 """`ringlet agents`: which agents have left logs on this machine, and what is known of them."""
 
 import os
-from datetime import UTC, datetime
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
@@ -11,28 +10,12 @@ import typer
 from cli.app import clock
 from cli.escaped import path_shown
 from cli.figures import size
+from cli.homes import Found, found
 from cli.paths import paths
-from cli.refresh import Store, opened
-from ingest.discover import homes
+from cli.refresh import opened
 from ingest.reader import said
 
 app = typer.Typer(help="Agents: what was found where.", no_args_is_help=True, add_completion=False)
-
-
-class Found(msgspec.Struct, kw_only=True):
-    """One home of one agent."""
-
-    agent: str
-    home: str
-    exists: bool
-    files: int
-    bytes: int
-    calls: int
-    """Calls that were first seen there."""
-    unread_bytes: int
-    gone_files: int
-    """Files that were read and exist no longer; their calls are kept."""
-    last_written_at: datetime | None
 
 
 @app.callback()
@@ -44,7 +27,7 @@ def agents() -> None:
 def list_(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """List the agents' homes with their files, calls and last activity."""
     with opened(paths(), os.environ, clock()) as store:
-        rows = _found(store)
+        rows = found(store)
         zone = ZoneInfo(store.zone)
         titles = {adapter.agent: adapter.title for adapter in store.adapters}
         home = store.home
@@ -75,33 +58,3 @@ def _worth_showing(rows: list[Found]) -> list[Found]:
     there = [row for row in rows if row.exists or row.calls]
     absent = {row.agent: row for row in reversed(rows) if row.agent not in {each.agent for each in there}}
     return [row for row in rows if row in there or row is absent.get(row.agent)]
-
-
-def _found(store: Store) -> list[Found]:
-    known = {each.source.path: each for each in store.log.sources()}
-    rows = []
-    for adapter in store.adapters:
-        for place in homes(adapter, store.environ, store.home, store.homes.get(adapter.agent, ())):
-            files = [found for found in store.look.found if found.source.agent == adapter.agent and found.source.root == place.path]
-            stored = [each for each in known.values() if each.source.agent == adapter.agent and each.source.root == place.path]
-            cursors = {each.source.path: each.cursor for each in stored if each.cursor is not None}
-            unread = sum(
-                found.size
-                for found in files
-                if (cursor := cursors.get(found.source.path)) is None or (cursor.size, cursor.mtime_ns) != (found.size, found.mtime_ns)
-            )
-            last = max((found.mtime_ns for found in files), default=None)
-            rows.append(
-                Found(
-                    agent=adapter.agent,
-                    home=place.path,
-                    exists=os.path.isdir(place.path),
-                    files=len(files),
-                    bytes=sum(found.size for found in files),
-                    calls=sum(each.counts.new for each in stored),
-                    unread_bytes=unread,
-                    gone_files=sum(each.gone for each in stored),
-                    last_written_at=None if last is None else datetime.fromtimestamp(last / 1e9, UTC),
-                )
-            )
-    return rows

@@ -11,8 +11,8 @@ from cli.paths import paths
 from pipeline.errors import NothingFound, UnknownName
 from pipeline.providers import billing
 from views.pricing import listing
-from views.pricing.book import Book, open_book
-from views.pricing.cost import Rates, Shape, resolve, step_prompt
+from views.pricing.book import open_book
+from views.pricing.cost import Rates, Shape, rates_of
 from views.pricing.models import is_model
 from views.pricing.money import dollars
 
@@ -47,7 +47,7 @@ def show(
     settings = config.load(where.config)
     day = _day(at)
     book = open_book(where.prices, settings.price_table())
-    columns = _columns(book, Shape(provider, model, day, 0, tier, speed, geo))
+    columns = rates_of(book, Shape(provider, model, day, 0, tier, speed, geo))
     kind = billing(provider, settings.declared_billing())
     if not columns:
         why = "no price is listed for it" if is_model(model) else "this names no model, so nothing is known about its price"
@@ -73,18 +73,6 @@ def show(
     typer.echo(f"  {'web search':<14}" + "".join(f"{dollars(rates.web_search):>14}" for rates in columns) + "  each")
     for note in dict.fromkeys(note for rates in columns for note in rates.notes):
         typer.echo(f"note   {note}")
-
-
-def _columns(book: Book, shape: Shape) -> list[Rates]:
-    """The rates of the shape for a small prompt, then beyond each threshold that its row lists."""
-    steps = book.steps()
-    columns: list[Rates] = []
-    for step in range(len(steps) + 1):
-        prompt = step_prompt(steps, step)
-        rates = resolve(book, Shape(shape.provider, shape.model, shape.day, prompt, shape.tier, shape.speed, shape.geo))
-        if rates is not None and (not columns or rates.over != columns[-1].over):
-            columns.append(rates)
-    return columns
 
 
 def _facts(model: str, provider: str | None, kind: str, day: int, columns: list[Rates]) -> dict[str, object]:

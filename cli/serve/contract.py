@@ -11,19 +11,51 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from views.calendar import PERIODS, WEEKDAYS
+from views.matching import INITIATORS, SOURCES
+from views.query import COST_MODES, GROUPINGS, SORTS
+
 Json = msgspec.json.Encoder(decimal_format="number")
 """Encodes every answer of this module."""
 
 Text = Annotated[str, Meta(max_length=1000)]
-Day = Annotated[str, Meta(max_length=10, description="Calendar day, such as 2026-05-01.")]
+Day = Annotated[
+    str, Meta(max_length=10, description="Calendar day, such as 2026-05-01.", extra_json_schema={"pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"})
+]
+
+
+def _one_of(*words: str) -> Meta:
+    """Words that `cli.ask` knows: the document lists them, `cli.ask` says which there are to whoever gives another."""
+    return Meta(extra_json_schema={"enum": list(words)})
+
+
+_PERIOD = "|".join((*(name for name in PERIODS if name[0].isalpha() or name == "24h"), "[1-9][0-9]{0,5}d"))
+Period = Annotated[
+    Text,
+    Meta(
+        description="24h (rolling), today, yesterday, week, last-week, month, last-month, 7d, 30d, any Nd, year, all.",
+        extra_json_schema={"pattern": f"^({_PERIOD})$"},
+    ),
+]
+Sort = Annotated[
+    Text,
+    Meta(description="A key, with :asc or :desc behind it.", extra_json_schema={"pattern": f"^({'|'.join(SORTS)})(:asc|:desc)?$"}),
+]
+By = Annotated[
+    Text,
+    Meta(
+        description=f"One grouping, or two with a comma between them: {', '.join(GROUPINGS)}.",
+        extra_json_schema={"pattern": f"^({'|'.join(GROUPINGS)})(,({'|'.join(GROUPINGS)}))?$"},
+    ),
+]
+PARTS = ("initiator", "source", "provider", "model", "profile", "agent")
+"""What the points of a series can be divided into."""
 
 
 class Filters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which calls are meant; all that is given must hold at once. The words are those of `ringlet usage`."""
 
-    period: Annotated[
-        Text | None, Meta(description="24h, today, yesterday, week, last-week, month, last-month, 7d, 30d, Nd, year, all.")
-    ] = None
+    period: Period | None = None
     since: Day | None = None
     until: Day | None = None
     """Included. Dates and `period` exclude each other."""
@@ -33,11 +65,11 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     agent: Text | None = None
     project: Annotated[Text | None, Meta(description="A path, its last folder, or a pattern.")] = None
     session: Annotated[Text | None, Meta(description="An id, or its first eight or more characters.")] = None
-    initiator: Annotated[Text | None, Meta(description="main, task or heartbeat.")] = None
-    source: Annotated[Text | None, Meta(description="chat, agent or memory.")] = None
+    initiator: Annotated[Text, _one_of(*INITIATORS)] | None = None
+    source: Annotated[Text, _one_of(*SOURCES)] | None = None
     tz: Annotated[Text | None, Meta(description="IANA zone of the calendar days; the configured one without it.")] = None
-    week_start: Annotated[Text | None, Meta(description="monday … sunday.")] = None
-    cost_mode: Annotated[Text | None, Meta(description="auto, calculate or logged.")] = None
+    week_start: Annotated[Text, _one_of(*WEEKDAYS)] | None = None
+    cost_mode: Annotated[Text, _one_of(*COST_MODES)] | None = None
 
 
 Limit = Annotated[int, Meta(ge=1, le=10_000)]
@@ -46,11 +78,8 @@ Limit = Annotated[int, Meta(ge=1, le=10_000)]
 class RollupParams(Filters, frozen=True, kw_only=True):
     """Which groups."""
 
-    by: Annotated[Text, Meta(description="One grouping, or two with a comma between them: provider,model.")] = "profile"
-    sort: Annotated[
-        Text | None,
-        Meta(description="cost, tokens, input, output, requests, sessions, runtime, last-used, name; :asc or :desc behind it."),
-    ] = None
+    by: By = "profile"
+    sort: Sort | None = None
     limit: Limit | None = None
 
 
@@ -58,9 +87,8 @@ class SeriesParams(Filters, frozen=True, kw_only=True):
     """Which points in time."""
 
     bucket: Literal["hour", "day", "week", "month"] = "day"
-    by: Annotated[Text | None, Meta(description="What each point is divided into: initiator, source, provider, model, profile, agent.")] = (
-        None
-    )
+    by: Annotated[Text, _one_of(*PARTS)] | None = None
+    """What each point is divided into."""
 
 
 class TopParams(Filters, frozen=True, kw_only=True):
@@ -88,7 +116,7 @@ class FilterValuesParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
 class ExportParams(RollupParams, frozen=True, kw_only=True):
     """Which rows, and how they are written. Without `by` a row is a call."""
 
-    by: Text | None = None  # type: ignore[assignment]
+    by: By | None = None  # type: ignore[assignment]
     format: Literal["csv", "json", "jsonl", "parquet"] = "csv"
     raw: bool = False
     """Leave cells of a CSV alone that a spreadsheet would run as formulas."""
@@ -495,6 +523,51 @@ class Prices(msgspec.Struct, frozen=True, kw_only=True):
     prices: tuple[Price, ...]
     prices_until: str
     """The day of the newest list."""
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing worth saying of the store."""
+
+    level: Literal["note", "warning", "damage"]
+    area: str
+    what: str
+    where: str | None
+    mend: str | None
+    """The command or change that mends it."""
+
+
+class SourceState(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one log file's records: `lines` is the sum of the five kinds after it."""
+
+    path: str
+    agent: str
+    gone: bool
+    lines: int
+    new: int
+    updated: int
+    duplicate: int
+    ignored: int
+    quarantined: int
+    bytes: int
+    unread_bytes: int | None
+    resets: int
+    seen: dict[str, int]
+
+
+class DoctorReport(msgspec.Struct, frozen=True, kw_only=True):
+    """GET /api/doctor: what `ringlet doctor --json` says."""
+
+    schema_version: int
+    status: Literal["well", "warnings", "damage"]
+    findings: tuple[Finding, ...]
+    sources: tuple[SourceState, ...]
+    quarantine: dict[str, int]
+    seen: dict[str, int]
+    unpriced_models: tuple[str, ...]
+    lost_tokens: int
+    segments: int
+    hot_rows: int
+    calls: int
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):

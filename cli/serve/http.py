@@ -10,6 +10,7 @@ from cli.serve.access import Access
 from cli.serve.doors import doors
 from cli.serve.doorway import Doorway
 from cli.serve.limits import Limits, Server
+from cli.serve.openapi import document
 from cli.serve.push import Push
 from cli.serve.routes import ROUTES
 from cli.serve.service import Service
@@ -37,5 +38,5 @@ def application(service: Service, access: Access, push: Push, options: Options, 
     way = Doorway(access, options.port)
     statics = Statics(os.path.join(service.paths.data, "cache"))
     names = doors(options.host, options.port)
-    site = Site(service, push, names, way, statics, limits, ROUTES, {"openapi": "3.1.0"})
+    site = Site(service, push, names, way, statics, limits, ROUTES, document(ROUTES))
     return Server(site, limits)

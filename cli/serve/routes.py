@@ -5,7 +5,7 @@ Decides methods, paths, roles and which handler answers. What comes in and goes 
 """
 
 from cli.serve import contract, doorway, state
-from cli.serve.handlers import daemon, facts, usage
+from cli.serve.handlers import daemon, facts, imports, listings, usage
 from cli.serve.route import Route
 
 ROUTES = (
@@ -17,5 +17,20 @@ ROUTES = (
     Route("GET", "/api/usage/top", usage.top, contract.TopParams, contract.Top, "admin", "The conversations that used most"),
     Route("GET", "/api/usage/records", usage.records, contract.RecordsParams, contract.Records, "admin", "Single calls, page by page"),
     Route("GET", "/api/usage/filters", usage.filters, contract.FilterValuesParams, contract.FilterValues, "admin", "Values to filter by"),
+    Route("GET", "/api/usage/export", usage.export, contract.ExportParams, None, "admin", "Calls or groups as a file"),
+    Route(
+        "POST",
+        "/api/usage/import-claude",
+        imports.import_claude,
+        contract.ImportParams,
+        contract.Imported,
+        "admin",
+        "Read all that Claude Code has logged",
+    ),
+    Route("GET", "/api/profiles", listings.profiles, None, contract.Profiles, "admin", "Profiles and the rules that give them usage"),
+    Route("GET", "/api/agents", listings.agents, None, contract.Agents, "admin", "Agents' homes and what was found there"),
+    Route("GET", "/api/prices", listings.prices, contract.PricesParams, contract.Prices, "admin", "What models cost on a day"),
+    Route("GET", "/api/doctor", facts.doctor, contract.DoctorParams, contract.DoctorReport, "admin", "Whether the store is well"),
+    Route("GET", "/metrics", facts.metrics, None, None, "viewer", "Totals and state for Prometheus"),
     *doorway.ROUTES,
 )

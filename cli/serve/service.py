@@ -9,7 +9,7 @@ import os
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
@@ -29,6 +29,7 @@ from views.snapshot import stamp
 
 if TYPE_CHECKING:
     from cli.serve.state import Condition
+    from views.catalog import Frames
     from views.held_records import Page
 
 T = TypeVar("T")
@@ -125,11 +126,9 @@ class Service:
 
     def query(self, request: Request, standing: Standing, *, split: str | None = None) -> Query:
         """The question that words mean. Raises UnknownName, WrongUsage."""
-        tz = request.tz or standing.store.zone
-        today, settings = self.today(tz), standing.store.config.usage
-        query = query_of(
-            request, now_us=self.now_us(), today=today, tz=tz, week_start=standing.store.week_start, cost_mode=settings.cost_mode
-        )
+        tz, week_start = request.tz or standing.store.zone, standing.store.week_start
+        now_us, today = self.now_us(), self.today(tz)
+        query = query_of(request, now_us=now_us, today=today, tz=tz, week_start=week_start, cost_mode=standing.mode)
         query.split = split
         check_names(query, standing, standing.store)
         return query
@@ -163,6 +162,21 @@ class Service:
         if not found.total and (query.project or query.session):
             self.answer(query, standing)  # says what there is
         return found
+
+    def export(self, query: Query, standing: Standing, *, grouped: bool, format: str, raw: bool) -> Iterator[bytes]:
+        """The bytes of an export, piece by piece: calls, or groups if `grouped`. May take seconds."""
+        from cli.deep import terms_of
+        from views import export, materialize
+
+        def rows(frames: "Frames") -> export.Rows:
+            return export.groups(query, frames, titles=standing.titles()) if grouped else export.calls(query, frames)
+
+        with opened(self.paths, self.environ, query.now_us) as store:
+            store.refreshed(sync=False)
+            found = materialize.asked(store.paths.views, store.log, terms_of(store), rows)
+        if found.is_empty() and (query.project or query.session):
+            self.answer(query, standing)  # says what there is
+        return export.encoded(found, format, raw=raw)
 
     def asked(self, standing: Standing, question: Callable[[Standing], T]) -> T:
         """What `question` makes of the store; put again when files are replaced while it reads them."""

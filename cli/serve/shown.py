@@ -195,7 +195,7 @@ def _record(call: "Record") -> contract.Record:
         ),
         prompt_tokens=prompt,
         completion_tokens=call.output,
-        cost=money(call.cost),
+        cost=None if call.cost is None else money(call.cost),
         cost_status=call.cost_status,
         duration_ms=call.duration_ms,
         status=call.status,
@@ -210,12 +210,13 @@ def _source(initiators: Sequence[str]) -> str | None:
 
 def part(row: Totals) -> dict[str, Any]:
     """The fields of `contract.Part`."""
+    cost = row.cost
     return {
         "requests": row.requests,
         "prompt_tokens": row.prompt,
         "completion_tokens": row.output,
         "total_tokens": row.tokens,
-        "cost": money(row.cost),
+        "cost": None if cost is None else money(cost),
         "unpriced_requests": row.unpriced_requests,
     }
 
@@ -261,18 +262,18 @@ def cost(row: Totals) -> contract.Cost | None:
     if total is None:
         return None
     return contract.Cost(
-        input_cost=Decimal(dollars(row.cost_input)),
-        output_cost=Decimal(dollars(row.cost_output)),
-        cache_creation_cost=Decimal(dollars(row.cost_cache_write)),
-        cache_read_cost=Decimal(dollars(row.cost_cache_read)),
-        total_cost=Decimal(dollars(total)),
-        other_cost=Decimal(dollars(row.cost_other)),
+        input_cost=money(row.cost_input),
+        output_cost=money(row.cost_output),
+        cache_creation_cost=money(row.cost_cache_write),
+        cache_read_cost=money(row.cost_cache_read),
+        total_cost=money(total),
+        other_cost=money(row.cost_other),
     )
 
 
-def money(attodollars: int | None) -> Decimal | None:
+def money(attodollars: int) -> Decimal:
     """US dollars."""
-    return None if attodollars is None else Decimal(dollars(attodollars))
+    return Decimal(dollars(attodollars))
 
 
 def instant(at_us: int | None) -> str | None:

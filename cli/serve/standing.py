@@ -71,6 +71,11 @@ class Standing:
         return any(stamp(path) != value for path, value in self.settings.items())
 
     @property
+    def mode(self) -> str:
+        """The cost mode that holds where a question names none."""
+        return self.store.config.usage.cost_mode
+
+    @property
     def position(self) -> Position:
         """How far the log had come."""
         return self.holding.position
@@ -78,8 +83,7 @@ class Standing:
     def names(self, field: str) -> list[str]:
         """The names of a field (`profile`, `agent`, `provider`, `model`, `project`) that occur in any call, a to z."""
         if field not in self._names:
-            usage = self.store.config.usage
-            self._names[field] = sorted(self.holding.table(self.store.zone, usage.cost_mode).named(field))
+            self._names[field] = sorted(self.holding.table(self.store.zone, self.mode).named(field))
         return self._names[field]
 
     def titles(self) -> Mapping[tuple[str, str], str]:

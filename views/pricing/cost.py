@@ -105,6 +105,18 @@ def step_prompt(steps: "Sequence[int]", step: int) -> int:
     return steps[step - 1] + 1 if step else 0
 
 
+def rates_of(book: "Book", shape: Shape) -> list[Rates]:
+    """The rates of the shape for a small prompt, then beyond each threshold that its row lists."""
+    steps = book.steps()
+    columns: list[Rates] = []
+    for step in range(len(steps) + 1):
+        prompt = step_prompt(steps, step)
+        rates = resolve(book, Shape(shape.provider, shape.model, shape.day, prompt, shape.tier, shape.speed, shape.geo))
+        if rates is not None and (not columns or rates.over != columns[-1].over):
+            columns.append(rates)
+    return columns
+
+
 def resolve(book: "Book", shape: Shape) -> Rates | None:
     """The rates that a call of that shape pays; None where nobody lists a price for it."""
     if shape.model is None:

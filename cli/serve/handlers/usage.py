@@ -1,27 +1,31 @@
 """What the API answers about usage."""
 
-import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
 
 from cli.ask import Request, WrongUsage, unknown
 from cli.serve import contract, shown
+from cli.serve.handlers.work import pieces, soon
 from cli.serve.service import Service
 from cli.serve.standing import Standing
 from views import calendar
 from views.matching import INITIATORS, SOURCES
 from views.query import FILTERS, GROUPINGS, Query
 
-PARTS = ("initiator", "source", "provider", "model", "profile", "agent")
-"""What the points of a series can be divided into."""
-
 POINTS = 10_000
 """A series has no more points than this."""
 
 ROWS = 500
 """Rows of a roll-up that names no limit."""
+
+_TYPES = {
+    "csv": "text/csv; charset=utf-8",
+    "json": "application/json",
+    "jsonl": "application/x-ndjson",
+    "parquet": "application/vnd.apache.parquet",
+}
 
 _WORDS = (*FILTERS, "period", "since", "until", "tz", "week_start", "cost_mode")
 
@@ -48,8 +52,8 @@ async def rollup(service: Service, params: contract.RollupParams) -> contract.En
 
 async def series(service: Service, params: contract.SeriesParams) -> contract.Encoded:
     """Points in time, those without a call too."""
-    if params.by is not None and params.by not in PARTS:
-        raise unknown("division of a series", params.by, PARTS)
+    if params.by is not None and params.by not in contract.PARTS:
+        raise unknown("division of a series", params.by, contract.PARTS)
 
     def made(standing: Standing) -> contract.Series:
         asked = _query(service, standing, params, by=params.bucket)
@@ -120,6 +124,20 @@ async def filters(service: Service, params: contract.FilterValuesParams) -> cont
     return await _answered(service, params, made)
 
 
+async def export(service: Service, params: contract.ExportParams) -> contract.Reply:
+    """Calls, or groups where a grouping is named: the bytes of `ringlet usage export`."""
+    if params.by is not None and groupings(params.by)[1] is not None:
+        raise WrongUsage(f"{params.by!r} are two groupings", mend="an export takes one")
+
+    def made() -> Iterator[bytes]:
+        standing = service.standing()
+        words = {"sort": params.sort, "limit": params.limit, "export": params.format}
+        query = _query(service, standing, params, by=params.by, **words)
+        return service.export(query, standing, grouped=params.by is not None, format=params.format, raw=params.raw)
+
+    return contract.Reply(_TYPES[params.format], pieces(service, made), f"ringlet-usage.{params.format}")
+
+
 def groupings(text: str) -> tuple[str, str | None]:
     """The one or two groupings that `provider,model` names. Raises UnknownName, WrongUsage."""
     names = [name.strip() for name in text.split(",")]
@@ -161,4 +179,4 @@ async def _answered(service: Service, params: Any, made: Callable[[Standing], ms
         standing = service.standing()
         return service.remember(_key(service, params, standing), standing, made(standing))
 
-    return await asyncio.get_running_loop().run_in_executor(service.pool, work)
+    return await soon(service, work)

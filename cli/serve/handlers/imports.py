@@ -1,0 +1,144 @@
+"""Importing on request: all that Claude Code has logged in the homes that are configured here.
+
+Decides which folders may be read at the web's bidding. What is read and kept is `ingest`'s business; much is read by a process of its own,
+so that answers do not wait.
+"""
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+from cli.ask import unknown
+from cli.refresh import Store, opened
+from cli.serve import contract
+from cli.serve.service import Service
+from ingest import registry
+from ingest.bulk import PARALLEL_BYTES
+from ingest.discover import Look, Trouble, homes, under
+from ingest.reader import Manner, said
+from ingest.run import ingest
+from pipeline.errors import Held, NothingFound, RingletError
+from pipeline.sources import Counts
+
+_AGENT = "claude"
+_EVERY_S = 0.3
+_END_S = 20.0
+
+
+async def import_claude(service: Service, params: contract.ImportParams) -> contract.Imported:
+    """Read what there is. Raises UnknownName for a folder that is no configured home, NothingFound where there is nothing to read, Held
+    while another import is running.
+    """
+    if service.importing:
+        raise Held("an import is running already", mend="wait for its end")
+    service.importing += 1
+    try:
+        return await asyncio.get_running_loop().run_in_executor(service.slow, _import, service, params.claude_dir)
+    finally:
+        service.importing -= 1
+
+
+def _import(service: Service, asked: str | None) -> contract.Imported:
+    with opened(service.paths, service.environ, service.now_us()) as store:
+        adapter = registry.adapter(_AGENT)
+        roots = [each.path for each in homes(adapter, store.environ, store.home, store.homes.get(_AGENT, ()))]
+        chosen = roots if asked is None else [_root(asked, roots, store.home)]
+        look = Look()
+        for root in chosen:
+            look.found.extend(under(adapter, root, look.troubles))
+        if not look.found:
+            raise NothingFound(f"no logs of {adapter.title}; looked in {', '.join(said(root) for root in chosen)}")
+        before = _counted(store, look)
+        told = _teller(service.on_import)
+        troubles = _said(look.troubles)
+        if sum(found.size for found in look.found) - before.bytes > PARALLEL_BYTES:
+            stopped = _by_child(service, store, chosen if asked is not None else [], look, told)
+        else:
+            manner = Manner(
+                now_ns=service.now_us() * 1000, take_tail=True, titles=store.config.session_titles, stop=service.stopping.is_set
+            )
+            summary = ingest(store.log, [adapter], look, manner, progress=told, workers=1)
+            troubles, stopped = _said(summary.troubles), summary.stopped
+        after = _counted(store, look)
+        store.refreshed(sync=False)
+    service.refresh()
+    if service.on_import is not None:
+        service.on_import(contract.ImportProgress(bytes_done=after.bytes, bytes_total=after.bytes, ended=True))
+    return contract.Imported(
+        homes=tuple(said(root) for root in chosen),
+        files=len(look.found),
+        records=after.events,
+        new=after.new - before.new,
+        updated=after.updated - before.updated,
+        quarantined=after.quarantined,
+        profiles=tuple(sorted({store.rules.profile_of(_AGENT, root, None) for root in chosen})),
+        troubles=tuple(troubles),
+        stopped=stopped,
+    )
+
+
+def _root(asked: str, roots: Sequence[str], home: str) -> str:
+    """The configured home that `asked` leads to. Nothing else on the disk is looked at, and nothing is said of it."""
+    wanted = os.path.realpath(home + asked[1:] if asked == "~" or asked.startswith("~/") else asked)
+    for root in roots:
+        if os.path.realpath(root) == wanted:
+            return root
+    raise unknown("configured home of Claude Code", asked, [said(root) for root in roots])
+
+
+def _said(troubles: Sequence[Trouble]) -> list[str]:
+    return [f"{said(each.path)}: {each.reason}" for each in troubles]
+
+
+def _counted(store: Store, look: Look) -> Counts:
+    """What has become of the records of these files so far, added up."""
+    paths = {found.source.path for found in look.found}
+    counts = [each.counts for each in store.log.sources() if each.source.path in paths]
+    return Counts(**{name: sum(getattr(each, name) for each in counts) for name in Counts.__struct_fields__})
+
+
+def _by_child(service: Service, store: Store, roots: Sequence[str], look: Look, told: Callable[[int, int], None]) -> bool:
+    """Have another process import; whether it was stopped."""
+    total = sum(found.size for found in look.found)
+    for argv in [["--from", root] for root in roots] or [[]]:
+        command = [sys.executable, "-m", "ringlet", "import", _AGENT, *argv]
+        null = subprocess.DEVNULL
+        child = subprocess.Popen(command, env=dict(service.environ), stdin=null, stdout=null, stderr=subprocess.PIPE, text=True)
+        with child:
+            said = _awaited(child, service, lambda: told(min(_counted(store, look).bytes, total), total))
+        if service.stopping.is_set():
+            return True
+        if child.returncode:
+            raise RingletError(f"the import ended with {child.returncode}: {said.strip()[-300:]}", mend="ringlet import claude says more")
+    return False
+
+
+def _awaited(child: "subprocess.Popen[str]", service: Service, meanwhile: Callable[[], None]) -> str:
+    """What a child said on standard error until it ended; with the daemon it ends too, after its batch."""
+    asked_at: float | None = None
+    while True:
+        try:
+            return child.communicate(timeout=0.5)[1]
+        except subprocess.TimeoutExpired:
+            meanwhile()
+        if service.stopping.is_set():
+            if asked_at is None:
+                asked_at = time.monotonic()
+                child.terminate()
+            elif time.monotonic() - asked_at > _END_S:
+                child.kill()
+
+
+def _teller(on_import: Callable[[contract.ImportProgress], None] | None) -> Callable[[int, int], None]:
+    last = 0.0
+
+    def told(done: int, total: int) -> None:
+        nonlocal last
+        if on_import is not None and time.monotonic() - last >= _EVERY_S:
+            last = time.monotonic()
+            on_import(contract.ImportProgress(bytes_done=done, bytes_total=total, ended=False))
+
+    return told
