@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from cli.refresh import Store
     from cli.render import Look
-    from ingest.sweep import Look as Seen
+    from ingest.sweep import Look as Lying
 
     class Named(Protocol):
         """Tells the names that occur in any call, by field."""
@@ -38,13 +38,25 @@ if TYPE_CHECKING:
 _ATTEMPTS = 10
 
 
+class Seen:
+    """What the look that found news has found, so that whoever reads them need not take another."""
+
+    __slots__ = ("memory", "swept")
+
+    def __init__(self) -> None:
+        self.memory: memory.Memory | None = None
+        """A memory that bears the snapshot's proof: only what has changed since is news."""
+        self.swept: list[Lying] | None = None
+        """All log files, where nobody knows which of them are news."""
+
+
 def answer(request: Request) -> int:
     """Answer a question that the gate understood, with the least that it takes, and return the exit code."""
     return guarded(lambda: _answered(request))
 
 
 def _answered(request: Request) -> int:
-    seen: list[Seen] = []
+    seen = Seen()
     # So short an answer leaves nothing behind that would be worth looking for.
     gc.disable()
     code = hot(request, seen=seen)
@@ -57,8 +69,8 @@ def _answered(request: Request) -> int:
     return _at_length(request, clock(), seen)
 
 
-def hot(request: Request, *, now_us: "int | None" = None, seen: "list[Seen] | None" = None) -> "int | None":
-    """Answer from the snapshot and return the exit code; None where it takes more than that, with what `proved` adds to `seen`."""
+def hot(request: Request, *, now_us: "int | None" = None, seen: "Seen | None" = None) -> "int | None":
+    """Answer from the snapshot and return the exit code; None where it takes more than that, with what `proved` puts into `seen`."""
     now = clock() if now_us is None else now_us
     try:
         where = paths()
@@ -91,19 +103,19 @@ def hot(request: Request, *, now_us: "int | None" = None, seen: "list[Seen] | No
 def usage(request: Request, *, now_us: "int | None" = None) -> int:
     """Answer any question, bringing the store up to date first, and return the exit code. Raises RingletError."""
     now = clock() if now_us is None else now_us
-    seen: list[Seen] = []
+    seen = Seen()
     code = hot(request, now_us=now, seen=seen) if request.export is None and not request.chart else None
     return _at_length(request, now, seen) if code is None else code
 
 
-def _at_length(request: Request, now: int, seen: "list[Seen]") -> int:
+def _at_length(request: Request, now: int, seen: Seen) -> int:
     from cli.lean import load_msgspec  # before all that takes it as it comes
 
     load_msgspec()
     from cli.refresh import opened  # the log and the adapters: 40 ms
 
     with opened(paths(), os.environ, now) as store:
-        store.swept = seen or None
+        store.swept, store.memory = seen.swept, seen.memory
         store.refreshed(sync=request.sync)
         for _ in range(_ATTEMPTS):
             try:
@@ -165,25 +177,28 @@ def stands(snapshot: Snapshot, environ: "Mapping[str, str]", now_us: int) -> boo
     return all(stamp(path) == value for path, value in header.stamps.items())
 
 
-def proved(snapshot: Snapshot, seen: "list[Seen] | None" = None) -> bool:
+def proved(snapshot: Snapshot, seen: "Seen | None" = None) -> bool:
     """Whether every log file is as it was when it was last read.
 
-    Where it is not, and there are neither links nor troubles, what lies there now is added to `seen`.
+    Where it is not, and there are neither links nor troubles, what was found is put into `seen`.
     """
     header, views = snapshot.header, os.path.dirname(snapshot.base_path)
     path = f"{views}/{memory.NAME}"
     key = digest(repr(header.places).encode("utf-8", "surrogatepass"))
     known = memory.recall(path, key)
     if known is not None:
-        if not known.changed and known.proof == header.proof:
-            return True
+        if known.proof == header.proof:
+            if seen is not None:
+                seen.memory = known
+            return not known.changed
         looks = known.looks()
         proof = proof_of(looks)
-        if proof != header.proof and seen is not None:
-            seen += looks
         if proof == header.proof:
             _remember(path, lambda: known.renewed(proof))
-        return proof == header.proof
+            return True
+        if seen is not None:
+            seen.swept = looks
+        return False
     from ingest.sweep import Trail, sweep  # only where files came or went
 
     trail, now_ns = Trail(), time.time_ns()

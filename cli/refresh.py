@@ -7,17 +7,17 @@ library: a few new lines must be in the answer within the same breath.
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import Any
 
 from cli import config, zone
 from cli.paths import Paths
 from cli.progress import bar
-from ingest import registry
+from ingest import memory, registry
 from ingest.discover import Look, discover, looked
 from ingest.reader import Manner
-from ingest.run import Summary, ingest
+from ingest.run import ingest
 from ingest.sweep import sweep
 from pipeline import durable, log_folders, placement, providers
 from pipeline.log import SEAL_ROWS, Log, Position
@@ -29,6 +29,8 @@ from views.recount import Prices, recount, touched
 
 DAYS_AHEAD = 40
 """How many days a snapshot stays usable on a machine that logs nothing."""
+_FEW = 200
+"""Up to so many changed files are read by themselves."""
 BAR_BYTES = 20_000_000
 """From this much to read on, a terminal sees a progress bar."""
 
@@ -51,6 +53,8 @@ class Store:
         self.week_start = calendar.WEEKDAYS.index(self.config.week_start)
         self.swept: list[tuple[str, int, int, int]] | None = None
         """A look at all log files that was taken a moment ago, so that `look` need not take one."""
+        self.memory: memory.Memory | None = None
+        """The same, by one who remembers how they were."""
         self.snapshot: snapshot.Snapshot
         """As `refreshed` left it."""
         self.shared = False
@@ -106,23 +110,44 @@ class Store:
         known = snapshot.load(self.paths.views)
         proof = known.header.proof if known is not None else ""
         if known is None or tuple(known.header.places) != places.walks:
-            self.swept = None  # it was taken elsewhere
+            self.swept = self.memory = None  # it was taken elsewhere
         if sync:
-            # Looked at before it is read: what is written meanwhile makes the next answer look again.
-            proof = snapshot.proof_of([(each.source.path, each.inode, each.size, each.mtime_ns) for each in self.look.found])
-            summary = self._read()
-            if summary.stopped or len(summary.troubles) > len(self.look.troubles):
-                proof = ""
+            proof = self._synced(known)
         elif prove:
             proof = self._proof_of_cursors(sweep(places.walks))
         folders = log_folders.mark(self.paths.data)
-        self.shared = placement.has_others(self.log.home, self.log.machine)
+        # A snapshot of a shared log bears no proof.
+        alone = known is not None and known.header.proof != "" and known.header.folders == folders
+        self.shared = not alone and placement.has_others(self.log.home, self.log.machine)
         if self.shared:
             proof = ""
         with self.log.snapshot():
             header = self._header(places.walks, dict(places.environ), folders, proof)
             self.snapshot = self._written(header, known)
         return self.snapshot
+
+    def _synced(self, known: snapshot.Snapshot | None) -> str:
+        """Read what the agents have written; the proof of the look that came before, empty where not all of it could be read.
+
+        What is written meanwhile makes the next answer look again.
+        """
+        was = self.memory
+        if known is None or was is None or not self._goes_on(known.header, was):
+            proof = snapshot.proof_of([(each.source.path, each.inode, each.size, each.mtime_ns) for each in self.look.found])
+            return proof if self._read(self.look) else ""
+        # Nobody need look at the thousands that are as they were, nor name the state of each: it is that of then, and what came since.
+        proof = snapshot.digest(f"{was.proof} {sorted(was.changed.items())}".encode())
+        if not self._read(discover(self.adapters, self.environ, self.home, self.homes, was.news()), partial=True):
+            return ""
+        with suppress(OSError):
+            durable.write_hint(os.path.join(self.paths.views, memory.NAME), was.renewed(proof))
+        return proof
+
+    def _goes_on(self, header: snapshot.Header, was: memory.Memory) -> bool:
+        """Whether this log has read all that the memory holds, so that only a few changes are news."""
+        position = self.log.position()
+        same_log = position.epoch == header.position[0] and position.seq >= header.position[1]
+        return same_log and 0 < len(was.changed) <= _FEW and was.proof == header.proof
 
     def _proof_of_cursors(self, looks: list[tuple[str, int, int, int]]) -> str:
         """The proof of a look at all log files, if every one of them stands as it did when it was read to its end."""
@@ -133,12 +158,14 @@ class Store:
                 return ""
         return snapshot.proof_of(looks)
 
-    def _read(self) -> Summary:
-        unread = sum(found.size for found in self.look.found)
+    def _read(self, look: Look, *, partial: bool = False) -> bool:
+        """Bring the log up to a look; whether all of it was read."""
+        unread = sum(found.size for found in look.found)
         shown = unread > BAR_BYTES and self.log.span() is None
         manner = Manner(now_ns=self.now_us * 1000, titles=self.config.session_titles)
         with bar(wanted=shown) as progress:
-            return ingest(self.log, self.adapters, self.look, manner, progress=progress)
+            summary = ingest(self.log, self.adapters, look, manner, partial=partial, progress=progress)
+        return not summary.stopped and len(summary.troubles) <= len(look.troubles)
 
     def _header(self, places: Any, env: dict[str, str | None], folders: str, proof: str) -> snapshot.Header:
         position = self.log.position()

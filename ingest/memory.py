@@ -35,13 +35,13 @@ _REST_NS = 3_000_000_000
 class Memory:
     """How all files were, and which of them are not so any more."""
 
-    __slots__ = ("_body", "_files", "_head", "_values", "changed", "proof")
+    __slots__ = ("_body", "_files", "_head", "_numbers", "changed", "proof")
 
-    def __init__(self, head: "list[bytes]", body: "list[bytes]", files: "list[bytes]", values: "list[int]") -> None:
+    def __init__(self, head: "list[bytes]", body: "list[bytes]", files: "list[bytes]", numbers: bytes) -> None:
         self._head = head
         self._body = body
         self._files = files
-        self._values = values
+        self._numbers = numbers
         self.proof = head[2].decode()
         """The name of that state."""
         self.changed: dict[bytes, tuple[int, int, int]] = {}
@@ -49,24 +49,30 @@ class Memory:
 
     def looks(self) -> "list[Look]":
         """What `ingest.sweep.sweep` would find now."""
-        from os import fsdecode  # only after something changed
+        values = iter(self._now().tolist())
+        return list(zip(self._paths(self._files), values, values, values, strict=True))
 
-        values = iter(self._now())
-        paths = [fsdecode(self._body[0] + name) for name in self._files]
-        return list(zip(paths, values, values, values, strict=True))
+    def news(self) -> "list[Look]":
+        """Those of `looks` that differ."""
+        return [(path, *values) for path, values in zip(self._paths([*self.changed]), self.changed.values(), strict=True)]
 
     def renewed(self, proof: str) -> bytes:
         """The memory of the files as they are now, under this name."""
-        folders = self._values[: len(self._values) - 3 * len(self._files)]
-        return _written([*self._head[:2], proof.encode(), *self._head[3:]], folders + self._now(), self._body)
+        folders = self._numbers[: -24 * len(self._files)] if self._files else self._numbers
+        return _written([*self._head[:2], proof.encode(), *self._head[3:]], folders + bytes(self._now()), self._body)
 
-    def _now(self) -> "list[int]":
-        values = self._values[len(self._values) - 3 * len(self._files) :]
+    def _now(self) -> "memoryview":
+        values = memoryview(bytearray(self._numbers)).cast("Q")[len(self._numbers) // 8 - 3 * len(self._files) :]
         if self.changed:
             for at, name in enumerate(self._files):
                 if name in self.changed:
-                    values[3 * at : 3 * at + 3] = self.changed[name]
+                    values[3 * at], values[3 * at + 1], values[3 * at + 2] = self.changed[name]
         return values
+
+    def _paths(self, names: "list[bytes]") -> "list[str]":
+        from os import fsdecode  # only after something changed
+
+        return [fsdecode(self._body[0] + name) for name in names]
 
 
 def recall(path: str, key: str) -> "Memory | None":
@@ -82,8 +88,7 @@ def recall(path: str, key: str) -> "Memory | None":
             numbers, body = file.read(size), file.read().split(b"\0")
         if len(numbers) != size or len(body) != 1 + folders + absent + files + 1:
             return None
-        values = memoryview(numbers).cast("Q").tolist()
-        memory = Memory(head, body, body[1 + folders + absent : -1], values)
+        memory = Memory(head, body, body[1 + folders + absent : -1], numbers)
         top = opened(body[0], O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         try:
             return memory if _held_against_disk(memory, top, folders, absent, plain) else None
@@ -97,7 +102,7 @@ def recall(path: str, key: str) -> "Memory | None":
 def _held_against_disk(memory: Memory, top: int, folders: int, absent: int, plain: int) -> bool:
     """Whether the names are what they were; fills `memory.changed`."""
     # Relative to a folder that is open: the way to it is the longest part of each path.
-    known = iter(memory._values)
+    known = iter(memoryview(memory._numbers).cast("Q").tolist())
     body, files, changed = memory._body, memory._files, memory.changed
     for name, inode, time in zip(body[1 : 1 + folders], known, known, strict=False):
         status = stat(name, dir_fd=top)
@@ -145,14 +150,14 @@ def text(key: str, looks: "list[Look]", trail: "Trail", *, proof: str, device: i
     counts = (len(trail.folders), len(trail.absent), len(looks) - len(trail.databases), len(looks))
     values = [number for folder in trail.folders.values() for number in folder] + [number for look in looks for number in look[1:]]
     head = [_FIRST_LINE, key.encode(), proof.encode(), *(str(count).encode() for count in counts)]
-    return _written(head, values, [top, *(path[len(top) :] for path in paths), b""])
-
-
-def _written(head: "list[bytes]", values: "list[int]", body: "list[bytes]") -> bytes:
     numbers = memoryview(bytearray(8 * len(values))).cast("Q")
     for at, value in enumerate(values):
         numbers[at] = value
-    return b"\t".join(head) + b"\n" + bytes(numbers) + b"\0".join(body)
+    return _written(head, bytes(numbers), [top, *(path[len(top) :] for path in paths), b""])
+
+
+def _written(head: "list[bytes]", numbers: bytes, body: "list[bytes]") -> bytes:
+    return b"\t".join(head) + b"\n" + numbers + b"\0".join(body)
 
 
 def _exists(name: bytes, top: int) -> bool:

@@ -77,21 +77,25 @@ def ingest(
     look: Look,
     manner: Manner,
     *,
+    partial: bool = False,
     progress: Callable[[int, int], None] | None = None,
     on_commit: Callable[[Harvest, Commit], None] | None = None,
     workers: int | None = None,
 ) -> Summary:
     """Bring the log up to what the sources in `look` hold.
 
+    A `partial` look holds some of the sources: of the others nothing is known, not even that they are gone.
     `progress` is told (bytes dealt with, bytes in all); `on_commit` each harvest and what its commit did. Sources that cannot be read are
     told in the summary and tried again by the next run. With `manner.take_tail`, unfinished last lines are looked at even where nothing
     changed.
     """
     by_agent = {adapter.agent: adapter for adapter in adapters}
-    stored = {known.source.path: known for known in log.sources()}
+    paths = [each.source.path for each in look.found] if partial else None
+    stored = {known.source.path: known for known in log.sources(paths)}
     summary = Summary(found=len(look.found), troubles=list(look.troubles), missing=list(look.missing))
     work = _news(log, look.found, stored, manner)
-    _mark_gone(log, look, stored)
+    if not partial:
+        _mark_gone(log, look, stored)
     if work:
         run = _Run(log, by_agent, manner, summary, on_commit)
         run.all(work, progress, workers)

@@ -218,10 +218,12 @@ class Log:
             known = {path: (number, gone) for number, path, gone in connection.execute("SELECT id, path, gone FROM sources")}
         return {source.path: known[path][0] for path, source in zip(paths, sources, strict=True)}
 
-    def sources(self) -> list[StoredSource]:
-        """All sources ever registered, in the order of their numbers."""
+    def sources(self, paths: Sequence[str] | None = None) -> list[StoredSource]:
+        """All sources ever registered, or those of these paths, in the order of their numbers."""
+        chosen = "" if paths is None else f" WHERE path IN ({','.join('?' * len(paths))})"
         rows = self._connection.execute(
-            "SELECT id, path, agent, CAST(root AS BLOB), kind, cursor, counts, seen, gone FROM sources ORDER BY id"
+            f"SELECT id, path, agent, CAST(root AS BLOB), kind, cursor, counts, seen, gone FROM sources{chosen} ORDER BY id",
+            [os.fsencode(path) for path in paths or ()],
         )
         return [
             StoredSource(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -143,6 +144,47 @@ def test_remembered_names_hide_nothing(store: Path) -> None:
     (logs / "new.jsonl").unlink()
     assert requests() == before + 3
     assert hot(store, now=later)
+
+
+@pytest.mark.parametrize("lost", ["nothing", "the journal", "the memory", "an older journal"])
+def test_only_what_changed_is_read_while_the_rest_is_sure(store: Path, tmp_path_factory: pytest.TempPathFactory, lost: str) -> None:
+    """With a memory of all files the changed ones are read by themselves; a log that began anew or went back reads everything again."""
+    later = "2031-05-13T12:00:00+00:00"
+    logs, kept = store / ".claude" / "projects" / "-src", tmp_path_factory.mktemp("kept")
+
+    def requests() -> int:
+        return int(json.loads(ringlet(store, "usage", "--period", "all", "--json", now=later).out)["total_requests"])
+
+    def append(number: int) -> None:
+        for name in ("one", "two"):
+            with (logs / f"{name}.jsonl").open("a") as file:
+                file.write(reply(number, "2026-05-13T11:00:00Z", session=name))
+            number += 1
+
+    before = requests()
+    assert hot(store, now=later)
+    for path in (store / "rl").glob("journal.db*"):
+        shutil.copy2(path, kept)
+    append(70)
+    assert requests() == before + 2
+    assert hot(store, now=later)
+    if lost == "the journal":
+        for path in (store / "rl").glob("journal.db*"):
+            path.unlink()
+    elif lost == "an older journal":
+        for path in (store / "rl").glob("journal.db*"):
+            path.unlink()
+        for path in kept.iterdir():
+            shutil.copy2(path, store / "rl")
+    elif lost == "the memory":
+        (store / "rl" / "views" / memory.NAME).unlink()
+    append(80)
+    assert requests() == before + 4
+    assert hot(store, now=later)
+    append(90)
+    (logs / "deeper").mkdir()
+    assert requests() == before + 6
+    assert requests() == before + 6
 
 
 def test_midnight_does_not_make_a_snapshot_old(store: Path) -> None:
