@@ -19,10 +19,14 @@ MODELS = ("claude-opus-4-7", "claude-sonnet-4-6", "claude-haiku-4-5-20251001", "
 DAY_US = 86_400_000_000
 FIRST_DAY = 20_200
 PART = 250_000
+EVERY_US = DAY_US // 60
+"""A session begins that often."""
+AT_WORK = 9
+"""Sessions at work at once. The corpus of transcripts has 37 combinations of session and quarter-hour in 1,000 calls; this makes 36."""
 
 
 def fill(store: Path, calls: int, days: int) -> None:
-    """Commit `calls` made-up calls over `days` days: 60 sessions a day in 20 projects."""
+    """Commit `calls` made-up calls over `days` days: 60 sessions a day in 20 projects, each at work for some hours."""
     rng = random.Random(1)
     with Log.open(store) as log:
         source = log.register([Source(path="/made/up.jsonl", agent="claude", root="/made")])["/made/up.jsonl"]
@@ -42,17 +46,17 @@ def batch(rng: random.Random, source: int, start: int, count: int, calls: int, d
     numbers = range(start, start + count)
     at_us = array("q", [FIRST_DAY * DAY_US + number * days * DAY_US // calls for number in numbers])
     dims: list[Dims] = []
-    known: dict[tuple[int, int], int] = {}
+    known: dict[int, int] = {}
     dim = array("q")
     for at in at_us:
-        day, slot = at // DAY_US, rng.randrange(60)
-        number = known.get((day, slot))
+        session = at // EVERY_US - rng.randrange(AT_WORK)
+        number = known.get(session)
         if number is None:
-            number = known[day, slot] = len(dims)
-            model = MODELS[slot % len(MODELS)]
+            number = known[session] = len(dims)
+            model = MODELS[session % len(MODELS)]
             agent, provider = ("codex", "openai") if model.startswith("gpt") else ("claude", "anthropic")
-            project = f"/home/dev/src/p{slot % 20}"
-            dims.append(Dims(agent=agent, model=model, root="/made", provider=provider, session=f"{day}-{slot}", project=project))
+            project = f"/home/dev/src/p{session % 20}"
+            dims.append(Dims(agent=agent, model=model, root="/made", provider=provider, session=f"s{session}", project=project))
         dim.append(number)
     zeros = array("q", [0]) * count
     nothing: list[Any] = [None] * count
