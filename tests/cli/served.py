@@ -66,7 +66,7 @@ class Served(msgspec.Struct):
         return tokens.token(self.paths, role)
 
     def connect(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), timeout=10)
+        return socket.create_connection(("127.0.0.1", self.port), timeout=60)
 
     def raw(self, content: bytes) -> Answer:
         """The answer to these bytes on a connection of their own."""
