@@ -1,7 +1,8 @@
 """The compiled modules of short answers, written into one file.
 
-Decides which modules are kept and how the file is written; `ringlet.__main__` reads it. Like Python's own compiled files it can go at any
-time, is made anew where it is missing or old, and is done without where it cannot be written.
+Decides which modules are kept (ours, and those of Python and msgspec that came along) and how the file is written; `ringlet.__main__`
+reads it. Like Python's own compiled files it can go at any time, is made anew where it is missing or old, and is done without where it
+cannot be written.
 
     8 bytes     length of the head
     head        marshal of (interpreter, folder of the rooms, place by module)
@@ -11,6 +12,7 @@ time, is made anew where it is missing or old, and is done without where it cann
 import marshal
 import os
 import sys
+from importlib.machinery import SourceFileLoader
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,14 +32,16 @@ if TYPE_CHECKING:
 
 
 def write(kept: "Kept") -> None:
-    """Write the file anew: the modules of the rooms that this process has loaded, and those of the old file that are still as they were."""
+    """Write the file anew: the modules that this process has loaded from sources, and those of the old file that are still as they were."""
     folder = os.path.dirname(kept.path)
     if not os.access(folder, os.W_OK):
         return  # Python finds the modules without it
     from pipeline.durable import write_over  # half a file under the right name would be an error in every command
 
     try:
-        names = {*kept.places, *(name for name in sys.modules if name.partition(".")[0] in kept.names)}
+        # Others may look for data beside their sources by way of Python's own loader.
+        chosen = {*kept.names, *sys.stdlib_module_names, "msgspec"}
+        names = {*kept.places, *(name for name in sys.modules if name.partition(".")[0] in chosen)}
         found = {name: _compiled(kept, name) for name in sorted(names)}
         write_over(kept.path, _file(kept, {name: module for name, module in found.items() if module is not None}))
     except (OSError, ValueError, ImportError, SyntaxError):
@@ -50,13 +54,12 @@ def _compiled(kept: "Kept", name: str) -> "tuple[str, bool, int, int, bytes] | N
     if place is not None and kept.find_spec(name) is not None:
         return *place[:4], kept.code(name)
     spec = getattr(sys.modules.get(name), "__spec__", None)
-    if spec is None or spec.origin is None or not spec.origin.startswith(kept.rooms + os.sep) or not hasattr(spec.loader, "get_code"):
+    if spec is None or not isinstance(spec.loader, SourceFileLoader):
         return None
     # Before the code is read: a source that changes meanwhile must look newer than its code.
     status = os.stat(spec.origin)
     code = spec.loader.get_code(name)
-    source = os.path.relpath(spec.origin, kept.rooms)
-    return source, spec.submodule_search_locations is not None, status.st_mtime_ns, status.st_size, marshal.dumps(code)
+    return spec.origin, spec.submodule_search_locations is not None, status.st_mtime_ns, status.st_size, marshal.dumps(code)
 
 
 def _file(kept: "Kept", modules: "dict[str, tuple[str, bool, int, int, bytes]]") -> bytes:

@@ -47,7 +47,7 @@ def main() -> int:
 
 
 class Kept:
-    """A finder and loader of those modules of the rooms that lie in one file, compiled."""
+    """A finder and loader of those modules that lie in one file, compiled."""
 
     names: "ClassVar[tuple[str, ...]]" = ("pipeline", "ingest", "views", "cli")
     made_by: "ClassVar[str]" = f"{sys.version} {sys.flags.optimize}"
@@ -57,7 +57,7 @@ class Kept:
         self.rooms = rooms
         self.path = path
         self.places: dict[str, Place] = {}
-        """By module: its source below the rooms, whether that is a package's, its time in ns and size; offset and length in the file."""
+        """By module: its source, whether that is a package's, its time in ns and size; offset and length in the file."""
         self.missed = False
         """Whether a module of the rooms was asked for that does not lie there, or no longer as it is."""
         self._file = -1
@@ -77,7 +77,7 @@ class Kept:
         """As an import asks; None for what does not lie here."""
         place = self.places.get(name)
         if place is not None:
-            source = f"{self.rooms}/{place[0]}"
+            source = place[0]
             try:
                 status = os.stat(source)
             except OSError:
