@@ -181,7 +181,13 @@ def _times() -> alt.X:
         labelAlign={"expr": f"width * {_STEP} < many * 46 ? 'right' : 'center'"},
         labelBaseline={"expr": f"width * {_STEP} < many * 46 ? 'middle' : 'top'"},
     )
-    return alt.X("at:O", title=None, sort=None, axis=axis, scale=alt.Scale(paddingInner={"expr": "many < 8 ? 0.6 : 0.25"}, paddingOuter={"expr": "many < 8 ? 0.4 : 0.1"}))
+    return alt.X(
+        "at:O",
+        title=None,
+        sort=None,
+        axis=axis,
+        scale=alt.Scale(paddingInner={"expr": "many < 8 ? 0.6 : 0.25"}, paddingOuter={"expr": "many < 8 ? 0.4 : 0.1"}),
+    )
 
 
 def _amounts(field: str, label: str, **more: Any) -> alt.Y:

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from cli.ask import WrongUsage
 from cli.former import take_over_once
 from cli.outcomes import DONE, FAILED, guarded, let_go
 
@@ -85,7 +86,16 @@ def run(argv: list[str]) -> int:
     return guarded(lambda: _run(argv))
 
 
+def _refuse_nothing(argv: list[str]) -> None:
+    """Raises WrongUsage for an empty word: a variable that is not set must not mean this folder, everything, or the default."""
+    for before, word in zip(["the command line", *argv], argv, strict=False):
+        option, equals, value = word.partition("=")
+        if not word or (option.startswith("--") and equals and not value):
+            raise WrongUsage(f"{option or before} is followed by an empty value", mend="give one, or leave it out")
+
+
 def _run(argv: list[str]) -> int:
+    _refuse_nothing(argv)
     take_over_once()
     if isinstance(sys.stdout, TextIOWrapper):
         # A terminal that cannot show a letter shows another in its place; that is no reason to fail.

@@ -45,7 +45,10 @@ def paths(environ: "Mapping[str, str] | None" = None) -> Paths:
     env = os.environ if environ is None else environ
     moved = env.get("RINGLET_HOME")
     if moved:
-        moved = os.path.abspath(os.path.expanduser(moved))
+        moved = os.path.expanduser(moved)
+        if moved.startswith("~"):
+            raise LookupError(f"RINGLET_HOME is {moved}, and there is no such user: set it to a folder")
+        moved = os.path.abspath(moved)
         return Paths(moved, moved + "/config.toml")
     if sys.platform == "win32":
         base = env.get("LOCALAPPDATA") or os.path.expanduser("~\\AppData\\Local")

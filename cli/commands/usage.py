@@ -98,7 +98,12 @@ def usage(
     output: Annotated[
         str | None,
         typer.Option(
-            "--output", "--out", "-o", metavar="FILE", help="Where an export or a chart goes; - is standard output.", rich_help_panel=_OUTPUT
+            "--output",
+            "--out",
+            "-o",
+            metavar="FILE",
+            help="Where an export or a chart goes; - is standard output.",
+            rich_help_panel=_OUTPUT,
         ),
     ] = None,
     cost: Annotated[bool, typer.Option("--cost", help="In a chart over time: cost, not tokens.", rich_help_panel=_OUTPUT)] = False,
