@@ -21,6 +21,7 @@ from watchdog.events import (
     DirMovedEvent,
     FileCreatedEvent,
     FileDeletedEvent,
+    FileModifiedEvent,
     FileMovedEvent,
     FileSystemEvent,
     FileSystemEventHandler,
@@ -57,6 +58,8 @@ _CANNOT = {
     errno.EMFILE: "no inotify instances are left: sudo sysctl fs.inotify.max_user_instances=512 gives more",
 }
 _OVERFLOW = ("", "")
+_WRITING: list[type[FileSystemEvent]] = [DirCreatedEvent, DirMovedEvent, FileCreatedEvent, FileModifiedEvent, FileMovedEvent]
+"""Opening and closing are left out: each look at a folder, our own sweeps included, would be told as two events."""
 _COMING_AND_GOING: list[type[FileSystemEvent]] = [
     DirCreatedEvent, DirDeletedEvent, DirMovedEvent, FileCreatedEvent, FileDeletedEvent, FileMovedEvent
 ]  # fmt: skip
@@ -351,7 +354,7 @@ class Watcher:
             self._settings.warn(f"{top}: on {kind}, which tells of no changes: looked at every {POLL_S:.0f} s")
             return
         try:
-            self._watched[top] = observer.schedule(_Hints(self._hints), top, recursive=deep)
+            self._watched[top] = observer.schedule(_Hints(self._hints), top, recursive=deep, event_filter=_WRITING)
             # What was written there before the watch stood is told by nobody.
             self._hints.put(_OVERFLOW)
         except OSError as error:
