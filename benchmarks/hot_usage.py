@@ -20,8 +20,10 @@ def main() -> int:
         asked = [
             harness.Command("usage", harness.ringlet("usage"), env),
             harness.Command("usage --period all", harness.ringlet("usage", "--period", "all"), env),
-            harness.Command("usage models", harness.ringlet("usage", "models", "--period", "30d"), env),
-            harness.Command("usage daily", harness.ringlet("usage", "daily", "--period", "30d"), env),
+            harness.Command("usage models --period 30d", harness.ringlet("usage", "models", "--period", "30d"), env),
+            harness.Command("usage models --period all", harness.ringlet("usage", "models", "--period", "all"), env),
+            harness.Command("usage daily --period 30d", harness.ringlet("usage", "daily", "--period", "30d"), env),
+            harness.Command("usage daily", harness.ringlet("usage", "daily"), env),
             harness.Command("usage --no-sync", harness.ringlet("usage", "--no-sync"), env),
             checked,
         ]
