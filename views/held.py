@@ -57,6 +57,10 @@ class Names:
             )
         return found.drop(*CELL, "session")
 
+    def number_of(self, session: tuple[str, str]) -> int | None:
+        """The number of a session; None where it has none."""
+        return self._sessions.get(session)
+
     def _cell(self, cell: Cell) -> int:
         number = self._cells.setdefault(cell, len(self.cells))
         if number == len(self.cells):

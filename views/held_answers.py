@@ -5,7 +5,7 @@ are grouped from the rows of the range. The rolling 24 hours, and hours, need fi
 profiles, agents, providers and models: of hundreds of days nobody asks for that.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from operator import add
 
 import polars as pl
@@ -26,18 +26,24 @@ By = tuple[str | None, str | None]
 """A grouping and one within it; None: all in one."""
 
 _KEYS = ("_key", "_part")
-_FIELDS = [f"cost_{name.removesuffix('_cost')}" if name in COSTS else name for name in NUMBERS]
 
 
 def answer(query: Query, held: Held, *, fine: Fine, titles: Titles | None = None) -> Answer:
     """What the calls in the query's range and filters add up to; the query's zone and cost mode are those of `held`."""
     asked = _Asked(query, held, fine, titles or {})
     totals: Totals = next(iter(asked.rows((None, None))), None) or Totals()
+    rows = arrange(query, asked.rows((query.by, query.split), limited=True))
+
+    def profiles() -> list[Row]:
+        if (query.by, query.split, query.sort, query.limit) == ("profile", None, None, None):
+            return rows
+        return arrange(Query(now_us=query.now_us, today=query.today, tz=query.tz), asked.rows(("profile", None)))
+
     return Answer(
         query,
         totals,
-        arrange(query, asked.rows((query.by, query.split), limited=True)),
-        lambda: arrange(Query(now_us=query.now_us, today=query.today, tz=query.tz), asked.rows(("profile", None))),
+        rows,
+        profiles,
         last_day=None if totals.requests else asked.last_day(),
         unpriced_models=asked.unpriced_models() if totals.unpriced_requests else (),
     )
@@ -96,14 +102,28 @@ class _Group:
         """As an answer's row."""
         row = Row(self.key)
         row.part = self.part
-        for name, number in zip(_FIELDS, self.numbers, strict=True):
-            setattr(row, name, number)
+        # In the order of `NUMBERS`. Written out, because a table of days does it for every day and `setattr` takes three times as long.
+        (
+            row.requests,
+            row.input,
+            row.output,
+            row.cache_read,
+            row.cache_write_5m,
+            row.cache_write_1h,
+            row.reasoning,
+            row.web_searches,
+            row.cost_input,
+            row.cost_output,
+            row.cost_cache_write,
+            row.cost_cache_read,
+            row.cost_other,
+            row.unpriced_requests,
+            row.unbilled_requests,
+        ) = self.numbers
         row.sessions, row.runtime_us, row.first_at_us, row.last_at_us = self.sessions, self.runtime_us, self.first_us, self.last_us
         if self.cells:
-            columns = list(zip(*self.cells, strict=True))
-            row.profiles, row.agents, row.providers, row.models = (
-                tuple(sorted({name for name in names if name is not None})) for names in columns[:4]
-            )
+            columns = zip(*self.cells, strict=True)
+            row.profiles, row.agents, row.providers, row.models = (_distinct(next(columns)) for _ in range(4))
         return row
 
 
@@ -118,6 +138,7 @@ class _Asked:
         self._cells = cells(query, held)
         self._sessions = sessions(query, held)
         self._found: dict[bool, pl.DataFrame] = {}
+        self._shares: list[tuple[int, Share]] | None = None
 
     def rows(self, by: By, *, limited: bool = False) -> list[Row]:
         """One per group that has calls, in no order; `limited`: those that the query's limit cuts off may lack."""
@@ -138,6 +159,14 @@ class _Asked:
         found = self._range(fine=self._query.since_us is not None).filter(pl.col("unpriced_requests") > 0)["cell"].unique()
         return sorted({named[cell][3] or "unknown" for cell in found})
 
+    def _shared_out(self) -> list[tuple[int, Share]]:
+        """What each cell has in the range."""
+        if self._shares is None:
+            first, last, columns = self._query.first_day, self._query.last_day, self._held.columns
+            shares = ((cell, columns[cell].between(first, last)) for cell in self._cells)
+            self._shares = [(cell, share) for cell, share in shares if share is not None]
+        return self._shares
+
     def _range(self, *, fine: bool) -> pl.DataFrame:
         """The rows that are meant."""
         if fine not in self._found:
@@ -150,10 +179,7 @@ class _Asked:
         name_of, part_of = (None if one is None else NAME_OF[one] for one in by)
         groups: dict[tuple[str | None, str | None], _Group] = {}
         places: list[int | None] = [None] * len(held.names.cells)
-        for number in self._cells:
-            share = held.columns[number].between(query.first_day, query.last_day)
-            if share is None:
-                continue
+        for number, share in self._shared_out():
             cell = held.names.cells[number]
             key = name_of(cell) if name_of else None, part_of(cell) if part_of else None
             group = groups.get(key)
@@ -179,6 +205,8 @@ class _Asked:
         rows = self._range(fine=fine)
         key, part = (key_of(one, rows, names, query) for one in by)
         rows = rows.with_columns(key.numbers.alias("_key"), part.numbers.alias("_part"))
+        if limited and by == ("session", None):
+            rows = _foremost(rows, query, names.session_names)
         alone = pl.lit(value=False) if fine else pl.col("alone_on_day" if "day" in by else "alone")
         told = [] if set(by) & set(TIME_GROUPINGS) else [pl.col("cell").unique()]
         if by[0] == "session":
@@ -193,8 +221,6 @@ class _Asked:
             pl.col("last").max(),
             *told,
         )
-        if limited and by == ("session", None):
-            sums = _foremost(sums, query, names.session_names)
         spans = {(at, within): rest for at, within, *rest in _presence(rows.filter(~alone), list(_KEYS)).iter_rows()}
         found = []
         for line in sums.iter_rows(named=True):
@@ -217,30 +243,53 @@ class _Asked:
         row.title = next(
             (self._titles[agent, row.key] for agent in row.agents if row.key is not None and (agent, row.key) in self._titles), None
         )
-        row.initiators = tuple(sorted({cell[4] for cell in found if cell[4] is not None}))
+        row.initiators = _distinct([cell[4] for cell in found])
 
 
 def _presence(rows: pl.DataFrame, by: list[str]) -> pl.DataFrame:
     """Sessions and their runtime per distinct `by`; rows without a session count for none."""
-    spans = rows.filter(pl.col("sid").is_not_null()).group_by(*by, "sid").agg(pl.col("first").min(), pl.col("last").max())
+    owned = rows.filter(pl.col("sid").is_not_null())
+    if owned.is_empty():
+        return pl.DataFrame()
+    spans = owned.group_by(*by, "sid").agg(pl.col("first").min(), pl.col("last").max())
     return spans.group_by(by).agg(pl.len().alias("sessions"), (pl.col("last") - pl.col("first")).sum().alias("runtime"))
 
 
-def _foremost(sums: pl.DataFrame, query: Query, names: list[str]) -> pl.DataFrame:
-    """Of thousands of sessions those that the query's limit leaves, so that no others become rows; all where that is not easily told."""
+def _foremost(rows: pl.DataFrame, query: Query, names: list[str]) -> pl.DataFrame:
+    """The rows of those sessions that the query's limit leaves; of all, where that is not easily told.
+
+    Of tens of thousands of sessions a page shows ten: only for these it is worth to work out everything.
+    """
     key, _, direction = (query.sort or "cost").partition(":")
     prompt = pl.sum_horizontal("input", "cache_read", "cache_write_5m", "cache_write_1h")
     priced = pl.col("requests") > pl.col("unpriced_requests") + pl.col("unbilled_requests")
-    orders: dict[str, list[pl.Expr]] = {
-        "cost": [priced, pl.when(priced).then(pl.sum_horizontal(COSTS)), pl.sum_horizontal(TOKENS)],
-        "tokens": [pl.sum_horizontal(TOKENS)],
-        "input": [prompt],
-        "output": [pl.col("output")],
-        "requests": [pl.col("requests")],
-        "last-used": [pl.col("last")],
+    orders: dict[str, tuple[tuple[str, ...], list[pl.Expr]]] = {
+        "cost": (
+            ("requests", "unpriced_requests", "unbilled_requests", *COSTS, *TOKENS),
+            [priced, pl.when(priced).then(pl.sum_horizontal(COSTS)), pl.sum_horizontal(TOKENS)],
+        ),
+        "tokens": (TOKENS, [pl.sum_horizontal(TOKENS)]),
+        "input": (TOKENS, [prompt]),
+        "output": (("output",), [pl.col("output")]),
+        "requests": (("requests",), [pl.col("requests")]),
+        "last-used": (("last",), [pl.col("last")]),
+        "name": ((), []),
     }
-    if query.limit is None or query.limit >= sums.height or key not in orders:
-        return sums
+    if query.limit is None or key not in orders:
+        return rows
+    needed, order = orders[key]
+    sums = rows.group_by("_key").agg(pl.col(name).max() if name == "last" else pl.col(name).sum() for name in needed)
+    if query.limit >= sums.height:
+        return rows
     name = pl.Series(names, dtype=pl.String).gather(sums["_key"])
-    downward = [direction != "asc"] * len(orders[key])
-    return sums.sort([*orders[key], name.is_null(), name], descending=[*downward, False, False]).head(query.limit)
+    downward = [direction != "asc"] * len(order)
+    by_name = [key == "name" and direction == "desc"] * 2
+    found = sums.sort([*order, name.is_null(), name], descending=[*downward, *by_name]).head(query.limit)
+    return rows.filter(pl.col("_key").is_in(found["_key"].implode(), nulls_equal=True))
+
+
+def _distinct(names: Sequence[str | None]) -> tuple[str, ...]:
+    """The names that occur, a to z."""
+    if len(names) == 1:
+        return () if names[0] is None else (names[0],)
+    return tuple(sorted({name for name in names if name is not None}))

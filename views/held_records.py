@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from views import calendar
-from views.columns import COSTS
+from views.columns import attodollars
 from views.held import Cell, Held, Names
 from views.held_answers import cells, sessions, within
 from views.matching import folder
@@ -20,7 +20,7 @@ Titles = Mapping[tuple[str, str], str]
 """Titles of sessions by (agent, session)."""
 
 Calls = Callable[[int], pl.DataFrame]
-"""The calls of a UTC day, as `Holding.calls` gives them."""
+"""The calls of a UTC day, as `Holding.records` gives them."""
 
 
 class Record(NamedTuple):
@@ -68,8 +68,8 @@ def page(query: Query, held: Held, calls: Calls, *, titles: Titles, search: str 
     total, unpriced, first = rows.select(pl.col("requests").sum(), pl.col("unpriced_requests").sum(), pl.col("first").min()).row(0)
     if not utc or skip >= total:
         return Page(total, unpriced, first, [])
-    found = meant.of(_during(pl.concat([calls(day) for day in utc]), bounds))
-    shown = found.sort("first", "key", descending=True).slice(skip, count)
+    found = meant.of(_during(pl.concat([calls(day) for day in utc]), bounds)) if query.since_us is None else rows
+    shown = found.sort("first", "key", descending=True).slice(skip, count).with_columns(attodollars(pl.col("cost_usd")).alias("cost"))
     return Page(total, unpriced, first, [meant.record(row) for row in shown.iter_rows(named=True)])
 
 
@@ -88,20 +88,23 @@ class _Meant:
         rows = within(rows, self._held, self._cells, self._sessions)
         if self._search is None:
             return rows
-        names = self._held.names
-        titled = [self._titles.get(session) for session in names.sessions]
-        by_title = pl.Series([None if title is None else self._search in title.casefold() for title in titled], dtype=pl.Boolean)
-        by_cell = pl.Series([self._search in _name(cell).casefold() for cell in names.cells], dtype=pl.Boolean)
-        if not len(by_title):
-            return rows.filter(by_cell.gather(rows["cell"]))
-        return rows.filter(by_title.gather(rows["sid"]).fill_null(by_cell.gather(rows["cell"])))
+        search = self._search
+        by_cell = pl.Series([search in _name(cell).casefold() for cell in self._held.names.cells], dtype=pl.Boolean)
+        found = by_cell.gather(rows["cell"])
+        titled = {sid: title for session, title in self._titles.items() if (sid := self._held.names.number_of(session)) is not None}
+        if titled:
+            by_title = pl.col("sid").is_in(
+                pl.Series([sid for sid, title in titled.items() if search in title.casefold()], dtype=pl.UInt32).implode()
+            )
+            named = pl.col("sid").is_in(pl.Series(list(titled), dtype=pl.UInt32).implode()).fill_null(value=False)
+            return rows.filter(pl.when(named).then(by_title).otherwise(found))
+        return rows.filter(found)
 
     def record(self, row: Mapping[str, Any]) -> Record:
         """A call as it is shown."""
         names: Names = self._held.names
         cell, sid = names.cells[row["cell"]], row["sid"]
         session = None if sid is None else names.sessions[sid]
-        priced = row["cost_status"] == "priced"
         return Record(
             row["key"],
             row["first"],
@@ -112,7 +115,7 @@ class _Meant:
             row["output"],
             row["cache_read"],
             row["cache_write_5m"] + row["cache_write_1h"],
-            sum(row[part] for part in COSTS) if priced else None,
+            row["cost"],
             row["cost_status"],
             row["duration_ms"],
             row["status"],

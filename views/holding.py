@@ -20,6 +20,7 @@ from pipeline.log import Log, Position
 from views import calendar, materialize, shelf
 from views.calls import recosted
 from views.catalog import VIEWS
+from views.columns import CELL, NAME, TOKENS
 from views.cube import measured
 from views.held import Held, Names, fine, held, renewed
 from views.logged import date_of
@@ -34,9 +35,9 @@ FRESH_DAYS = 4
 """With more UTC dates than these made in memory, all is loaded anew from the views."""
 
 SINGLE = ("key", "status", "cost_status", "duration_ms")
-"""Columns of single calls beside those of `held.fine`."""
+"""What records tell of a call and sums do not."""
 
-_ZONES, _MONTHS, _DATES = 8, 3, 32
+_ZONES, _MONTHS, _DATES, _RECORDS = 8, 3, 4, 64
 _PATIENCE = 300
 _CALLS, _SESSIONS = VIEWS[0], VIEWS[1]
 
@@ -53,6 +54,7 @@ class Holding:
         self._before: dict[tuple[str, str], tuple[Held, set[int]]] = {}
         self._months: _Kept[tuple[str, str], pl.DataFrame] = _Kept(_MONTHS)
         self._dates: _Kept[tuple[int, str], pl.DataFrame] = _Kept(_DATES)
+        self._records: _Kept[tuple[int, str], pl.DataFrame] = _Kept(_RECORDS)
 
     def table(self, zone: str, mode: str) -> Held:
         """All usage by the days of a zone, at the costs of a mode."""
@@ -78,8 +80,21 @@ class Holding:
         return pl.concat(part.filter(inside) if inside else part for part in parts).with_columns(day)
 
     def calls(self, day: int, mode: str) -> pl.DataFrame:
-        """The calls of a UTC date, as `held.fine` gives them and with `SINGLE`."""
-        return self._dates.get((day, mode), lambda: fine(measured(recosted(self._date(day), mode)), self.names, *SINGLE))
+        """The calls of a UTC date, as `held.fine` gives them."""
+        return self._dates.get((day, mode), lambda: fine(measured(recosted(self._date(day), mode)), self.names))
+
+    def records(self, day: int, mode: str) -> pl.DataFrame:
+        """The calls of a UTC date: cell, sid, requests, first (microseconds), tokens, cost_usd and `SINGLE`."""
+
+        def read() -> pl.DataFrame:
+            calls = self._date(day) if mode == "auto" else recosted(self._date(day), mode)
+            at = pl.col("at").dt.epoch("us").alias("first")
+            unpriced = (pl.col("cost_status") == "unpriced").cast(pl.Int64).alias("unpriced_requests")
+            one = pl.lit(1, pl.Int64).alias("requests")
+            named = (pl.col(name).cast(NAME) for name in (*CELL, "session"))
+            return self.names.numbered(calls.select(*named, at, one, unpriced, *TOKENS, "cost_usd", *SINGLE).collect())
+
+        return self._records.get((day, mode), read)
 
     def following(self, position: Position, made: Mapping[int, pl.DataFrame]) -> "Holding":
         """What is held at a later position, given the calls of all UTC dates that have changed since this one."""
@@ -89,7 +104,8 @@ class Holding:
         after._before |= {key: (table, set(changed)) for key, table in self._tables.kept().items()}
         changed_months = {f"{date_of(day):%Y-%m}" for day in changed}
         after._months.take({key: rows for key, rows in self._months.kept().items() if key[0] not in changed_months})
-        after._dates.take({key: rows for key, rows in self._dates.kept().items() if key[0] not in changed})
+        for kept, before in ((after._dates, self._dates), (after._records, self._records)):
+            kept.take({key: rows for key, rows in before.kept().items() if key[0] not in changed})
         return after
 
     def fresh_days(self) -> set[int]:
@@ -115,9 +131,8 @@ class Holding:
             days = [day for day in self._known_days() if f"{date_of(day):%Y-%m}" == month]
             rows = [sessions(measured(recosted(self._date(day), mode))) for day in days]
         else:
-            folder = shelf.partitions(self._views, _SESSIONS).get(f"month={month}")
             fresh = {day: calls for day, calls in self._fresh.items() if f"{date_of(day):%Y-%m}" == month}
-            rows = [self._standing([] if folder is None else shelf.in_folder(folder)), *self._added(fresh)]
+            rows = [self._standing(shelf.in_partition(self._views, _SESSIONS, f"month={month}")), *self._added(fresh)]
         return fine(pl.concat(rows), self.names)
 
     def _standing(self, paths: list[str]) -> pl.LazyFrame:
@@ -132,8 +147,7 @@ class Holding:
     def _date(self, day: int) -> pl.LazyFrame:
         if day in self._fresh:
             return self._fresh[day].lazy()
-        folder = shelf.partitions(self._views, _CALLS).get(f"date={date_of(day)}")
-        return shelf.scan([] if folder is None else shelf.in_folder(folder), _CALLS)
+        return shelf.scan(shelf.in_partition(self._views, _CALLS, f"date={date_of(day)}"), _CALLS)
 
     def _known_days(self) -> set[int]:
         dates = (date.fromisoformat(name.removeprefix("date=")) for name in shelf.partitions(self._views, _CALLS))

@@ -72,6 +72,11 @@ def partitions(views: str, view: View) -> dict[str, str]:
     return {name: path for name, path in found.items() if in_folder(path)}
 
 
+def in_partition(views: str, view: View, partition: str) -> list[str]:
+    """Paths of the Parquet files of one partition; none where it is missing."""
+    return in_folder(os.path.join(views, view.name, partition))
+
+
 def in_folder(folder: str) -> list[str]:
     """Paths of the Parquet files in one folder."""
     return [os.path.join(folder, name) for name in _listed(folder) if name.endswith(".parquet")]

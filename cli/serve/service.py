@@ -155,7 +155,7 @@ class Service:
 
         def read(now: Standing) -> "Page":
             table = now.holding.table(query.tz, query.cost_mode)
-            calls = partial(now.holding.calls, mode=query.cost_mode)
+            calls = partial(now.holding.records, mode=query.cost_mode)
             return held_records.page(query, table, calls, titles=now.titles(), search=search, skip=skip, count=count)
 
         found = self.asked(standing, read)

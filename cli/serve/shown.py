@@ -210,12 +210,12 @@ def _source(initiators: Sequence[str]) -> str | None:
 
 def part(row: Totals) -> dict[str, Any]:
     """The fields of `contract.Part`."""
-    cost = row.cost
+    cost, prompt = row.cost, row.prompt
     return {
         "requests": row.requests,
-        "prompt_tokens": row.prompt,
+        "prompt_tokens": prompt,
         "completion_tokens": row.output,
-        "total_tokens": row.tokens,
+        "total_tokens": prompt + row.output,
         "cost": None if cost is None else money(cost),
         "unpriced_requests": row.unpriced_requests,
     }
@@ -223,7 +223,7 @@ def part(row: Totals) -> dict[str, Any]:
 
 def sums(row: Totals) -> dict[str, Any]:
     """The fields of `contract.Sums`."""
-    named = isinstance(row, Row)
+    named, prompt = isinstance(row, Row), row.prompt
     return {
         "tokens": tokens(row),
         "cost": cost(row),
@@ -231,9 +231,9 @@ def sums(row: Totals) -> dict[str, Any]:
         "runtime_secs": row.runtime_us // 1_000_000,
         "last_used": instant(row.last_at_us),
         "requests": row.requests,
-        "prompt_tokens": row.prompt,
+        "prompt_tokens": prompt,
         "completion_tokens": row.output,
-        "total_tokens": row.tokens,
+        "total_tokens": prompt + row.output,
         "unpriced_requests": row.unpriced_requests,
         "unbilled_requests": row.unbilled_requests,
         "first_used": instant(row.first_at_us),

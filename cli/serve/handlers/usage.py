@@ -94,11 +94,9 @@ async def filters(service: Service, params: contract.FilterValuesParams) -> cont
     """Values that occur."""
 
     def made(standing: Standing) -> contract.FilterValues:
-        query = _query(service, standing, contract.Filters(period="all", tz=params.tz))
-        totals = service.answer(query, standing).totals
-        first, last = (
-            None if at is None else calendar.iso_day(calendar.day_at(query.tz, at)) for at in (totals.first_at_us, totals.last_at_us)
-        )
+        totals = service.answer(_query(service, standing, contract.Filters(period="all")), standing).totals
+        tz = params.tz or standing.store.zone
+        first, last = (None if at is None else calendar.iso_day(calendar.day_at(tz, at)) for at in (totals.first_at_us, totals.last_at_us))
         models = tuple(standing.names("model"))
         if params.provider is not None:
             scoped = contract.Filters(period="all", provider=params.provider)
@@ -118,7 +116,7 @@ async def filters(service: Service, params: contract.FilterValuesParams) -> cont
             periods=calendar.PERIODS,
             first_day=first,
             last_day=last,
-            timezone=query.tz,
+            timezone=tz,
         )
 
     return await _answered(service, params, made)
