@@ -3,10 +3,14 @@
 Decides the situations and their words.
 """
 
-from cli.escaped import path_shown
+from collections.abc import Sequence
+
+from cli.escaped import escaped, path_shown
 from cli.figures import many
 from cli.refresh import Store
-from ingest.discover import homes
+from ingest.discover import Trouble, homes
+
+_SHOWN = 5
 
 
 def nothing_recorded(store: Store) -> str:
@@ -15,6 +19,8 @@ def nothing_recorded(store: Store) -> str:
     for each in store.look.found:
         found[each.source.agent] = found.get(each.source.agent, 0) + 1
     titles = {adapter.agent: adapter.title for adapter in store.adapters}
+    if not found and store.look.troubles:
+        return "No usage is recorded: where logs would be, something could not be read.\n" + unread(store.look.troubles)
     if not found:
         lines = ["No usage is recorded, and no logs of an agent were found. Looked for:"]
         for adapter in store.adapters:
@@ -33,3 +39,11 @@ def nothing_recorded(store: Store) -> str:
     else:
         lines.append("What was read, file by file:  ringlet doctor")
     return "\n".join(lines) + "\n"
+
+
+def unread(troubles: Sequence[Trouble]) -> str:
+    """One line for each of the first few things that are not in an answer because they could not be read, and one for the rest."""
+    lines = [f"ringlet: not read: {escaped(trouble.path)}: {trouble.reason}\n" for trouble in troubles[:_SHOWN]]
+    if len(troubles) > _SHOWN:
+        lines.append(f"ringlet: and {len(troubles) - _SHOWN:,} more that could not be read: ringlet doctor\n")
+    return "".join(lines)

@@ -117,6 +117,10 @@ def _at_length(request: Request, now: int, seen: Seen) -> int:
     with opened(paths(), os.environ, now) as store:
         store.swept, store.memory = seen.swept, seen.memory
         store.refreshed(sync=request.sync)
+        if store.troubles:
+            from cli.advice import unread  # only who has something that may not be read
+
+            sys.stderr.write(unread(store.troubles))
         for _ in range(_ATTEMPTS):
             try:
                 code = _answer_with(request, store, now)

@@ -72,7 +72,10 @@ def written(output: str, content: bytes) -> None:
         raise RingletError("a folder stands there", where=path, mend="name a file")
     if not os.path.isdir(os.path.dirname(path)):
         raise NothingFound("there is no such folder", where=os.path.dirname(path), mend="make it, or name another file")
-    durable.write_over(path, content)
+    try:
+        durable.write_over(path, content)
+    except OSError as error:
+        raise OSError(error.errno, os.strerror(error.errno or 0), path) from None  # not the name under which it is written
 
 
 def _titles(store: Store) -> dict[tuple[str, str], str]:

@@ -48,7 +48,8 @@ _STATUSES: "Mapping[int, int]" = {
 }
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-_SHUT = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR)
+_SHUT = (errno.EACCES, errno.EPERM, errno.EROFS)
+_OTHER = (errno.EEXIST, errno.EISDIR, errno.ENOTDIR)
 
 
 def code_of(error: BaseException) -> int:
@@ -109,6 +110,8 @@ def _report(error: "RingletError | OSError | MemoryError") -> None:
         mend = "; free some space and run the same command again, nothing that was committed is lost" if full else ""
         if error.errno in _SHUT:
             mend = "; make it readable and writable for you, or choose another place"
+        if error.errno in _OTHER:
+            mend = "; something else stands there: move it away, or choose another place"
         print(f"ringlet: {where}{error.strerror or type(error).__name__}{mend}", file=sys.stderr)
     else:
         print(f"ringlet: {escaped(str(error)) or type(error).__name__}", file=sys.stderr)

@@ -15,7 +15,7 @@ from cli import config, zone
 from cli.paths import Paths
 from cli.progress import bar
 from ingest import memory, registry
-from ingest.discover import Look, discover, looked
+from ingest.discover import Look, Trouble, discover, looked
 from ingest.reader import Manner
 from ingest.run import ingest
 from ingest.sweep import sweep
@@ -57,6 +57,8 @@ class Store:
         """The same, by one who remembers how they were."""
         self.snapshot: snapshot.Snapshot
         """As `refreshed` left it."""
+        self.troubles: list[Trouble] = []
+        """What could not be looked at or read when `refreshed` last read."""
         self.shared = False
         """Whether folders of another machine lie beside this one's, as `refreshed` saw it: the journal and hence the snapshot know nothing
         of what they hold."""
@@ -165,6 +167,7 @@ class Store:
         manner = Manner(now_ns=self.now_us * 1000, titles=self.config.session_titles)
         with bar(wanted=shown) as progress:
             summary = ingest(self.log, self.adapters, look, manner, partial=partial, progress=progress)
+        self.troubles = summary.troubles
         return not summary.stopped and len(summary.troubles) <= len(look.troubles)
 
     def _header(self, places: Any, env: dict[str, str | None], folders: str, proof: str) -> snapshot.Header:

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import typer
 
+from cli.advice import unread
 from cli.app import clock
 from cli.escaped import path_shown
 from cli.figures import size
@@ -31,6 +32,7 @@ def list_(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = Fa
         zone = ZoneInfo(store.zone)
         titles = {adapter.agent: adapter.title for adapter in store.adapters}
         home = store.home
+        typer.echo(unread(store.look.troubles), nl=False, err=True)
     if json:
         # JSON is text: bytes of a name that are none stand as U+FFFD.
         typer.echo(msgspec.json.encode([msgspec.structs.replace(row, home=said(row.home)) for row in rows]).decode())
@@ -48,9 +50,9 @@ def list_(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = Fa
         left = [cell.ljust(width) for cell, width in zip(line[:2], widths[:2], strict=True)]
         right = [cell.rjust(width) for cell, width in zip(line[2:5], widths[2:5], strict=True)]
         typer.echo("  ".join([*left, *right, line[5]]).rstrip())
-    unread = sum(row.unread_bytes for row in rows)
-    if unread:
-        typer.echo(f"{size(unread)} not read yet:  ringlet ingest")
+    waiting = sum(row.unread_bytes for row in rows)
+    if waiting:
+        typer.echo(f"{size(waiting)} not read yet:  ringlet ingest")
 
 
 def _worth_showing(rows: list[Found]) -> list[Found]:

@@ -24,7 +24,7 @@ from ingest.discover import Look, homes, loose, under
 from ingest.reader import Manner
 from ingest.run import Share, Summary, ingest
 from pipeline import durable
-from pipeline.errors import NothingFound
+from pipeline.errors import NothingFound, PartlyDone
 from pipeline.log import Log
 from pipeline.profiles import Rule, Rules, checked_name
 from views.query import Query, Totals
@@ -105,6 +105,9 @@ def _look(store: Store, adapter: Adapter[Any], path: str | None) -> Look:
         look.looked_at.append((adapter.agent, each.path))
         look.found.extend(under(adapter, each.path, look.troubles))
     if not look.found:
+        if look.troubles:
+            first = look.troubles[0]
+            raise PartlyDone(first.reason, where=first.path, mend=f"make it readable for you, then ringlet import {adapter.agent}")
         there = [each.path for each in places if os.path.isdir(each.path)]
         if there:
             raise NothingFound(

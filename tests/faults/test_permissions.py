@@ -62,14 +62,28 @@ def test_what_may_not_be_read_is_told_and_read_once_it_may(home: Path, shut: str
     path.chmod(0)
 
     code, said = bound(home, "ingest")
-    asked = bound(home, "usage", "--period", "all")[0]
+    asked, answered = bound(home, "usage", "--period", "30d", "--tz", "Asia/Tokyo")
     before = calls(home)
     path.chmod(0o700)
     mended, _ = bound(home, "ingest")
 
     assert (code, asked, before) == (5, 0, "1")
     assert f"not read: {path}: Permission denied" in said
+    assert f"not read: {path}: Permission denied" in answered
     assert (mended, calls(home)) == (0, "3")
+
+
+def test_logs_that_may_not_be_read_are_not_said_to_be_missing(home: Path) -> None:
+    """Where nothing is known because the only folder of logs is shut, each command names that folder and claims nothing else."""
+    shut = home / ".claude/projects"
+    shut.chmod(0)
+    denied = f"{shut}: Permission denied"
+
+    usage, listed, imported = (bound(home, *words) for words in (["usage"], ["agents", "list"], ["import", "claude"]))
+
+    assert [code for code, _ in (usage, listed, imported)] == [0, 0, 5]
+    assert "No usage is recorded: where logs would be, something could not be read.\n" in usage[1]
+    assert all(denied in said for _, said in (usage, listed, imported))
 
 
 def test_doctor_names_what_may_not_be_read(home: Path) -> None:
