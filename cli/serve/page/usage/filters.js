@@ -62,7 +62,8 @@ export function filterBar(choose) {
 }
 
 function labelled(text, control) {
-  return make("label.field", {}, text, control);
+  control.id = `filter-${text.toLowerCase()}`;
+  return make("div.field", {}, make("label", { for: control.id }, text), control);
 }
 
 /** Fills a list below its first entry, which means all; what is chosen stays. */

@@ -1,0 +1,284 @@
+"""The Usage page in a browser: it shows what `ringlet usage` tells, and one filter bar decides all of it."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.cli.homes import mixed, reply, transcript
+from tests.cli.page.browsing import Shown, called, choose, figure, period, seen, settled, shown
+
+TODAY_MANY = 47
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory, browser: Browser, drawn: Path) -> Iterator[Shown]:
+    """Of a user with three profiles, three providers, all sources, and more than two pages of calls today."""
+    home = tmp_path_factory.mktemp("home")
+    mixed(home)
+    lines = [reply(100 + n, f"2026-05-13T05:{n:02}:00Z", session=f"run-{n % 7}", project="/src/infra") for n in range(TODAY_MANY - 6)]
+    transcript(home, "many", *lines)
+    called(home, "2026-05-13T08:00:00Z", "heartbeat", 1)
+    called(home, "2026-05-12T08:00:00Z", "memory", 2, tokens=70_000)
+    called(home, "2026-04-20T08:00:00Z", "subagent", 3, tokens=90_000)
+    with shown(home, browser, drawn) as found:
+        yield found
+
+
+@pytest.fixture
+def page(daemon: Shown) -> Iterator[Page]:
+    with daemon.page() as opened:
+        yield opened
+    assert daemon.troubles == []
+
+
+def row(page: Page, part: str, name: str) -> list[str]:
+    """The cells of the row that begins with a name."""
+    found = page.locator(f"[data-part={part}] tr", has=page.get_by_role("rowheader", name=name, exact=True))
+    return [cell.strip() for cell in found.first.locator("th, td").all_inner_texts()]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("All Time", ["--period", "all"]),
+        ("Today", ["--period", "today"]),
+        ("Yesterday", ["--period", "yesterday"]),
+        ("This Week", ["--period", "week"]),
+        ("Last 7 Days", ["--period", "7d"]),
+        ("24h", ["--period", "24h"]),
+    ],
+)
+def test_numbers_are_those_of_the_command_line(daemon: Shown, page: Page, name: str, words: list[str]) -> None:
+    """Cards, classes, profiles and models show exactly what `ringlet usage --json` tells of the same range."""
+    period(page, name)
+    told = daemon.told(*words)
+    models = daemon.told("models", *words)["rows"]
+
+    tokens: dict[str, int] = told["total_tokens"]
+    assert figure(page, "requests") == told["total_requests"]
+    assert figure(page, "tokens") == sum(tokens.values())
+    assert figure(page, "cost") == pytest.approx(told["total_cost"]["total_cost"], abs=1e-12)
+    assert figure(page, "sessions") == told["total_sessions"]
+    assert figure(page, "runtime") == told["total_runtime_secs"]
+    for kind, count in tokens.items():
+        cell = page.locator(f"[data-class={kind}] data")
+        assert cell.first.get_attribute("value") == str(count)
+        part = re.sub("(_input)?_tokens", "_cost", kind)
+        assert float(cell.last.get_attribute("value") or "nan") == pytest.approx(told["total_cost"][part], abs=1e-12)
+    for profile, sums in told["aggregates"]["by_profile"].items():
+        assert row(page, "profiles", profile)[4] == str(sums["sessions"])
+        assert row(page, "profiles", profile)[2] == f"{sums['tokens']['output_tokens']:,}"
+    # Two providers may have one model; the command line then has one row for both.
+    shown: Counter[tuple[str, str]] = Counter()
+    for line in page.locator("[data-part=models] tbody tr").all():
+        name = line.locator("th bdi").inner_text()
+        requests, _, _, tokens_in_all, _ = [data.get_attribute("value") or "0" for data in line.locator("data").all()]
+        shown[name, "requests"] += int(requests)
+        shown[name, "tokens"] += int(tokens_in_all)
+    assert shown == Counter(
+        {
+            (each["model"], name): number
+            for each in models
+            for name, number in (("requests", each["requests"]), ("tokens", sum(each["tokens"].values())))
+        }
+    )
+
+
+FILTERS: list[tuple[str, Any]] = [
+    ("period", lambda page: period(page, "Today")),
+    ("since", lambda page: dated(page, "From", "2026-05-12")),
+    ("until", lambda page: dated(page, "Until", "2026-05-12")),
+    ("provider", lambda page: choose(page, "Provider", "openai")),
+    ("model", lambda page: choose(page, "Model", "claude-haiku-4-5-20251001")),
+    ("profile", lambda page: choose(page, "Profile", "acme")),
+    ("source", lambda page: choose(page, "Source", "agent")),
+]
+
+
+def dated(page: Page, label: str, day: str) -> None:
+    page.get_by_label(label, exact=True).fill(day)
+    page.get_by_label(label, exact=True).press("Tab")
+    settled(page)
+
+
+@pytest.mark.parametrize(("name", "narrow"), FILTERS, ids=[name for name, _ in FILTERS])
+def test_every_filter_changes_every_part(page: Page, name: str, narrow: Any) -> None:
+    """No part goes on showing what was chosen before."""
+    period(page, "All Time")
+    before = seen(page)
+    narrow(page)
+    after = seen(page)
+
+    assert name in page.url
+    assert [part for part in before if before[part] == after[part]] == []
+
+
+def test_a_provider_has_its_own_models(page: Page) -> None:
+    """Choosing a provider clears the model and offers only models that this provider has data for."""
+    period(page, "All Time")
+    models = page.get_by_label("Model", exact=True)
+    choose(page, "Model", "mystery-9")
+    choose(page, "Provider", "openai")
+
+    assert models.input_value() == ""
+    assert models.locator("option").all_inner_texts() == ["All models", "gpt-5.5"]
+    assert "model=" not in page.url
+
+
+def test_the_choice_is_kept(daemon: Shown, page: Page) -> None:
+    """It stands in the address, Back goes to the one before, and the next visit begins with it."""
+    period(page, "Yesterday")
+    choose(page, "Profile", "default")
+    assert "period=yesterday" in page.url
+    assert "profile=default" in page.url
+
+    page.goto(f"{daemon.url}/prices")
+    page.goto(f"{daemon.url}/usage")
+    settled(page)
+    assert page.get_by_label("Profile", exact=True).input_value() == "default"
+    assert page.get_by_role("radio", name="Yesterday").is_checked()
+
+    period(page, "Today")
+    page.go_back()
+    settled(page)
+    assert page.get_by_role("radio", name="Yesterday").is_checked()
+
+
+def test_an_address_is_a_question(daemon: Shown, page: Page) -> None:
+    """Whoever opens an address sees its range and filters, whatever the last visit was about; nonsense in it means the default."""
+    page.goto(f"{daemon.url}/usage?since=2026-05-11&until=2026-05-11&profile=acme")
+    settled(page)
+    assert page.get_by_label("From", exact=True).input_value() == "2026-05-11"
+    assert figure(page, "requests") == 2
+
+    page.goto(f"{daemon.url}/usage?period=moon&source=cheese")
+    settled(page)
+    assert page.get_by_role("radio", name="Last 30 Days").is_checked()
+
+
+def test_cards_say_what_a_day_and_a_request_come_to(page: Page) -> None:
+    """Under the number stand requests per day of the range, prompt and completion, and cost per request."""
+    period(page, "Last 7 Days")
+    requests, cost = figure(page, "requests"), figure(page, "cost")
+    under = {card: page.locator(f"[data-card={card}] .under").inner_text() for card in ("requests", "tokens", "cost")}
+
+    assert under["requests"] == f"~{requests / 7:.0f} per day"
+    assert under["tokens"].endswith(" completion")
+    assert " prompt · " in under["tokens"]
+    assert under["cost"] == f"~${cost / requests:.4f} per request"
+
+
+def test_the_initiators_are_there_when_they_asked(page: Page) -> None:
+    """Their chart is shown only where tasks or the heartbeat used tokens; on 11 May there was the main agent alone."""
+    period(page, "Today")
+    expect(page.locator("[data-part=initiators]")).to_be_visible()
+
+    dated(page, "From", "2026-05-11")
+    dated(page, "Until", "2026-05-11")
+    expect(page.locator("[data-part=initiators]")).to_be_hidden()
+    expect(page.locator("[data-part=daily]")).to_be_visible()
+
+
+def test_models_stand_by_cost_with_their_share(page: Page) -> None:
+    """The dearest first, each with its share; unpriced ones say $0.00 and that; the totals row has no share."""
+    period(page, "Today")
+    rows = [line.split("\t") for line in page.locator("[data-part=models] tbody").inner_text().split("\n") if "\t" in line]
+    total = page.locator("[data-part=models] tfoot tr").inner_text()
+
+    costs = [float(cells[-1].split(" ")[0].lstrip("$<").replace(",", "")) for cells in rows]
+    assert costs == sorted(costs, reverse=True)
+    assert "%)" in rows[0][-1]
+    assert "%" not in total
+    assert "$0.00" in row(page, "models", "mystery-9")[-1]
+    assert "unpriced" in row(page, "models", "mystery-9")[-1]
+
+
+def test_records_come_in_pages_of_twenty(page: Page) -> None:
+    """Twenty to a page, the latest first, with steps that end at the last page."""
+    period(page, "Today")
+    lines = page.locator("[data-part=records] tbody tr")
+    steps = page.get_by_role("navigation", name="Pages of records")
+    expect(lines).to_have_count(20)
+    expect(steps).to_contain_text("Page 1 of 3")
+    expect(steps.get_by_role("button", name="Previous")).to_be_disabled()
+    first = lines.first.inner_text()
+
+    steps.get_by_role("button", name="Next").click()
+    expect(steps).to_contain_text("Page 2 of 3")
+    assert lines.first.inner_text() != first
+    steps.get_by_role("button", name="Last").click()
+    expect(lines).to_have_count(TODAY_MANY - 40)
+    expect(steps.get_by_role("button", name="Next")).to_be_disabled()
+
+
+def test_records_are_found_by_name_while_typing(page: Page) -> None:
+    """Each letter narrows them, by any part of the name; with one page left there are no steps."""
+    period(page, "Today")
+    lines = page.locator("[data-part=records] tbody tr")
+    page.get_by_label("Search records by name").press_sequentially("LOCA")
+
+    expect(lines).to_have_count(1)
+    expect(lines.first).to_contain_text("local")
+    expect(page.get_by_role("navigation", name="Pages of records")).to_have_count(0)
+    page.get_by_label("Search records by name").fill("no such name")
+    expect(page.locator("[data-part=records]")).to_contain_text("No record bears this name.")
+
+
+def test_records_of_one_source(page: Page) -> None:
+    """Each record bears the badge of its source, and the list beside the search shows those of one."""
+    period(page, "Today")
+    badges = page.locator("[data-part=records] tbody .badge")
+    page.get_by_label("Source of the records").select_option("agent")
+
+    expect(page.locator("[data-part=records] tbody tr")).to_have_count(3)
+    assert set(badges.all_inner_texts()) == {"Agent"}
+
+
+def test_cost_by_hour(page: Page) -> None:
+    """Hours instead of days where the viewer wants them and the range is no longer than a month."""
+    period(page, "Yesterday")
+    page.get_by_role("radio", name="Hourly").check(force=True)
+    settled(page)
+    hours = seen(page)["cost"]
+    assert "2026-05-12 08:00" in hours
+
+    period(page, "All Time")
+    assert page.get_by_role("radio", name="Hourly").is_disabled()
+    assert page.get_by_role("radio", name="Daily").is_checked()
+
+
+def test_consumers_are_ranked_by_cost_or_tokens(page: Page) -> None:
+    """Another rank puts another consumer first: yesterday memory used most tokens, today one request cost most."""
+    period(page, "This Week")
+    first = page.locator("[data-part=consumers] li").first
+    assert "$" in first.locator(".much").inner_text().split(" · ")[0]
+
+    page.get_by_role("radio", name="Tokens").check(force=True)
+    settled(page)
+    assert "tokens" in first.locator(".much").inner_text().split(" · ")[0]
+    assert "rank=tokens" in page.url
+
+
+def test_a_chart_tells_who_points_at_it(page: Page) -> None:
+    """Full date, prompt, completion and cost of the day under the pointer, in the page's own style."""
+    period(page, "Today")
+    page.locator("[data-part=daily] .drawn svg").hover()
+    tooltip = page.locator("#tooltip")
+
+    expect(tooltip).to_contain_text("Wednesday, May 13, 2026")
+    expect(tooltip).to_contain_text("Est. cost")
+    assert tooltip.evaluate("node => getComputedStyle(node).position") == "fixed"
+
+
+def test_days_are_the_viewers(daemon: Shown) -> None:
+    """A browser in Tokyo sees Tokyo's days: its 13 May began at 15:00 UTC the day before."""
+    with daemon.page(timezone_id="Asia/Tokyo") as page:
+        period(page, "Today")
+
+        assert figure(page, "requests") == daemon.told("--period", "today", "--tz", "Asia/Tokyo")["total_requests"]
+        assert figure(page, "requests") != daemon.told("--period", "today")["total_requests"]
