@@ -116,6 +116,7 @@ class Watcher:
         self._polled: set[str] = set()
         self._tails: set[tuple[str, int]] = set()
         self._warned: set[str] = set()
+        self._unread: set[str] = set()
         self._hot_since: float | None = None
         self._news_at: float | None = None
         self._untold_since: float | None = None
@@ -130,6 +131,11 @@ class Watcher:
     def polls(self) -> bool:
         """Whether a folder gives no events and is looked at every few seconds instead."""
         return bool(self._polled)
+
+    @property
+    def unreadable(self) -> int:
+        """How many files and folders could not be read when they were last looked at."""
+        return len(self._unread)
 
     def run(self) -> None:
         """Catch up, then follow until asked to stop."""
@@ -216,6 +222,7 @@ class Watcher:
             # Left by somebody who only asked, or who was killed.
             self._hot_since = time.monotonic()
         look = discover(settings.adapters, settings.environ, settings.home, settings.further)
+        self._unread = {trouble.path for trouble in look.troubles}
         for trouble in look.troubles:
             self._warn_once(trouble)
         for home in look.missing:
@@ -388,6 +395,7 @@ class Watcher:
     def _missed(self, trouble: Trouble) -> None:
         """A source could not be read: its turn comes again at every sweep, for who mends it need not touch the file."""
         self._last_look = None
+        self._unread.add(trouble.path)
         self._warn_once(trouble)
 
     def _warn_once(self, trouble: Trouble) -> None:

@@ -186,6 +186,8 @@ def _described(running: Running, condition: Condition) -> Iterator[tuple[str, st
     yield "Watcher", watching.get(condition.watcher, condition.watcher)
     last = "" if condition.last_event_at is None else f", the last one {_ago(now - condition.last_event_at)} ago"
     yield "Events", f"{condition.events_seen:,} since the start{last}"
+    if condition.unreadable:
+        yield "Unreadable", f"{condition.unreadable:,} of the agents' files or folders; ringlet daemon logs names them"
     if condition.restarts:
         yield "Failures", f"the watcher was started again {many(condition.restarts, 'time')}; last: {condition.last_error}"
     yield "Pages", f"{condition.listening} open"

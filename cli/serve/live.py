@@ -116,6 +116,12 @@ class Live:
         return watcher is None or not watcher.caught_up
 
     @property
+    def unreadable(self) -> int:
+        """Log files and folders that could not be read when they were last looked at."""
+        watcher = self._watcher
+        return 0 if watcher is None else watcher.unreadable
+
+    @property
     def watching(self) -> Literal["starting", "watching", "polling", "restarting", "stopped"]:
         """What the watcher is doing."""
         watcher = self._watcher

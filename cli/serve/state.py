@@ -62,6 +62,8 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
     """`polling`: at least one folder gives no events and is looked at every few seconds."""
     importing: bool
     """Whether it is still reading what was written before it began to watch: answers may lack that."""
+    unreadable: int
+    """Log files and folders that could not be read when they were last looked at: answers lack what they hold."""
     events_seen: int
     """Calls that are new or were told more fully since it started."""
     last_event_at: float | None

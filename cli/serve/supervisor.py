@@ -158,6 +158,7 @@ class _Daemon:
             uptime_s=now - running.started_at,
             watcher=live.watching,
             importing=live.importing,
+            unreadable=live.unreadable,
             events_seen=live.events_seen,
             last_event_at=live.last_event_at,
             restarts=live.restarts,

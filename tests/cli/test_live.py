@@ -12,6 +12,7 @@ import pytest
 from cli.paths import paths
 from cli.serve import live
 from cli.serve.live import Live, News
+from ingest import watch
 from pipeline.log import Log
 from pipeline.profiles import Profile, Rule, Rules
 from tests.cli.homes import reply, ringlet, transcript
@@ -164,6 +165,19 @@ def test_rules_hold_from_when_they_are_made(tmp_path: Path) -> None:
         scene.until(lambda: scene.pages.new == 2)
         asked = ("usage", "profiles", "--no-sync", "--json", "--profile", "acme")
         scene.until(lambda: '"requests": 2' in ringlet(tmp_path, *asked).out)
+
+
+def test_what_cannot_be_read_is_counted_while_it_lies_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A source that is not what it should be counts as unreadable, and no more once it is gone."""
+    monkeypatch.setattr(watch, "SWEEP_S", 0.2)
+    transcript(tmp_path, "one", reply(1, DAY))
+    broken = tmp_path / ".local/share/opencode/opencode.db"
+    broken.parent.mkdir(parents=True)
+    broken.write_bytes(b"no database at all\n" * 100)
+    with watched(tmp_path) as scene:
+        scene.until(lambda: scene.live.unreadable == 1 and scene.pages.new == 1)
+        broken.unlink()
+        scene.until(lambda: scene.live.unreadable == 0)
 
 
 def test_answers_that_cannot_be_brought_up_to_date_stop_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
