@@ -4,7 +4,8 @@ Decides that a command which answers within a few hundredths of a second does no
 
 - `typing_extensions`, which msgspec takes where it is installed and replaces by `typing` where it is not: with the `inspect` that it loads
   it takes longer than all of msgspec, and from Python 3.11 on `typing` has everything that our structs are made of;
-- `platform`, which `uuid` loads to ask one question, and which compiles a dozen patterns before it answers.
+- `platform`, of which `uuid` asks one thing, and which compiles a dozen patterns before it answers;
+- `textwrap`, which tidies the descriptions in a JSON schema, should one be made.
 """
 
 import os
@@ -14,30 +15,35 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
 
-_EXTENSIONS = "typing_extensions"
-_PLATFORM = "platform"
-
 
 def load_msgspec() -> None:
-    """msgspec is loaded. Whoever imports `typing_extensions` or `platform` later gets them as ever."""
+    """msgspec is loaded. Whoever imports one of the others later gets it as ever."""
     if "msgspec" in sys.modules:
         return
-    stands_in: dict[str, ModuleType | None] = {}
-    if _EXTENSIONS not in sys.modules:
-        # None there makes an import fail, as if nobody had installed the library.
-        stands_in[_EXTENSIONS] = None
-    if _PLATFORM not in sys.modules and hasattr(os, "uname"):
-        stands_in[_PLATFORM] = _platform()
-    sys.modules.update(stands_in)  # type: ignore[arg-type]
+    # None there makes an import fail, as if nobody had installed the library.
+    instead: dict[str, ModuleType | None] = {"typing_extensions": None, "textwrap": _later("textwrap")}
+    if hasattr(os, "uname"):
+        instead["platform"] = _later("platform", system=lambda: os.uname().sysname)
+    instead = {name: module for name, module in instead.items() if name not in sys.modules}
+    sys.modules.update(instead)  # type: ignore[arg-type]
     try:
         import msgspec  # noqa: F401
     finally:
-        for name in stands_in:
+        for name, module in instead.items():
+            if sys.modules.get(name) is module:
+                del sys.modules[name]
+
+
+def _later(name: str, **known: object) -> "ModuleType":
+    """A module that knows a few of its names and loads the real one when it is asked for another."""
+    module = type(sys)(name)
+
+    def asked(wanted: str) -> object:
+        if sys.modules.get(name) is module:
             del sys.modules[name]
+        from importlib import import_module
 
+        return getattr(import_module(name), wanted)
 
-def _platform() -> "ModuleType":
-    """A module that answers what `uuid` asks."""
-    module = type(sys)(_PLATFORM)
-    module.system = lambda: os.uname().sysname  # type: ignore[attr-defined]
+    module.__dict__.update(known, __getattr__=asked)
     return module
