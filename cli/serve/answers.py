@@ -57,7 +57,7 @@ def success(data: msgspec.Struct) -> web.Response:
 def refusal(refused: Refused) -> web.Response:
     """The envelope of a refusal; the connection ends with it, because what follows may be part of the trick."""
     response = failure(refused.status, refused.code, refused.message, mend=refused.mend, headers=refused.headers)
-    if refused.status not in (401, 403, 404, 405, 429):
+    if refused.status not in (401, 404, 429):
         response.force_close()
     return response
 

@@ -43,12 +43,17 @@ def parameters(kind: type[T], query: str, body: bytes = b"") -> T:
         values[name] = value
     try:
         # Not strict, because a query has only text: numbers and truth are found in it.
-        return msgspec.convert(values, kind, strict=False)
+        found = msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as error:
         what, _, place = str(error).partition(" - at `$.")
         name = place.partition("`")[0].partition("[")[0].partition(".")[0] or what.partition("required field `")[2].partition("`")[0]
         valid = names.get(name, ())
         raise BadParameter("no such value" if valid else what, where=name or None, valid=valid) from None
+    for field in msgspec.structs.fields(kind):
+        # The text `null` is no number either.
+        if values.get(field.encode_name) == "null" and getattr(found, field.name) is None:
+            raise BadParameter("no such value", where=field.encode_name)
+    return found
 
 
 def _pairs(query: str) -> list[tuple[str, str]]:

@@ -16,9 +16,9 @@ _BODIES = "/api/log"
 """Parameters of these routes stand in the body alone: they are secrets."""
 
 _STREAMS = {
-    "/metrics": "text/plain",
-    "/api/events": "text/event-stream",
-    "/api/usage/export": "application/octet-stream",
+    "/metrics": ("text/plain",),
+    "/api/events": ("text/event-stream",),
+    "/api/usage/export": ("text/csv", "application/json", "application/x-ndjson", "application/vnd.apache.parquet"),
 }
 _ERRORS = {
     "400": "A parameter is unknown or wrong; `valid` names the values that are not.",
@@ -70,7 +70,7 @@ def _operation(route: Route, by_kind: dict[Any, dict[str, Any]], components: dic
         return operation
     if route.method == "POST" and route.path.startswith(_BODIES):
         schema = _resolved(by_kind[route.params], components)
-        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+        operation["requestBody"] = {"required": bool(schema.get("required")), "content": {"application/json": {"schema": schema}}}
     else:
         operation["parameters"] = _parameters(_resolved(by_kind[route.params], components))
     return operation
@@ -105,7 +105,8 @@ def _plain(schema: dict[str, Any]) -> tuple[dict[str, Any], str | None]:
 
 def _success(route: Route, by_kind: dict[Any, dict[str, Any]]) -> dict[str, Any]:
     if route.answer is None:
-        return {"description": "The answer itself, in no envelope.", "content": {_STREAMS[route.path]: {"schema": {"type": "string"}}}}
+        content: dict[str, Any] = {kind: {} for kind in _STREAMS[route.path]}
+        return {"description": "The answer itself, in no envelope.", "content": content}
     envelope = {
         "type": "object",
         "properties": {"success": {"const": True}, "data": by_kind[route.answer]},

@@ -170,6 +170,7 @@ QUIET = Condition(
     uptime_s=0.0,
     watcher="watching",
     importing=False,
+    unreadable=0,
     events_seen=0,
     last_event_at=None,
     restarts=0,

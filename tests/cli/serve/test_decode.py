@@ -18,6 +18,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     number: Annotated[int, msgspec.Meta(ge=1, le=100)] = 1
     raw: bool = False
     since: str | None = msgspec.field(default=None, name="from")
+    limit: int | None = None
 
 
 class Needed(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,7 +50,7 @@ def test_an_unknown_parameter_is_named_with_those_that_there_are() -> None:
     """It is never ignored: a misspelt filter would answer another question."""
     error = wrong("nmae=x")
 
-    assert (error.where, error.valid) == ("nmae", ("name", "kind", "number", "raw", "from"))
+    assert (error.where, error.valid) == ("nmae", ("name", "kind", "number", "raw", "from", "limit"))
     assert wrong("x=1", kind=Nothing).where == "x"
 
 
@@ -59,6 +60,13 @@ def test_a_value_that_is_none_of_few_is_told_with_them() -> None:
 
     assert (error.where, error.valid) == ("kind", ("csv", "json"))
     assert "sk-secret" not in str(error)
+
+
+def test_null_is_a_word_like_any_other() -> None:
+    """In an address it is no number and a fine name; in JSON it is nothing."""
+    assert wrong("limit=null").where == "limit"
+    assert parameters(Wanted, "name=null") == Wanted(name="null")
+    assert parameters(Wanted, "", b'{"limit": null}') == Wanted()
 
 
 @pytest.mark.parametrize(

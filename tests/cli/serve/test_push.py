@@ -2,12 +2,14 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Iterator
 
 import msgspec
 import pytest
 
 from cli.serve import push as channel
+from cli.serve import tokens
 from cli.serve.push import BACKLOG, LISTENERS, PING, Full, Push
 from tests.cli.served import OWN, Served, request, serving
 
@@ -143,6 +145,20 @@ def test_a_browser_hears_news_as_events(served: Served) -> None:
 
     assert b"Content-Type: text/event-stream\r\n" in came
     assert b'event: usage\ndata: {"seq":5}\n\n' in came
+
+
+def test_a_page_that_was_logged_out_hears_no_more(served: Served) -> None:
+    """Whoever rotates the token, or leaves, ends the streams of these sessions with the next news."""
+    session = served.access.login(served.access.code("admin", time.time()), time.time())
+    with served.connect() as connection:
+        connection.sendall(request("/api/events", headers=[("Cookie", f"ringlet-{served.port}={session}")], host=served.host))
+        assert b"hello" in connection.recv(65536) + connection.recv(65536)
+        tokens.rotate(served.paths, "admin")
+        served.push.publish("usage", News(8))
+        came = b""
+        while piece := connection.recv(65536):
+            came += piece
+    assert b'"seq":8' not in came
 
 
 def test_a_viewer_hears_nothing(served: Served) -> None:
