@@ -65,7 +65,7 @@ def _sources(query: Query, views: Frames) -> tuple[pl.LazyFrame, pl.LazyFrame]:
     if query.since_us is not None or query.cost_mode != "auto":
         calls = measured(recosted(views.calls, query.cost_mode))
         return calls, calls
-    by_session = query.by == "session" or query.session is not None
+    by_session = "session" in (query.by, query.split) or query.session is not None
     return views.sessions if by_session else views.cube, views.sessions
 
 

@@ -297,6 +297,8 @@ class Rollup(Asked, frozen=True, kw_only=True):
     totals: Sums
     """Over all calls, rows cut off by `limit` included."""
     rows: tuple[Group, ...]
+    more: bool
+    """Whether the limit left rows out. Sessions and hours have a limit of 100 where none is given."""
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):

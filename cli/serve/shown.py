@@ -12,7 +12,7 @@ from cli.serve import contract
 from views import calendar
 from views.matching import INITIATORS, SOURCES, coarse, folder
 from views.pricing.money import dollars
-from views.query import Answer, Query, Row, Totals
+from views.query import TIME_GROUPINGS, Answer, Query, Row, Totals
 
 if TYPE_CHECKING:
     from views.held_records import Page, Record
@@ -59,15 +59,19 @@ def usage(answer: Answer, told: Mapping[str, Any]) -> contract.Usage:
     )
 
 
-def rollup(answer: Answer, told: Mapping[str, Any]) -> contract.Rollup:
-    """Rows by one grouping or two."""
-    query = answer.query
+def rollup(answer: Answer, limit: int | None, told: Mapping[str, Any]) -> contract.Rollup:
+    """Rows by one grouping or two, `limit` of those that the answer has."""
+    query, rows = answer.query, answer.rows
+    if limit is not None and len(rows) > limit:
+        # Of times that nobody sorted the latest are kept.
+        rows = rows[-limit:] if query.sort is None and query.by in TIME_GROUPINGS else rows[:limit]
     by = (query.by,) if query.split is None else (query.by, query.split)
     return contract.Rollup(
         **told,
         **asked(query, answer.totals.first_at_us),
         unpriced_requests=answer.totals.unpriced_requests,
         by=by,
+        more=len(rows) < len(answer.rows),
         totals=contract.Sums(**sums(answer.totals)),
         rows=tuple(
             contract.Group(
@@ -77,7 +81,7 @@ def rollup(answer: Answer, told: Mapping[str, Any]) -> contract.Rollup:
                 project=row.project,
                 **sums(row),
             )
-            for row in answer.rows
+            for row in rows
         ),
     )
 

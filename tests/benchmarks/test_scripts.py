@@ -19,6 +19,7 @@ SCRIPTS = {
     "watch": ["--bytes", "200K", "--rounds", "5", "--idle", "0.1", "--settle", "1"],
     "rebuild_views": ["--calls", "2000", "--days", "3", "--rounds", "1"],
     "repeat_import": ["--bytes", "200K", "--rounds", "1"],
+    "api": ["--calls", "2000", "--days", "3", "--questions", "60", "--rounds", "2"],
     "store_size": ["--bytes", "200K"],
 }
 """Each script with options that make it a matter of seconds."""

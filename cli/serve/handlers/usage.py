@@ -17,8 +17,8 @@ from views.query import FILTERS, GROUPINGS, Query
 POINTS = 10_000
 """A series has no more points than this."""
 
-ROWS = 500
-"""Rows of a roll-up that names no limit."""
+ROWS = 100
+"""Rows of a roll-up by session or hour that names no limit; there may be tens of thousands."""
 
 _TYPES = {
     "csv": "text/csv; charset=utf-8",
@@ -44,8 +44,10 @@ async def rollup(service: Service, params: contract.RollupParams) -> contract.En
     by, split = groupings(params.by)
 
     def made(standing: Standing) -> contract.Rollup:
-        query = _query(service, standing, params, by=by, split=split, sort=params.sort, limit=params.limit or ROWS)
-        return shown.rollup(service.answer(query, standing), service.told(standing))
+        limit = ROWS if params.limit is None and {by, split} & {"session", "hour"} else params.limit
+        # One more than is shown tells whether there are more.
+        query = _query(service, standing, params, by=by, split=split, sort=params.sort, limit=limit and limit + 1)
+        return shown.rollup(service.answer(query, standing), limit, service.told(standing))
 
     return await _answered(service, params, made)
 
