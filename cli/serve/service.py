@@ -65,6 +65,8 @@ class Service:
         self._store: Store | None = None
         self._standing: Standing | None = None
         self._seen: tuple[str, ...] = ()
+        self._journal = ""
+        """Inode of the journal that is open."""
         self._as_of_us = 0
         self._days: dict[str, tuple[int, int, int]] = {}
         self._answers = _Answers()
@@ -215,7 +217,7 @@ class Service:
     def _follow(self) -> Standing:
         """The store as it is now, loaded anew where settings, rules or prices have changed."""
         before = self._standing
-        if before is None or before.settings_changed():
+        if before is None or before.settings_changed() or stamp(self.paths.journal).partition(":")[0] != self._journal:
             return self._load()
         seen = self._looked()
         self._standing = before.followed(self._store_at_work())
@@ -223,8 +225,13 @@ class Service:
         return self._standing
 
     def _load(self) -> Standing:
-        seen = self._looked()
+        seen, journal = self._looked(), stamp(self.paths.journal).partition(":")[0]
+        if journal != self._journal and self._store is not None:
+            # Another journal stands where the one was that is open.
+            self._stack.close()
+            self._store = None
         log = self._store_at_work().log
+        self._journal = stamp(self.paths.journal).partition(":")[0]
         store = self._store = Store(self.paths, self.environ, self.now_us(), log)
         store.refreshed(sync=False)
         number = 0 if self._standing is None else self._standing.number + 1
