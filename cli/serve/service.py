@@ -84,7 +84,10 @@ class Service:
     @property
     def complete(self) -> bool:
         """Whether all logs that there are have been read."""
-        return not self.importing and (self.condition is None or not self.condition().importing)
+        if self.condition is None:
+            return not self.importing
+        told = self.condition()
+        return not (self.importing or told.importing or told.unreadable)
 
     def now_us(self) -> int:
         """Now, in microseconds since 1970 UTC."""
