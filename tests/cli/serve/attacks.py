@@ -138,6 +138,7 @@ def methods(port: int, token: str, routes: Sequence[Route]) -> Iterator[Attack]:
 
 TARGETS = [
     *("/../etc/passwd", "/..%2fetc/passwd", "/%2e%2e/etc/passwd", "/%2e%2e%2fetc%2fpasswd", "/..\\etc\\passwd", "/..%5cetc%5cpasswd"),
+    *("/assets/%61pp.js", "/assets%2fapp.js", "/%61ssets/app.js", "/%75sage", "/assets/core/%2e%2e/app.js", "/usage%2f..", "/login%3f"),
     *("/assets/../../access.py", "/assets/../http.py", "/assets/..%2f..%2faccess.py", "/assets/%2e%2e/%2e%2e/tokens.py", "/assets/....//x"),
     *(
         "/assets/..%252f..%252faccess.py",
