@@ -18,7 +18,6 @@ SCRIPTS = {
     "new_lines": ["--bytes", "200K", "--rounds", "1"],
     "watch": ["--bytes", "200K", "--rounds", "5", "--idle", "0.1", "--settle", "1"],
     "rebuild_views": ["--calls", "2000", "--days", "3", "--rounds", "1"],
-    "api": ["--calls", "2000", "--days", "3", "--questions", "20", "--rounds", "1"],
     "repeat_import": ["--bytes", "200K", "--rounds", "1"],
     "api": ["--calls", "2000", "--days", "3", "--questions", "60", "--rounds", "2"],
     "store_size": ["--bytes", "200K"],
