@@ -17,6 +17,7 @@ SCRIPTS = {
     "hot_usage": ["--bytes", "200K", "--rounds", "1"],
     "new_lines": ["--bytes", "200K", "--rounds", "1"],
     "watch": ["--bytes", "200K", "--rounds", "5", "--idle", "0.1", "--settle", "1"],
+    "daemon": ["--bytes", "200K", "--rounds", "5", "--idle", "0.1", "--settle", "1", "--steady", "3"],
     "rebuild_views": ["--calls", "2000", "--days", "3", "--rounds", "1"],
     "repeat_import": ["--bytes", "200K", "--rounds", "1"],
     "api": ["--calls", "2000", "--days", "3", "--questions", "60", "--rounds", "2"],
