@@ -84,10 +84,8 @@ class Load:
 
 def slope(samples: list[tuple[float, float]]) -> float:
     """MB per hour: least squares through (seconds, MB)."""
-    xs, ys = zip(*samples, strict=True)
-    x, y = statistics.fmean(xs), statistics.fmean(ys)
-    rise, run = sum((a - x) * (b - y) for a, b in samples), sum((a - x) ** 2 for a in xs)
-    return 3600.0 * rise / run
+    x, y = statistics.fmean(at for at, _ in samples), statistics.fmean(held for _, held in samples)
+    return 3600 * sum((at - x) * (held - y) for at, held in samples) / sum((at - x) * (at - x) for at, _ in samples)
 
 
 def steady(load: Load, pid: int, seconds: float, per_second: float, api: Api) -> tuple[float, Resident]:
