@@ -116,11 +116,13 @@ class Holding:
         before = self._before.pop((zone, mode), None)
         if before is not None:
             table, days = before
+            if not days:
+                return table
             rows = pl.concat(measured(recosted(self._fresh[day].lazy(), mode)) for day in sorted(days))
             return renewed(table, rows, days)
         if mode != "auto":
-            days = self._known_days()
-            return held(pl.concat(measured(recosted(self._date(day), mode)) for day in sorted(days)), zone, self.names)
+            parts = [measured(recosted(self._date(day), mode)) for day in sorted(self._known_days())]
+            return held(pl.concat(parts or [measured(recosted(shelf.scan([], _CALLS), "auto"))]), zone, self.names)
         return held(pl.concat([self._standing(shelf.files(self._views, _SESSIONS)), *self._added(self._fresh)]), zone, self.names)
 
     def _month(self, month: str, mode: str) -> pl.DataFrame:
