@@ -9,6 +9,7 @@ import typer
 
 from cli.escaped import escaped
 from cli.examine import Finding, Report, examine
+from cli.figures import many
 from cli.outcomes import DOCTOR_DAMAGE, DOCTOR_WARNINGS, DONE, NOT_FOUND
 from cli.paths import Paths, paths
 from cli.refresh import opened
@@ -71,7 +72,9 @@ def _repaired(where: Paths, now_us: int) -> list[str]:
 def _tell(report: Report, where: Paths) -> None:
     live = [each for each in report.sources if not each.gone]
     typer.echo(f"Store      {escaped(where.data)}")
-    typer.echo(f"Log        {report.calls:,} calls in {report.segments:,} segments, {report.hot_rows:,} rows not yet sealed")
+    typer.echo(
+        f"Log        {many(report.calls, 'call')} in {many(report.segments, 'segment')}, {many(report.hot_rows, 'row')} not yet sealed"
+    )
     typer.echo(f"Sources    {len(live):,} there, {len(report.sources) - len(live):,} gone (what they held is kept)")
     sums = {
         name: sum(getattr(each, name) for each in report.sources)
