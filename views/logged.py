@@ -14,6 +14,7 @@ from typing import NamedTuple, TypeVar
 import polars as pl
 
 from pipeline import across, placement
+from pipeline.errors import Damaged
 from pipeline.keys import HANDLE_BYTES, is_request, request_in
 from pipeline.log import Log, Position
 from pipeline.segments import read_interned
@@ -44,6 +45,8 @@ class File(NamedTuple):
 class Content(NamedTuple):
     """What the log holds at one moment."""
 
+    machine: str
+    """This machine's name in the log."""
     position: Position
     files: tuple[File, ...]
     hot: pl.DataFrame
@@ -70,7 +73,7 @@ def look(log: Log, since: Position | None = None) -> Content:
     if table is not None:
         hot = _typed(pl.DataFrame(table).select(*LOG, "aliases"), log.machine)
     files = (*own, *(_foreign(log.home, name) for name in names))
-    return Content(position, files, hot, None if changed is None else frozenset(changed), foreign)
+    return Content(log.machine, position, files, hot, None if changed is None else frozenset(changed), foreign)
 
 
 def rows(content: Content, days: set[int], columns: Sequence[str] = LOG) -> pl.DataFrame:
@@ -79,11 +82,22 @@ def rows(content: Content, days: set[int], columns: Sequence[str] = LOG) -> pl.D
     for file in content.files:
         if file.day in days:
             by_machine.setdefault(file.machine, []).append(file.path)
-    parts = [_typed(pl.DataFrame(read_interned(paths, columns)), machine) for machine, paths in by_machine.items()]
+    parts = [_typed(_read(content, machine, paths, columns), machine) for machine, paths in by_machine.items()]
     if content.hot.height:
         wanted = pl.col("at").dt.date().is_in([date_of(day) for day in days])
         parts.append(content.hot.filter(wanted).select(*columns, "machine"))
     return pl.concat(parts).with_columns(pl.col("at").dt.date().alias("date"))
+
+
+def _read(content: Content, machine: str, paths: Sequence[str], columns: Sequence[str]) -> pl.DataFrame:
+    try:
+        return pl.DataFrame(read_interned(paths, columns))
+    except Damaged as error:
+        if machine == content.machine:
+            raise
+        # Nothing here can make another machine's segment again.
+        mend = "it came from another machine: let its copying end, copy it again, or delete it"
+        raise Damaged(error.what, where=error.where, mend=mend) from error
 
 
 def lost(content: Content) -> pl.DataFrame | None:

@@ -235,6 +235,20 @@ def test_copied_machine_counts_once(log: Log, tmp_path: Path) -> None:
     assert refresh(views_of(log), log, terms()) == Made(0, 0, whole=False)
 
 
+def test_a_copy_under_way_is_not_taken_for_damage(log: Log, tmp_path: Path) -> None:
+    """Half a file of another machine is told with what helps there: no repair of this machine's makes it whole."""
+    commit(log, event("a"))
+    with Log.open(tmp_path / "other") as other:
+        commit(other, event("b"))
+        (segment,) = other.seal()
+    copy = Path(log.home, "events", segment.name)
+    copy.parent.mkdir(parents=True)
+    copy.write_bytes(Path(segment.path).read_bytes()[:100])
+
+    with pytest.raises(Damaged, match="from another machine: let its copying end, copy it again, or delete it"):
+        refresh(views_of(log), log, terms())
+
+
 def reply(message: str, request: str | None, *, at: datetime = START, sidechain: bool = False, **facts: Any) -> UsageEvent:
     """One sighting of a reply of the Anthropic API, known as that API names it."""
     made = event("", at=at, **facts)
