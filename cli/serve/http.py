@@ -6,6 +6,7 @@ Decides on which addresses it may listen. What it answers, and to whom, is decid
 import ipaddress
 import os
 
+from cli.ask import WrongUsage
 from cli.serve.access import Access
 from cli.serve.doors import doors
 from cli.serve.doorway import Doorway
@@ -25,9 +26,9 @@ def refuse(options: Options) -> None:
     try:
         address = ipaddress.ip_address(options.host)
     except ValueError:
-        raise RingletError("not an IP address", where=options.host, mend="give one such as 127.0.0.1") from None
+        raise WrongUsage("not an IP address", where=options.host, mend="give one such as 127.0.0.1") from None
     if address.is_unspecified:
-        raise RingletError("would listen on every address", where=options.host, mend="give the one address that others shall use")
+        raise WrongUsage("would listen on every address", where=options.host, mend="give the one address that others shall use")
     if not address.is_loopback and not options.remote:
         raise RingletError("other machines could ask", where=options.host, mend="give --host on purpose, or leave it out")
 

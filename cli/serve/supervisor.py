@@ -79,7 +79,8 @@ def _bound(options: Options) -> socket.socket:
             raise Held("another program has this port", where=where, mend="choose another: ringlet daemon start --port N") from None
         if error.errno in _FORBIDDEN:
             raise RingletError("this port is not open to you", where=where, mend="choose one above 1023: --port N") from None
-        raise RingletError(f"cannot listen there ({error.strerror or error})", where=where, mend="choose another --host") from None
+        why = os.strerror(error.errno) if error.errno and error.errno > 0 else "no such address"
+        raise RingletError(f"cannot listen there ({why})", where=where, mend="choose another --host") from None
 
 
 def _version() -> str:

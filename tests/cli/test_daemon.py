@@ -217,3 +217,20 @@ def test_logs_are_followed_into_the_next_file(home: Home) -> None:
     assert last == "two\nthree\nfour\n"
     assert got == ["four\n", "five\n", "six\n"]
     assert code == 130
+
+
+@pytest.mark.parametrize(
+    ("host", "code", "says"),
+    [
+        ("localhost", 2, "not an IP address"),
+        ("0.0.0.0", 2, "would listen on every address"),
+        ("::", 2, "would listen on every address"),
+        ("192.0.2.1", 1, "192.0.2.1:0: cannot listen there (Cannot assign requested address); choose another --host"),
+    ],
+)
+def test_an_address_that_is_not_to_be_had_is_told(home: Home, host: str, code: int, says: str) -> None:
+    """No name, not all addresses at once, and none of another machine; nothing is left behind."""
+    done = home.run("daemon", "start", "--port", "0", "--host", host)
+
+    assert (done.code, says in done.err) == (code, True), done
+    assert not (home.store / "daemon.json").exists()
