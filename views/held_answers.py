@@ -28,9 +28,12 @@ By = tuple[str | None, str | None]
 _KEYS = ("_key", "_part")
 
 
-def answer(query: Query, held: Held, *, fine: Fine, titles: Titles | None = None) -> Answer:
-    """What the calls in the query's range and filters add up to; the query's zone and cost mode are those of `held`."""
-    asked = _Asked(query, held, fine, titles or {})
+def answer(query: Query, held: Held, *, fine: Fine, titles: Titles | None = None, spans: bool = True) -> Answer:
+    """What the calls in the query's range and filters add up to; the query's zone and cost mode are those of `held`.
+
+    Without `spans` rows by time say nothing of sessions and runtimes.
+    """
+    asked = _Asked(query, held, fine, titles or {}, spans=spans)
     totals: Totals = next(iter(asked.rows((None, None))), None) or Totals()
     rows = arrange(query, asked.rows((query.by, query.split), limited=True))
 
@@ -130,11 +133,12 @@ class _Group:
 class _Asked:
     """One question, and what has been found out for it."""
 
-    def __init__(self, query: Query, held: Held, fine: Fine, titles: Titles) -> None:
+    def __init__(self, query: Query, held: Held, fine: Fine, titles: Titles, *, spans: bool) -> None:
         self._query = query
         self._held = held
         self._fine = fine
         self._titles = titles
+        self._spans = spans
         self._cells = cells(query, held)
         self._sessions = sessions(query, held)
         self._found: dict[bool, pl.DataFrame] = {}
@@ -204,30 +208,34 @@ class _Asked:
         fine = query.since_us is not None or "hour" in by
         rows = self._range(fine=fine)
         key, part = (key_of(one, rows, names, query) for one in by)
-        rows = rows.with_columns(key.numbers.alias("_key"), part.numbers.alias("_part"))
-        if limited and by == ("session", None):
-            rows = _foremost(rows, query, names.session_names)
-        alone = pl.lit(value=False) if fine else pl.col("alone_on_day" if "day" in by else "alone")
-        told = [] if set(by) & set(TIME_GROUPINGS) else [pl.col("cell").unique()]
-        if by[0] == "session":
-            has_project = pl.Series([cell[5] is not None for cell in names.cells], dtype=pl.Boolean)
-            rows = rows.with_columns(pl.when(has_project.gather(rows["cell"])).then("cell").alias("_project"))
-            told.append(pl.col("_project").sort_by("last").drop_nulls().last())
-        sums = rows.group_by(_KEYS).agg(
-            *(pl.col(name).sum() for name in NUMBERS),
-            alone.sum().cast(pl.Int64).alias("_sessions"),
-            (pl.col("last") - pl.col("first")).filter(alone).sum().alias("_runtime"),
-            pl.col("first").min(),
-            pl.col("last").max(),
-            *told,
-        )
-        spans = {(at, within): rest for at, within, *rest in _presence(rows.filter(~alone), list(_KEYS)).iter_rows()}
+        timed = bool(set(by) & set(TIME_GROUPINGS))
+        keys = key.numbers.alias("_key"), part.numbers.alias("_part")
+        told = [pl.col("cell").unique()] if not timed or by[0] == "session" else []
+        others = pl.DataFrame()
+        if self._spans or not timed or by[0] == "session":
+            alone = pl.lit(value=False) if fine else pl.col("alone_on_day" if "day" in by else "alone")
+            told.append(alone.sum().cast(pl.Int64).alias("_sessions"))
+            told.append((pl.col("last") - pl.col("first")).filter(alone).sum().alias("_runtime"))
+            rows = rows.with_columns(keys)
+            keys = pl.col("_key"), pl.col("_part")
+            if by[0] == "session":
+                has_project = pl.Series([cell[5] is not None for cell in names.cells], dtype=pl.Boolean)
+                rows = rows.with_columns(pl.when(has_project.gather(rows["cell"])).then("cell").alias("_project"))
+                told.append(pl.col("_project").sort_by("last").drop_nulls().last())
+            if limited and by == ("session", None):
+                rows = _foremost(rows, query, names.session_names)
+            others = rows.filter(~alone & pl.col("sid").is_not_null())
+        sums = rows.group_by(keys).agg(pl.col(NUMBERS).sum(), pl.col("first").min(), pl.col("last").max(), *told)
+        spans = {(at, within): rest for at, within, *rest in _presence(others, list(_KEYS)).iter_rows()}
         found = []
         for line in sums.iter_rows(named=True):
             place = line["_key"], line["_part"]
             numbers = [line[name] for name in NUMBERS]
             group = _Group(
-                key.name(place[0]), part.name(place[1]), Share(numbers, line["_sessions"], line["_runtime"], line["first"], line["last"]), 0
+                key.name(place[0]),
+                part.name(place[1]),
+                Share(numbers, line.get("_sessions", 0), line.get("_runtime", 0), line["first"], line["last"]),
+                0,
             )
             count, runtime = spans.get(place, (0, 0))
             group.sessions, group.runtime_us = group.sessions + count, group.runtime_us + runtime
@@ -247,11 +255,10 @@ class _Asked:
 
 
 def _presence(rows: pl.DataFrame, by: list[str]) -> pl.DataFrame:
-    """Sessions and their runtime per distinct `by`; rows without a session count for none."""
-    owned = rows.filter(pl.col("sid").is_not_null())
-    if owned.is_empty():
+    """Sessions and their runtime per distinct `by`; all rows have a session."""
+    if rows.is_empty():
         return pl.DataFrame()
-    spans = owned.group_by(*by, "sid").agg(pl.col("first").min(), pl.col("last").max())
+    spans = rows.group_by(*by, "sid").agg(pl.col("first").min(), pl.col("last").max())
     return spans.group_by(by).agg(pl.len().alias("sessions"), (pl.col("last") - pl.col("first")).sum().alias("runtime"))
 
 

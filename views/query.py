@@ -213,6 +213,27 @@ class Totals:
         self.first_at_us = first_at_us
         self.last_at_us = last_at_us
 
+    def add(self, other: "Totals") -> None:
+        """Take in other calls; sessions and runtime do not add up and stay as they are."""
+        self.requests += other.requests
+        self.input += other.input
+        self.output += other.output
+        self.cache_read += other.cache_read
+        self.cache_write_5m += other.cache_write_5m
+        self.cache_write_1h += other.cache_write_1h
+        self.reasoning += other.reasoning
+        self.web_searches += other.web_searches
+        self.cost_input += other.cost_input
+        self.cost_output += other.cost_output
+        self.cost_cache_write += other.cost_cache_write
+        self.cost_cache_read += other.cost_cache_read
+        self.cost_other += other.cost_other
+        self.unpriced_requests += other.unpriced_requests
+        self.unbilled_requests += other.unbilled_requests
+        first = [at for at in (self.first_at_us, other.first_at_us) if at is not None]
+        last = [at for at in (self.last_at_us, other.last_at_us) if at is not None]
+        self.first_at_us, self.last_at_us = min(first, default=None), max(last, default=None)
+
     @property
     def cache_write(self) -> int:
         """Cache writes of both lifetimes."""
@@ -317,7 +338,7 @@ def fill(query: Query, rows: "Iterable[Row]") -> "list[Row]":
     A range without a beginning starts with its first row, or with its first row of the last twenty years: a clock that was wrong once would
     fill a table with empty centuries. One that reaches past today ends with today or, if later, its last row of the coming year.
     """
-    if query.by not in ("day", "week", "month") or query.split is not None:
+    if query.by not in ("day", "week", "month"):
         return list(rows)
     found = {row.key: row for row in rows}
     # Keys are compared as text, which orders them as time does: to read each as a date would take as long as all the rest.
@@ -356,7 +377,7 @@ def arrange(query: Query, rows: "Iterable[Row]") -> "list[Row]":
     By themselves times stand in calendar order and names by cost, then tokens, the largest first; of times that nobody sorted, a limit
     keeps the latest.
     """
-    filled = fill(query, rows)
+    filled = fill(query, rows) if query.split is None else list(rows)
     if query.sort is None and query.by in TIME_GROUPINGS:
         # When clocks go back one hour comes twice, the later one with the smaller offset: its calls' times tell them apart.
         begun: dict[str | None, int] = {}

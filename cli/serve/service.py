@@ -24,12 +24,13 @@ from cli.serve.standing import Standing
 from pipeline.errors import UnknownName
 from pipeline.log import Position
 from views import calendar, lost
-from views.query import Answer, Query
+from views.query import Answer, Query, Row
 from views.snapshot import stamp
 
 if TYPE_CHECKING:
     from cli.serve.state import Condition
     from views.catalog import Frames
+    from views.held import Held
     from views.held_records import Page
 
 T = TypeVar("T")
@@ -138,16 +139,19 @@ class Service:
         check_names(query, standing, standing.store)
         return query
 
-    def answer(self, query: Query, standing: Standing) -> Answer:
-        """The answer to any question. Raises UnknownName for a project or session that nothing was ever done in."""
+    def answer(self, query: Query, standing: Standing, *, spans: bool = True) -> Answer:
+        """The answer to any question; without `spans` rows by time say nothing of sessions.
+
+        Raises UnknownName for a project or session that nothing was ever done in.
+        """
         from views import held_answers
 
         def answered(now: Standing) -> Answer:
             table = now.holding.table(query.tz, query.cost_mode)
             titles = now.titles() if query.by == "session" else {}
-            answer = held_answers.answer(query, table, fine=lambda: now.holding.fine(query), titles=titles)
+            answer = held_answers.answer(query, table, fine=lambda: now.holding.fine(query), titles=titles, spans=spans)
             if not answer.totals.requests and answer.last_day is None:
-                _check(query, lambda alone: held_answers.answer(alone, table, fine=lambda: now.holding.fine(alone)))
+                _check(query, table)
             return answer
 
         answer = self.asked(standing, answered)
@@ -161,12 +165,12 @@ class Service:
         def read(now: Standing) -> "Page":
             table = now.holding.table(query.tz, query.cost_mode)
             calls = partial(now.holding.records, mode=query.cost_mode)
-            return held_records.page(query, table, calls, titles=now.titles(), search=search, skip=skip, count=count)
+            found = held_records.page(query, table, calls, titles=now.titles(), search=search, skip=skip, count=count)
+            if not found.total:
+                _check(query, table)
+            return found
 
-        found = self.asked(standing, read)
-        if not found.total and (query.project or query.session):
-            self.answer(query, standing)  # says what there is
-        return found
+        return self.asked(standing, read)
 
     def export(self, query: Query, standing: Standing, *, grouped: bool, format: str, raw: bool) -> Iterator[bytes]:
         """The bytes of an export, piece by piece: calls, or groups if `grouped`. May take seconds."""
@@ -179,8 +183,8 @@ class Service:
         with opened(self.paths, self.environ, query.now_us) as store:
             store.refreshed(sync=False)
             found = materialize.asked(store.paths.views, store.log, terms_of(store), rows)
-        if found.is_empty() and (query.project or query.session):
-            self.answer(query, standing)  # says what there is
+        if found.is_empty():
+            _check(query, standing.holding.table(query.tz, query.cost_mode))
         return export.encoded(found, format, raw=raw)
 
     def asked(self, standing: Standing, question: Callable[[Standing], T]) -> T:
@@ -263,14 +267,18 @@ class Service:
             return False
 
 
-def _check(query: Query, answered: Callable[[Query], Answer]) -> None:
+def _check(query: Query, table: "Held") -> None:
+    """Raises UnknownName for a project or session that nothing was ever done in."""
+    from views import held_answers
+
+    def rows(**words: Any) -> list[Row]:
+        asked = Query(now_us=query.now_us, today=query.today, tz=query.tz, **words)
+        return held_answers.answer(asked, table, fine=table.days.clear).rows
+
     for name, value in (("project", query.project), ("session", query.session)):
-        if value is not None:
-            alone = Query(now_us=query.now_us, today=query.today, tz=query.tz, by=name)
-            setattr(alone, name, value)
-            if not answered(alone).rows:
-                latest = Query(now_us=query.now_us, today=query.today, tz=query.tz, by=name, sort="last-used", limit=20)
-                raise unknown(name, value, [row.key for row in answered(latest).rows if row.key is not None])
+        if value is not None and not rows(by=name, **{name: value}):
+            latest = rows(by=name, sort="last-used", limit=20)
+            raise unknown(name, value, [row.key for row in latest if row.key is not None])
 
 
 class _Answers:

@@ -7,12 +7,11 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from cli.ask import WrongUsage
 from cli.serve import contract
 from views import calendar
 from views.matching import INITIATORS, SOURCES, coarse, folder
 from views.pricing.money import dollars
-from views.query import TIME_GROUPINGS, Answer, Query, Row, Totals
+from views.query import TIME_GROUPINGS, Answer, Query, Row, Totals, fill
 
 if TYPE_CHECKING:
     from views.held_records import Page, Record
@@ -86,56 +85,49 @@ def rollup(answer: Answer, limit: int | None, told: Mapping[str, Any]) -> contra
     )
 
 
-def hours(answer: Answer) -> tuple[int, int]:
-    """From when to when the hours of an answer run; nothing has been used in hours to come."""
-    query, totals = answer.query, answer.totals
-    if query.since_us is not None:
-        return query.since_us, query.now_us
-    start, end = calendar.bounds(query.tz, query.first_day, query.last_day)
-    now = max(query.now_us, totals.last_at_us or 0) + 1
-    return (totals.first_at_us or now) if start is None else start, now if end is None else min(end, now)
-
-
-def check_hours(answer: Answer, most: int) -> None:
-    """Raises WrongUsage where there are too many hours to be told one by one."""
-    start, end = hours(answer)
-    if end - start > most * calendar.HOUR_US:
-        raise WrongUsage(f"the range has more than {most:,} hours", mend="choose bucket=day, or a shorter range")
-
-
-def _filled(answer: Answer) -> list[Row]:
-    """The answer's rows with those hours that have no call; days, weeks and months are filled already."""
-    if answer.query.by != "hour":
-        return answer.rows
-    found = {row.key: row for row in answer.rows}
-    keys = calendar.hours(answer.query.tz, *hours(answer))
-    return [*(found.pop(key, None) or Row(key) for key in keys), *found.values()]
-
-
-def series(answer: Answer, parts: Answer | None, told: Mapping[str, Any]) -> contract.Series:
-    """`answer` is by time; `parts` is the same question with a second grouping."""
+def series(answer: Answer, told: Mapping[str, Any]) -> contract.Series:
+    """Points in time, those without a call too; each divided by the second grouping where there is one."""
     query = answer.query
-    by_start: dict[str | None, dict[str, contract.Part]] = {}
+    parts: dict[str | None, dict[str, contract.Part]] = {}
     weight: dict[str, tuple[int, int]] = {}
-    for row in () if parts is None else parts.rows:
+    points: dict[str | None, Row] = {}
+    for row in answer.rows:
+        if query.split is None:
+            points[row.key] = row
+            continue
         name = row.part or "unknown"
-        by_start.setdefault(row.key, {})[name] = contract.Part(**part(row))
+        parts.setdefault(row.key, {})[name] = contract.Part(**part(row))
         cost_before, tokens_before = weight.get(name, (0, 0))
-        weight[name] = (cost_before + (row.cost or 0), tokens_before + row.tokens)
-    split = None if parts is None else parts.query.split
-    names = [name for name in INITIATORS if name in weight] if split == "initiator" else []
+        weight[name] = cost_before + (row.cost or 0), tokens_before + row.tokens
+        points.setdefault(row.key, Row(row.key)).add(row)
+    names = [name for name in INITIATORS if name in weight] if query.split == "initiator" else []
     names += sorted((name for name in weight if name not in names), key=lambda name: (*(-each for each in weight[name]), name))
     return contract.Series(
         **told,
         **asked(query, answer.totals.first_at_us),
         unpriced_requests=answer.totals.unpriced_requests,
         bucket=query.by,
-        by=split,
+        by=query.split,
         names=tuple(names),
         points=tuple(
-            contract.Point(start=row.key or "", tokens=tokens(row), parts=by_start.get(row.key, {}), **part(row)) for row in _filled(answer)
+            contract.Point(start=row.key or "", tokens=tokens(row), parts=parts.get(row.key, {}), **part(row))
+            for row in _filled(answer, points)
         ),
     )
+
+
+def _filled(answer: Answer, points: dict[str | None, Row]) -> list[Row]:
+    """The points and, between them, those in which nothing was used."""
+    query, totals = answer.query, answer.totals
+    if query.by != "hour":
+        return fill(query, points.values())
+    start, end = calendar.bounds(query.tz, query.first_day, query.last_day)
+    now = max(query.now_us, totals.last_at_us or 0) + 1
+    start, end = (totals.first_at_us or now) if start is None else start, now if end is None else min(end, now)
+    if query.since_us is not None:
+        start, end = query.since_us, query.now_us
+    keys = calendar.hours(query.tz, start, end)
+    return [*(points.pop(key, None) or Row(key) for key in keys), *points.values()]
 
 
 def top(answer: Answer, rank: str, told: Mapping[str, Any]) -> contract.Top:

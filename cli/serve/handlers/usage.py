@@ -58,14 +58,10 @@ async def series(service: Service, params: contract.SeriesParams) -> contract.En
         raise unknown("division of a series", params.by, contract.PARTS)
 
     def made(standing: Standing) -> contract.Series:
-        asked = _query(service, standing, params, by=params.bucket)
-        points = service.answer(asked, standing)
+        query = _query(service, standing, params, by=params.bucket, split=params.by)
         if params.bucket == "hour":
-            shown.check_hours(points, POINTS)
-        parts = (
-            None if params.by is None else service.answer(_query(service, standing, params, by=params.bucket, split=params.by), standing)
-        )
-        return shown.series(points, parts, service.told(standing))
+            _check_hours(query, standing)
+        return shown.series(service.answer(query, standing, spans=False), service.told(standing))
 
     return await _answered(service, params, made)
 
@@ -157,6 +153,15 @@ def _query(service: Service, standing: Standing, params: contract.Filters, **mor
     for name, value in more.items():
         setattr(request, name, value)
     return service.query(request, standing, split=split)
+
+
+def _check_hours(query: Query, standing: Standing) -> None:
+    """Raises WrongUsage where there are too many hours to be told one by one."""
+    days = standing.holding.table(query.tz, query.cost_mode).starts
+    first = query.first_day if query.first_day is not None else min(days, default=query.today)
+    last = query.today if query.last_day is None else min(query.last_day, max(query.today, max(days, default=query.today)))
+    if (last - first + 1) * 24 > POINTS:
+        raise WrongUsage(f"the range has more than {POINTS:,} hours", mend="choose bucket=day, or a shorter range")
 
 
 def _key(service: Service, params: Any, standing: Standing) -> tuple[Any, ...]:
