@@ -138,8 +138,14 @@ def write_over(path: str, content: bytes) -> None:
     temporary = f"{path}.{os.getpid()}.{get_ident()}.new"
     if os.path.lexists(temporary):
         fs.unlink(temporary)
-    write_new(temporary, content)
-    fs.replace(temporary, path)
+    try:
+        write_new(temporary, content)
+        fs.replace(temporary, path)
+    except OSError:
+        # On a full disk half a file would keep the room that its owner is asked to make.
+        with suppress(OSError):
+            fs.unlink(temporary)
+        raise
     fs.fsync_dir(os.path.dirname(path))
 
 

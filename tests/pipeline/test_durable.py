@@ -1,5 +1,6 @@
 """Files that outlive a crash: what is promised of each operation, and of who may use the store."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import pytest
 
 from pipeline import durable
 from pipeline.errors import Held, RingletError
+from tests.faults.test_failing_operations import Failing
 
 
 class Recorder(durable.Fs):
@@ -138,6 +140,20 @@ def test_relative_store_is_refused() -> None:
     """Without HOME a path may come out relative: nothing is made in the current folder."""
     with pytest.raises(RingletError, match="RINGLET_HOME"):
         durable.prepare_home("ringlet", create=True)
+
+
+@pytest.mark.parametrize("nth", [1, 2, 3, 4])
+def test_what_could_not_be_written_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nth: int) -> None:
+    """Whichever operation fails on a full disk, the old content stands and no half of the new one lies beside it."""
+    target = tmp_path / "export.csv"
+    target.write_bytes(b"old")
+    monkeypatch.setattr(durable, "fs", Failing(nth, errno.ENOSPC))
+
+    with pytest.raises(OSError, match="No space"):
+        durable.write_over(str(target), b"new")
+
+    assert os.listdir(tmp_path) == ["export.csv"]
+    assert target.read_bytes() == b"old"
 
 
 def test_missing_store_is_not_made_unasked(tmp_path: Path) -> None:
