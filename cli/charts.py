@@ -49,8 +49,8 @@ _LABEL = (
     " : length(datum.value) > 7 ? '%b %-d' : '%b %Y')"
 )
 _STEP = (
-    "(hourly ? ceil(many / max(2, floor(width / (many <= 30 ? 48 : 92))))"
-    " : many <= 14 ? 1 : many <= 31 ? 3 : 7 * max(1, ceil(many * 15 / (7 * width))))"
+    "hourly ? ceil(many / max(2, floor(width / (many <= 30 ? 48 : 92))))"
+    " : many <= 14 ? 1 : many <= 31 ? 3 : 7 * max(1, ceil(many * 15 / (7 * width)))"
 )
 """Every how many days or hours there is a label: every day of two weeks, every third of a month, then every seventh that has room."""
 
@@ -176,10 +176,10 @@ def _times() -> alt.X:
         ticks=False,
         labelOverlap=False,
         labelPadding=8,
-        labelExpr=f"indexof(pluck(data('{ROWS}'), 'at'), datum.value) % {_STEP} == 0 ? {_LABEL} : ''",
-        labelAngle={"expr": f"width * {_STEP} < many * 46 ? -60 : 0"},
-        labelAlign={"expr": f"width * {_STEP} < many * 46 ? 'right' : 'center'"},
-        labelBaseline={"expr": f"width * {_STEP} < many * 46 ? 'middle' : 'top'"},
+        labelExpr=f"round(datum.index * (many - 1)) % step == 0 ? {_LABEL} : ''",
+        labelAngle={"expr": "crowded ? -60 : 0"},
+        labelAlign={"expr": "crowded ? 'right' : 'center'"},
+        labelBaseline={"expr": "crowded ? 'middle' : 'top'"},
     )
     return alt.X(
         "at:O",
@@ -208,11 +208,17 @@ def _columns(bars: alt.Chart, columns: alt.Chart, *, field: str, tooltip: Sequen
         fillOpacity=alt.condition(pointed, alt.value(0.1), alt.value(0), empty=False),
         tooltip=[f"{name}:N" for name in tooltip],
     )
-    highest = alt.param(name="shown", expr=f"max(1e-6, extent(pluck(data('{ROWS}'), '{field}'))[1])")
-    many = alt.param(name="many", expr=f"length(data('{ROWS}'))")
+    rows = f"data('{ROWS}')"
+    known = {
+        "shown": f"max(1e-6, extent(pluck({rows}, '{field}'))[1])",
+        "many": f"length({rows})",
+        "hourly": f"length({rows}) > 0 && length({rows}[0].at) > 10",
+        "step": _STEP,
+        "crowded": "width * step < many * 46",
+    }
+    told = [alt.param(name=name, expr=expression) for name, expression in known.items()]
     hover = alt.param(name="hover_colour", value="#0f172a")
-    hourly = alt.param(name="hourly", expr=f"length(data('{ROWS}')) > 0 && length(data('{ROWS}')[0].at) > 10")
-    return _with(alt.layer(bars, touch.add_params(pointed)), highest, many, hourly, hover, *_colours(*colours))
+    return _with(alt.layer(bars, touch.add_params(pointed)), *told, hover, *_colours(*colours))
 
 
 def _with(chart: Chart, *parameters: alt.Parameter) -> Chart:

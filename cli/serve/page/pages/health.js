@@ -48,7 +48,8 @@ function store(report) {
 }
 
 function logs(homes) {
-  const lines = homes.map((home) =>
+  const empty = homes.filter((home) => !home.exists && !home.calls);
+  const lines = homes.filter((home) => !empty.includes(home)).map((home) =>
     make(
       "tr",
       {},
@@ -63,6 +64,7 @@ function logs(homes) {
   return section(
     "Agents' logs",
     table("Agents' logs", heads("Agent", "Home", "#Files", "#Calls", "#Files gone", "#Last written"), make("tbody", {}, lines)),
+    empty.length ? make("p.faint", {}, "Also looked at, and not there: ", empty.flatMap((home, at) => [at ? ", " : "", named(home.home)])) : null,
   );
 }
 

@@ -47,7 +47,7 @@ function lines(price) {
       {},
       at ? make("td.faint", { colspan: 2 }, `prompts over ${rate.prompt_over.toLocaleString("en-US")}`) : [name, billing],
       CLASSES.map((kind) => make("td.number", {}, dollars(rate[kind]))),
-      make("td.faint", { title: price.rule }, at ? "" : `${ORIGINS[price.origin] ?? price.origin}${price.from ? `, since ${price.from}` : ""}`),
+      make("td.name.faint", { title: price.rule }, at ? "" : `${ORIGINS[price.origin] ?? price.origin}${price.from ? `, since ${price.from}` : ""}`),
     ),
   );
 }

@@ -46,6 +46,7 @@ export async function open(main) {
 
   let choice = chosen();
   let flight = null;
+  let placed = false;
   keep(choice, { step: false });
 
   /** What the API says, asked once per load however many parts need it. */
@@ -106,6 +107,7 @@ export async function open(main) {
 
   /** Shows what there is: all parts, only the cards, or only that there is nothing. */
   function place(recorded, matching) {
+    placed = true;
     summary.node.hidden = bar.node.hidden = !recorded;
     details.hidden = !matching;
     notice.replaceChildren(...(!recorded ? [nothing()] : matching ? [] : [nothingHere(choice, choose)]));
@@ -118,6 +120,8 @@ export async function open(main) {
     }
     const known = trouble instanceof Trouble ? trouble : new Trouble(`The page failed: ${trouble.message}`);
     notice.replaceChildren(failed(known, load));
+    // Beside a failure stands what was shown before it, but no place that waits.
+    if (!placed) details.hidden = summary.node.hidden = true;
   }
 
   function choose(changes) {
