@@ -117,6 +117,26 @@ class Share(NamedTuple):
     last_us: int
 
 
+class Starts(NamedTuple):
+    """Where the days of a table begin that is sorted by day."""
+
+    days: list[int]
+    offsets: list[int]
+    """And where the last one ends."""
+
+    @classmethod
+    def of(cls, rows: pl.DataFrame) -> "Starts":
+        """Those of a table with a column `day`."""
+        runs = rows.select(pl.col("day").rle()).unnest("day")
+        return cls(runs["value"].to_list(), [0, *accumulate(runs["len"].to_list())])
+
+    def part(self, rows: pl.DataFrame, first: int | None, last: int | None) -> pl.DataFrame:
+        """The rows of some days."""
+        low = 0 if first is None else bisect_left(self.days, first)
+        high = len(self.days) if last is None else bisect_right(self.days, last)
+        return rows.slice(self.offsets[low], self.offsets[high] - self.offsets[low]) if low < high else rows.clear()
+
+
 class Held(NamedTuple):
     """All usage, by the days of one zone."""
 
@@ -125,27 +145,21 @@ class Held(NamedTuple):
     days: pl.DataFrame
     """By day: utc, day, cell, sid (null: no session), first, last (microseconds), `NUMBERS`; `alone`: whether the row is all that there is
     of its session, `alone_on_day`: of its session on that day."""
-    starts: list[int]
-    """The local days that occur, rising."""
-    offsets: list[int]
-    """Where each of them begins in `days`, and where the last one ends."""
+    starts: "Starts"
+    """Of `days`."""
     shared: pl.DataFrame
     """day, cell, sid, first, last of sessions that are not steady; by day."""
+    shared_starts: "Starts"
     columns: dict[int, Column]
     """By cell."""
 
     def ranged(self, first: int | None, last: int | None) -> pl.DataFrame:
         """The rows of some local days."""
-        low = 0 if first is None else bisect_left(self.starts, first)
-        high = len(self.starts) if last is None else bisect_right(self.starts, last)
-        return self.days.slice(self.offsets[low], max(self.offsets[high] - self.offsets[low], 0)) if low < high else self.days.clear()
+        return self.starts.part(self.days, first, last)
 
     def shared_between(self, first: int | None, last: int | None) -> pl.DataFrame:
         """The rows of `shared` on some local days."""
-        days = self.shared["day"]
-        low = 0 if first is None else int(days.search_sorted(first, side="left"))
-        high = days.len() if last is None else int(days.search_sorted(last, side="right"))
-        return self.shared.slice(low, max(high - low, 0))
+        return self.shared_starts.part(self.shared, first, last)
 
     def named(self, field: str) -> set[str]:
         """The names of a field of `CELL` that occur."""
@@ -219,11 +233,9 @@ def _laid_out(zone: str, names: Names, rows: pl.DataFrame, before: Held | None, 
         (owned & (pl.len().over("sid") == 1)).alias("alone"),
         (owned & (pl.len().over("sid", "day") == 1)).alias("alone_on_day"),
     )
-    runs = days.select(pl.col("day").rle()).unnest("day")
-    offsets = [0, *accumulate(runs["len"].to_list())]
     steady, shared = _divided(days)
     columns = _columns(days, steady, {} if before is None else before.columns, since)
-    return Held(zone, names, days, runs["value"].to_list(), offsets, shared, columns)
+    return Held(zone, names, days, Starts.of(days), shared, Starts.of(shared), columns)
 
 
 def _divided(days: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:

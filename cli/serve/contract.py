@@ -175,7 +175,7 @@ class Asked(Told, frozen=True, kw_only=True):
     filters: dict[str, str]
 
 
-class Tokens(msgspec.Struct, frozen=True, kw_only=True):
+class Tokens(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Token classes; they are disjoint and add up."""
 
     input_tokens: int
@@ -185,7 +185,7 @@ class Tokens(msgspec.Struct, frozen=True, kw_only=True):
     cache_read_input_tokens: int
 
 
-class Cost(msgspec.Struct, frozen=True, kw_only=True):
+class Cost(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A cost and its five parts."""
 
     input_cost: Decimal
@@ -197,14 +197,14 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
     """Web searches, and costs that are only known as a whole."""
 
 
-class Lifetimes(msgspec.Struct, frozen=True, kw_only=True, rename={"five_minutes": "5m", "one_hour": "1h"}):
+class Lifetimes(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"five_minutes": "5m", "one_hour": "1h"}):
     """Cache writes by how long they live."""
 
     five_minutes: int
     one_hour: int
 
 
-class Sums(msgspec.Struct, frozen=True, kw_only=True):
+class Sums(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What some calls add up to."""
 
     tokens: Tokens
@@ -231,7 +231,7 @@ class Sums(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[str, ...]
 
 
-class ProfileUsage(Sums, frozen=True, kw_only=True):
+class ProfileUsage(Sums, frozen=True, kw_only=True, gc=False):
     """One profile."""
 
     profile: str
@@ -278,7 +278,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     filters: dict[str, str]
 
 
-class Group(Sums, frozen=True, kw_only=True):
+class Group(Sums, frozen=True, kw_only=True, gc=False):
     """One row of a roll-up."""
 
     group: dict[str, str | None]
@@ -301,7 +301,7 @@ class Rollup(Asked, frozen=True, kw_only=True):
     """Whether the limit left rows out. Sessions and hours have a limit of 100 where none is given."""
 
 
-class Part(msgspec.Struct, frozen=True, kw_only=True):
+class Part(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a point of a series adds up to."""
 
     requests: int
@@ -312,7 +312,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     unpriced_requests: int
 
 
-class Point(Part, frozen=True, kw_only=True):
+class Point(Part, frozen=True, kw_only=True, gc=False):
     """One hour, day, week or month."""
 
     start: str
@@ -332,7 +332,7 @@ class Series(Asked, frozen=True, kw_only=True):
     points: tuple[Point, ...]
 
 
-class Consumer(Part, frozen=True, kw_only=True):
+class Consumer(Part, frozen=True, kw_only=True, gc=False):
     """One conversation or agent run."""
 
     name: str
@@ -354,7 +354,7 @@ class Top(Asked, frozen=True, kw_only=True):
     rows: tuple[Consumer, ...]
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True):
+class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One call."""
 
     id: str

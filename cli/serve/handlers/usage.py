@@ -157,7 +157,7 @@ def _query(service: Service, standing: Standing, params: contract.Filters, **mor
 
 def _check_hours(query: Query, standing: Standing) -> None:
     """Raises WrongUsage where there are too many hours to be told one by one."""
-    days = standing.holding.table(query.tz, query.cost_mode).starts
+    days = standing.holding.table(query.tz, query.cost_mode).starts.days
     first = query.first_day if query.first_day is not None else min(days, default=query.today)
     last = query.today if query.last_day is None else min(query.last_day, max(query.today, max(days, default=query.today)))
     if (last - first + 1) * 24 > POINTS:
