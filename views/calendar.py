@@ -35,6 +35,11 @@ _LABELS = {
 }
 
 
+_written: "dict[int, str]" = {}
+"""Days that were written out: a daemon writes the same ones thousands of times."""
+_MOST_WRITTEN = 10_000
+
+
 def day_of(year: int, month: int, day: int) -> int:
     """Days since 1970-01-01 of a date of the proleptic Gregorian calendar (Howard Hinnant, "chrono-Compatible Date Algorithms")."""
     if month <= 2:
@@ -59,8 +64,13 @@ def civil(day: int) -> "tuple[int, int, int]":
 
 def iso_day(day: int) -> str:
     """`2026-05-01`."""
-    year, month, of_month = civil(day)
-    return f"{year:04d}-{month:02d}-{of_month:02d}"
+    text = _written.get(day)
+    if text is None:
+        year, month, of_month = civil(day)
+        text = f"{year:04d}-{month:02d}-{of_month:02d}"
+        if len(_written) < _MOST_WRITTEN:
+            _written[day] = text
+    return text
 
 
 def iso_month(day: int) -> str:

@@ -45,6 +45,7 @@ class Names:
         self._cells: dict[Cell, int] = {}
         self._sessions: dict[tuple[str, str], int] = {}
         self._session_names: dict[str, int] = {}
+        self._named = pl.Series(dtype=pl.UInt32)
         self.name_of_session: list[int] = []
         """Number in `session_names` by number in `sessions`: two agents may use the same id."""
 
@@ -56,6 +57,12 @@ class Names:
                 found, ("agent", "session"), "sid", lambda told: None if told[1] is None else self._session(told[0] or "", told[1])
             )
         return found.drop(*CELL, "session")
+
+    def named_sessions(self) -> pl.Series:
+        """`name_of_session` as a column."""
+        if self._named.len() < len(self.name_of_session):
+            self._named = pl.Series(self.name_of_session, dtype=pl.UInt32)
+        return self._named
 
     def number_of(self, session: tuple[str, str]) -> int | None:
         """The number of a session; None where it has none."""

@@ -51,7 +51,7 @@ def key_of(by: str | None, rows: pl.DataFrame, names: Names, query: Query) -> Ke
     if by is None:
         return Key(pl.lit(0), lambda _: None)
     if by == "session":
-        return Key(pl.Series(names.name_of_session, dtype=pl.UInt32).gather(rows["sid"]), _named(names.session_names))
+        return Key(names.named_sessions().gather(rows["sid"]), _named(names.session_names))
     if by in NAME_OF:
         return _cell_key(NAME_OF[by], rows, names)
     if by == "hour":
