@@ -252,8 +252,15 @@ async def fails(service: Any, params: Asked) -> Echo:
     raise errors[params.text]
 
 
-async def slow(service: Any, params: None) -> Echo:
-    await asyncio.sleep(1)
+class Gate:
+    """What the slow route waits for."""
+
+    def __init__(self) -> None:
+        self.opened = threading.Event()
+
+
+async def slow(service: Gate, params: None) -> Echo:
+    await asyncio.to_thread(service.opened.wait, 30)
     return Echo(None, None)
 
 
