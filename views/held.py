@@ -174,13 +174,15 @@ class Held(NamedTuple):
         return {name for number in self.columns if (name := self.names.cells[number][place]) is not None}
 
 
-def held(fine: pl.LazyFrame, zone: str, names: Names | None = None) -> Held:
-    """What is held of all usage.
+def held(parts: Iterable[pl.LazyFrame], zone: str, names: Names | None = None) -> Held:
+    """What is held of all usage. One part is in memory at a time; all rows of a UTC date are in the same one.
 
     In:  rows as `columns.SESSIONS`, in any order
     """
     known = Names() if names is None else names
-    return _laid_out(zone, known, _by_day(fine, zone, known), None, None)
+    made = [_by_day(part, zone, known) for part in parts]
+    days = pl.concat(made).sort("day", "cell") if made else _by_day(pl.LazyFrame(schema=SESSIONS), zone, known)
+    return _laid_out(zone, known, days, None, None)
 
 
 def renewed(before: Held, fine: pl.LazyFrame, utc_days: Iterable[int]) -> Held:

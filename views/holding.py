@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from contextlib import suppress
 from datetime import date
+from itertools import chain
 from threading import Lock
 from time import sleep
 from typing import Generic, TypeVar
@@ -121,9 +122,9 @@ class Holding:
             rows = pl.concat(measured(recosted(self._fresh[day].lazy(), mode)) for day in sorted(days))
             return renewed(table, rows, days)
         if mode != "auto":
-            parts = [measured(recosted(self._date(day), mode)) for day in sorted(self._known_days())]
-            return held(pl.concat(parts or [measured(recosted(shelf.scan([], _CALLS), "auto"))]), zone, self.names)
-        return held(pl.concat([self._standing(shelf.files(self._views, _SESSIONS)), *self._added(self._fresh)]), zone, self.names)
+            return held((measured(recosted(self._date(day), mode)) for day in sorted(self._known_days())), zone, self.names)
+        months = (self._standing([path]) for path in shelf.files(self._views, _SESSIONS))
+        return held(chain(months, self._added(self._fresh)), zone, self.names)
 
     def _month(self, month: str, mode: str) -> pl.DataFrame:
         return self._months.get((month, mode), lambda: self._read_month(month, mode))

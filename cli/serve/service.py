@@ -5,6 +5,7 @@ kept. The log belongs to one thread, the keeper's; everything else may be called
 that only watches stays small, so the frame library is imported where it is used.
 """
 
+import gc
 import os
 import threading
 import time
@@ -244,6 +245,9 @@ class Service:
         number = 0 if self._standing is None else self._standing.number + 1
         self._standing = Standing.of(store, number, lambda: self._keeper.submit(log.sessions).result())
         self._seen, self._as_of_us = seen, store.now_us
+        # What is held is large and stays: looking through it for garbage again and again would take a tenth of all time.
+        self._standing.names("model")
+        gc.freeze()
         return self._standing
 
     def _store_at_work(self) -> Store:

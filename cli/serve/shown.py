@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from views.held_records import Page, Record
 
 
+_FREE = Decimal(0)
+
+
 def asked(query: Query, first_at_us: int | None) -> dict[str, Any]:
     """The fields of `contract.Asked`."""
     first, last = query.first_day, query.last_day
@@ -109,10 +112,26 @@ def series(answer: Answer, told: Mapping[str, Any]) -> contract.Series:
         bucket=query.by,
         by=query.split,
         names=tuple(names),
-        points=tuple(
-            contract.Point(start=row.key or "", tokens=tokens(row), parts=parts.get(row.key, {}), **part(row))
-            for row in _filled(answer, points)
+        points=tuple(_point(row, parts.get(row.key)) for row in _filled(answer, points)),
+    )
+
+
+def _point(row: Row, parts: dict[str, contract.Part] | None) -> contract.Point:
+    # Written out like this because there are hundreds of them in an answer.
+    written, read, output = row.cache_write_5m + row.cache_write_1h, row.cache_read, row.output
+    prompt, cost = row.input + read + written, row.cost
+    return contract.Point(
+        start=row.key or "",
+        requests=row.requests,
+        prompt_tokens=prompt,
+        completion_tokens=output,
+        total_tokens=prompt + output,
+        cost=Decimal(dollars(cost)) if cost else None if cost is None else _FREE,
+        unpriced_requests=row.unpriced_requests,
+        tokens=contract.Tokens(
+            input_tokens=row.input, output_tokens=output, cache_creation_input_tokens=written, cache_read_input_tokens=read
         ),
+        parts=parts or {},
     )
 
 
@@ -269,7 +288,7 @@ def cost(row: Totals) -> contract.Cost | None:
 
 def money(attodollars: int) -> Decimal:
     """US dollars."""
-    return Decimal(dollars(attodollars))
+    return Decimal(dollars(attodollars)) if attodollars else _FREE
 
 
 def instant(at_us: int | None) -> str | None:

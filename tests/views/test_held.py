@@ -24,7 +24,7 @@ def quarters(rows: pl.LazyFrame, tz: str, known: Held) -> pl.DataFrame:
 
 
 def answered(asked: Query, made: Frames, known: Held | None = None) -> Answer:
-    found = known or held(made.sessions, asked.tz)
+    found = known or held([made.sessions], asked.tz)
     rows = measured(recosted(made.calls, "auto")) if asked.since_us is not None else made.sessions
     return answer(asked, found, fine=lambda: quarters(answers.ranged(asked, rows), asked.tz, found))
 
@@ -103,7 +103,7 @@ def test_what_followed_the_log_is_what_is_made_anew(
     asked = query(**facts)
     days = {day.toordinal() - EPOCH for day in changed}
     rows = new.sessions.filter(pl.col("slot").dt.date().is_in(sorted(changed)))
-    grown = renewed(held(old.sessions, asked.tz), rows, days) if days else held(old.sessions, asked.tz)
+    grown = renewed(held([old.sessions], asked.tz), rows, days) if days else held([old.sessions], asked.tz)
 
     assert shown(answered(asked, new, grown), named=False) == shown(answers.answer(asked, new), named=False)
 
