@@ -12,6 +12,7 @@ from cli.ask import Request, WrongUsage
 from cli.deep import answer_from_views, written
 from cli.outcomes import DONE
 from cli.refresh import Store
+from views import calendar
 from views.matching import INITIATORS
 from views.query import ATTO, TIME_GROUPINGS, Answer, Query, Row
 
@@ -61,11 +62,22 @@ def _chosen(request: Request, query: Query, store: Store) -> tuple[str, list[dic
         kept = [(name, found[name]) for name in ("chat", "agent", "memory") if name in found]
         return "sources", [{"source": name.title(), **_sums(row)} for name, row in kept], _HEIGHT
     if by in TIME_GROUPINGS:
-        moments = [{"at": row.key, **_sums(row)} for row in answer_from_views(query, store).rows]
+        answer = answer_from_views(query, store)
+        moments = [{"at": row.key, **_sums(row)} for row in (_hours(answer) if by == "hour" else answer.rows)]
         return ("cost" if request.cost else "tokens"), moments, _HEIGHT
     query.limit = query.limit or _LONGEST
     named = [{"name": _name(row), **_sums(row)} for row in answer_from_views(query, store).rows]
     return "ranking", named, _ROW * max(len(named), 1)
+
+
+def _hours(answer: Answer) -> list[Row]:
+    """Every hour from the first that has a call to the last."""
+    found, totals = {row.key: row for row in answer.rows}, answer.totals
+    if totals.first_at_us is None or totals.last_at_us is None:
+        return []
+    # Clocks differ by whole half-hours at the least, so every hour has a look from here.
+    first_us = totals.first_at_us - totals.first_at_us % (calendar.HOUR_US // 2)
+    return [found.get(key) or Row(key) for key in calendar.hours(answer.query.tz, first_us, totals.last_at_us + 1)]
 
 
 def _divided(days: Answer, parts: Answer) -> list[dict[str, Any]]:

@@ -49,6 +49,14 @@ def test_cost_over_time_is_one_flag_away(tmp_path: Path) -> None:
     assert "$6.00" in texts(svg(tmp_path, "--period", "today", "--cost", "--by", "hour"))
 
 
+def test_hours_without_a_call_keep_their_place(tmp_path: Path) -> None:
+    """Between the first hour with a call and the last one every hour stands on the axis."""
+    transcript(tmp_path, "one", reply(1, "2026-05-13T06:50:00Z"), reply(2, "2026-05-13T09:10:00Z"))
+    shown = texts(svg(tmp_path, "--period", "today", "--by", "hour"))
+
+    assert [text for text in shown if ":" in text] == ["06:00", "07:00", "08:00", "09:00"]
+
+
 def test_initiators_are_told_apart(tmp_path: Path) -> None:
     """Of 2,000 + 200 tokens half are the main agent's and half a subagent's, which counts as a task."""
     transcript(tmp_path, "one", reply(1, "2026-05-13T09:00:00Z"), reply(2, "2026-05-13T09:01:00Z", sidechain=True))

@@ -76,6 +76,23 @@ def test_a_chart_without_data_says_so_in_its_place(daemon: Shown, page: Page) ->
     expect(page.locator("[data-part=models]")).to_be_visible()
 
 
+def test_lost_history_is_told_and_in_no_number(tmp_path: Path, browser: Browser, drawn: Path) -> None:
+    """What Claude Code remembers beyond its logs stands under the cards, and in none of them."""
+    transcript(tmp_path, "one", reply(1, "2026-05-13T09:00:00Z"))
+    with shown(tmp_path, browser, drawn) as daemon, daemon.page() as page:
+        usage = '"lost_history":{"tokens":5000000,"from":"2026-05-02","to":"2026-05-02"}'
+
+        def with_loss(route: Route) -> None:
+            answer = route.fetch()
+            route.fulfill(response=answer, body=answer.text().replace('"lost_history":null', usage))
+
+        assert page.locator("p.note:visible").count() == 0
+        page.route("**/api/usage?*", with_loss)
+        page.get_by_role("button", name="Refresh").click()
+        settled(page)
+        expect(page.locator("p.note:visible")).to_contain_text("5.0M more tokens (2026-05-02)")
+
+
 def test_refresh_asks_for_everything_once(page: Page) -> None:
     """It is disabled while it asks, it asks for every part, and without it nothing is asked."""
     held: list[Route] = []

@@ -239,6 +239,17 @@ def test_records_of_one_source(page: Page) -> None:
     assert set(badges.all_inner_texts()) == {"Agent"}
 
 
+def test_the_source_of_the_bar_holds_for_records(page: Page) -> None:
+    """A source in the filter bar is the records' too, and gone with it."""
+    period(page, "Today")
+    own = page.get_by_label("Source of the records")
+    choose(page, "Source", "chat")
+    assert (own.input_value(), own.is_disabled()) == ("chat", True)
+
+    choose(page, "Source", "")
+    assert (own.input_value(), own.is_disabled()) == ("", False)
+
+
 def test_cost_by_hour(page: Page) -> None:
     """Hours instead of days where the viewer wants them and the range is no longer than a month."""
     period(page, "Yesterday")

@@ -16,6 +16,7 @@ import { nothing, nothingHere } from "./empty.js";
 import { filterBar } from "./filters.js";
 import { head } from "./head.js";
 import { initiators } from "./initiators.js";
+import { lostHistory } from "./lost.js";
 import { models } from "./models.js";
 import { profiles } from "./profiles.js";
 import { records } from "./records.js";
@@ -39,9 +40,11 @@ export async function open(main) {
     whose.node,
     table.node,
     calls.node,
+    make("p.faint", {}, "Costs are estimates from list prices: a signal, not a bill."),
   );
+  const lost = lostHistory();
   const notice = make("div.notice", {});
-  const body = make("div.stack", {}, make("div.stale", {}, summary.node), notice, details);
+  const body = make("div.stack", {}, make("div.stale", {}, summary.node), lost.node, notice, details);
   main.append(top.node, bar.node, body);
 
   let choice = chosen();
@@ -79,7 +82,8 @@ export async function open(main) {
       const [totals, offered] = await Promise.all([usage, values, shown]);
       if (flight !== mine) return;
       bar.offer(offered);
-      top.told(totals, offered);
+      top.told(totals);
+      lost.show(totals.lost_history);
       place(offered.recorded, totals.total_requests > 0);
       if (totals.total_requests > 0) {
         prepare().catch(() => {});

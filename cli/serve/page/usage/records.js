@@ -26,7 +26,8 @@ export function records(context) {
   async function load(_ask, question, choice) {
     asked = question;
     page = 1;
-    source.value = choice.source ?? source.value;
+    // The filter bar's source holds here too, and leaves nothing behind when it goes.
+    source.value = choice.source ?? (source.disabled ? "" : source.value);
     source.disabled = choice.source !== null;
     await shown();
   }
