@@ -5,7 +5,6 @@ library: a few new lines must be in the answer within the same breath.
 """
 
 import os
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cached_property
@@ -100,8 +99,10 @@ class Store:
         if self.log.hot_count() >= SEAL_ROWS:
             import subprocess  # 8 ms, once in 5,000 rows
 
+            from cli import itself
+
             null = subprocess.DEVNULL
-            subprocess.Popen([sys.executable, "-m", "ringlet", "seal"], stdin=null, stdout=null, stderr=null, start_new_session=True)
+            subprocess.Popen(itself.command("seal"), stdin=null, stdout=null, stderr=null, start_new_session=True)
 
     def refreshed(self, *, sync: bool = True, prove: bool = False) -> snapshot.Snapshot:
         """A snapshot of the log as it is, after reading what the agents have written if `sync`.

@@ -13,6 +13,7 @@ from typing import Annotated
 import msgspec
 import typer
 
+from cli import itself
 from cli.figures import duration, many
 from cli.outcomes import NOT_FOUND
 from cli.paths import Paths, paths
@@ -150,7 +151,7 @@ def logs(
 @app.command()
 def install(port: Port = state.PORT) -> None:
     """Write a service file (systemd user unit, or launchd agent) that keeps the daemon running."""
-    command = units.program("daemon", "start", "--foreground", *_argv(Options(port=port, stay_alive=True)))
+    command = itself.command("daemon", "start", "--foreground", *_argv(Options(port=port, stay_alive=True)))
     service = units.Service("daemon", "count what AI coding agents use, serve the pages and the API", command)
     path, begin = units.install(service, os.environ)
     typer.echo(f"✓ Wrote {path}")

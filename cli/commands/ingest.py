@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from cli import itself
 from cli.app import clock
 from cli.escaped import escaped
 from cli.figures import count, many, size
@@ -48,7 +49,7 @@ def main(
 @app.command()
 def install() -> None:
     """Write a service file (systemd user unit, or launchd agent) that keeps the watcher running."""
-    service = units.Service("ingest", "follow the logs of AI coding agents", units.program("ingest", "--watch"))
+    service = units.Service("ingest", "follow the logs of AI coding agents", itself.command("ingest", "--watch"))
     path, start = units.install(service, os.environ)
     typer.echo(f"✓ Wrote {path}")
     typer.echo(f"Start it now and at every login:  {start}")
@@ -130,7 +131,7 @@ def _detach(where: Paths) -> int:
     durable.prepare_home(where.data, create=True)
     state.lock(where.data).release()
     null = subprocess.DEVNULL
-    child = subprocess.Popen(units.program("ingest", "--watch"), stdin=null, stdout=null, stderr=null, start_new_session=True)
+    child = subprocess.Popen(itself.command("ingest", "--watch"), stdin=null, stdout=null, stderr=null, start_new_session=True)
     end = time.monotonic() + _START_S
     while child.poll() is None and time.monotonic() < end:
         if state.holder(where.data) == child.pid:

@@ -10,11 +10,11 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 
+from cli import itself
 from cli.paths import Paths
 from cli.serve import knock, state
 from cli.serve.logfile import opened
 from cli.serve.state import Running
-from cli.serve.units import program
 from pipeline import durable
 from pipeline.errors import NothingFound, RingletError
 
@@ -46,7 +46,7 @@ def start(paths: Paths, argv: Sequence[str]) -> Running:
     try:
         before = os.fstat(log).st_size
         null = subprocess.DEVNULL
-        command = program("daemon", "start", "--foreground", *argv)
+        command = itself.command("daemon", "start", "--foreground", *argv)
         child = subprocess.Popen(command, stdin=null, stdout=null, stderr=log, start_new_session=True)
     finally:
         os.close(log)

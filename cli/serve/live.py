@@ -8,7 +8,6 @@ all processors (a large import, compaction, the views) is done by a process of i
 import logging
 import os
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -17,6 +16,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from cli import itself
 from cli.paths import Paths
 from cli.refresh import Store, opened
 from ingest.bulk import PARALLEL_BYTES
@@ -107,7 +107,8 @@ class Live:
         """Returns when the batch at hand is finished, everything is sealed and all threads have ended."""
         self.ask_to_stop()
         for thread in self._threads:
-            thread.join()
+            if thread.ident is not None:
+                thread.join()
 
     @property
     def importing(self) -> bool:
@@ -230,21 +231,17 @@ class Live:
     # Keeping house
 
     def _keep_house(self) -> None:
-        while True:
-            self._sealed.wait()
-            if self._ending.is_set():
-                return
+        # The first time is for what was left undone while no daemon ran.
+        while not self._ending.wait(HOUSE_S):
             self._sealed.clear()
-            # Seals closed days into one file each, then makes the views of what changed.
+            # Makes one file of each day that is over, then the views of what changed.
             self._child("seal")
-            self._ending.wait(HOUSE_S)
+            self._sealed.wait()
 
     def _child(self, *argv: str) -> None:
         """Run another ringlet to its end; what it complains of is in the log. Asked to stop, it ends after its batch."""
-        command = [sys.executable, "-m", "ringlet", *argv]
-        child = subprocess.Popen(
-            command, env=dict(self._environ), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-        )
+        null = subprocess.DEVNULL
+        child = subprocess.Popen(itself.command(*argv), env=dict(self._environ), stdin=null, stdout=null, stderr=subprocess.PIPE, text=True)
         with child, suppress(ProcessLookupError):
             os.setpriority(os.PRIO_PROCESS, child.pid, 10)
             said = self._awaited(child)

@@ -62,6 +62,8 @@ class LogFile(RotatingFileHandler):
 
 def begin(path: str) -> list[logging.Handler]:
     """From now on what is logged stands in the file `path`, and on standard error where that is another one; the handlers, for `end`."""
+    # A full disk must not end what is logged about.
+    logging.raiseExceptions = False
     handlers: list[logging.Handler] = [LogFile(path)]
     if not _is_stderr(path):
         handlers.append(logging.StreamHandler())

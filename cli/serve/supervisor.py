@@ -9,8 +9,10 @@ find it. It ends in the other direction: no new requests, a moment for those at 
 
 import asyncio
 import errno
+import faulthandler
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
@@ -46,8 +48,8 @@ if sys.platform != "win32":
 def run(paths: Paths, environ: Mapping[str, str], options: Options, on_ready: Callable[[Running], None]) -> int:
     """Be the daemon of this data home until asked to end, or until nobody has needed it for a while; returns the exit code.
 
-    `on_ready` is called, in a thread of its own, once it answers. Raises Held where another process watches or has the port, RingletError
-    where the address is not to be had.
+    `on_ready` is called, in a thread of its own, once it answers; its failure ends nothing. Raises Held where another process watches or
+    has the port, RingletError where the address is not to be had.
     """
     from cli.serve import http  # 300 ms that only the daemon itself pays
 
@@ -56,6 +58,9 @@ def run(paths: Paths, environ: Mapping[str, str], options: Options, on_ready: Ca
     idle_end_s = None if options.stay_alive else float(config.load(paths.config).daemon.idle_s)
     with state.lock(paths.data), _bound(options) as bound:
         handlers = begin(os.path.join(paths.data, state.LOG))
+        # A crash leaves a traceback in the log and no picture of memory, in which there are tokens.
+        faulthandler.enable()
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         try:
             host, port = bound.getsockname()[:2]
             running = Running(pid=os.getpid(), host=host, port=port, started_at=time.time(), version=_version())
@@ -132,7 +137,7 @@ class _Daemon:
             state.write(self._paths.data, self._running)
             logger.info("ringlet %s answers at %s (pid %d)", self._running.version, self._running.url, self._running.pid)
             self._live.start()
-            await asyncio.to_thread(on_ready, self._running)
+            await asyncio.to_thread(self._greet, on_ready)
             await self._until_the_end()
             logger.info("ending")
             await site.stop()
@@ -145,6 +150,13 @@ class _Daemon:
             self._service.close()
         logger.info("ended; everything is sealed")
         return self._code or DONE
+
+    def _greet(self, on_ready: Callable[[Running], None]) -> None:
+        try:
+            on_ready(self._running)
+        except (OSError, RingletError) as error:
+            # Nobody is there to read it: that is no reason not to watch.
+            logger.warning("nobody could be told where the daemon answers: %s", error)
 
     def condition(self) -> Condition:
         """How the daemon is now."""
@@ -172,7 +184,7 @@ class _Daemon:
         """Seconds until the daemon ends by itself if nothing more happens; None: it stays."""
         if self._idle_end_s is None:
             return None
-        if self._push.listening or self._live.importing:
+        if self._push.listening or self._live.watching == "starting":
             self._needed_at = time.monotonic()
         return max(self._needed_at, self._server.asked_at, self._live.stirred_at) + self._idle_end_s - time.monotonic()
 

@@ -33,7 +33,7 @@ def install(service: Service, environ: Mapping[str, str], platform: str = sys.pl
         path = f"{home}/Library/LaunchAgents/ringlet.{service.name}.plist"
         text, start = plist(service, environ), f"launchctl load -w {path}"
     elif platform == "win32":
-        command = " ".join(("ringlet", *service.command[3:]))
+        command = " ".join(service.command[service.command.index("ringlet") :])
         raise RingletError("there is no service file for Windows", mend=f"run {command} from the task scheduler")
     else:
         config = environ.get("XDG_CONFIG_HOME") or f"{home}/.config"
@@ -42,11 +42,6 @@ def install(service: Service, environ: Mapping[str, str], platform: str = sys.pl
     os.makedirs(os.path.dirname(path), exist_ok=True)
     durable.write_over(path, os.fsencode(text))
     return path, start
-
-
-def program(*argv: str) -> list[str]:
-    """The command line of another ringlet."""
-    return [sys.executable, "-m", "ringlet", *argv]
 
 
 def unit(service: Service, environ: Mapping[str, str]) -> str:

@@ -15,6 +15,7 @@ from cli.serve.live import Live, News
 from ingest import watch
 from pipeline.log import Log
 from pipeline.profiles import Profile, Rule, Rules
+from tests.cli.daemons import ROOT
 from tests.cli.homes import reply, ringlet, transcript
 
 DAY = "2026-05-13T09:00:00Z"
@@ -55,7 +56,7 @@ class Scene:
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        self.environ = {"PATH": "/usr/bin:/bin", "HOME": str(home), "RINGLET_HOME": str(home / "rl"), "TZ": "UTC"}
+        self.environ = {"PATH": "/usr/bin:/bin", "HOME": str(home), "RINGLET_HOME": str(home / "rl"), "TZ": "UTC", "PYTHONPATH": str(ROOT)}
         self.answers, self.pages = Answers(), Pages()
         self.live = Live(paths(self.environ), self.environ, self.answers, self.pages)
 
@@ -180,6 +181,25 @@ def test_what_cannot_be_read_is_counted_while_it_lies_there(tmp_path: Path, monk
         scene.until(lambda: scene.live.unreadable == 0)
 
 
+def test_house_is_kept_after_a_seal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was sealed is soon in the views too, and a day that is over has one file however often it was sealed."""
+    monkeypatch.setattr(live, "HOUSE_S", 0.05)
+    monkeypatch.setattr(watch, "SEAL_S", 0.05)
+    views, events = tmp_path / "rl/views/by_day", tmp_path / "rl/events/date=2026-05-13"
+
+    def made() -> set[str]:
+        return {path.name for path in views.rglob("*.parquet")}
+
+    transcript(tmp_path, "one", reply(1, DAY))
+    with watched(tmp_path) as scene:
+        scene.until(lambda: made() != set())
+        before = made()
+        scene.append("one", reply(2, DAY))
+        scene.until(lambda: made() not in (before, set()) and len(list(events.rglob("*.parquet"))) == 1)
+    with Log.open(tmp_path / "rl") as log:
+        assert [segment.rows for segment in log.segments()] == [2]
+
+
 def test_answers_that_cannot_be_brought_up_to_date_stop_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Pages are told even where the answers in memory fail to follow, and the failure is logged."""
     transcript(tmp_path, "one", reply(1, DAY))
@@ -198,7 +218,6 @@ def test_a_large_import_is_done_by_a_process_of_its_own(tmp_path: Path, monkeypa
     """From many unread bytes on another process reads them first; pages are told that the log has grown."""
     transcript(tmp_path, "one", reply(1, DAY), reply(2, DAY))
     monkeypatch.setattr(live, "PARALLEL_BYTES", 1)
-    monkeypatch.chdir(Path(__file__).parents[2])
     with watched(tmp_path) as scene:
         scene.until(lambda: not scene.live.importing and scene.pages.told != [])
         seen = scene.live.events_seen

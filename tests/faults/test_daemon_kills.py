@@ -96,7 +96,7 @@ def test_killed_at_random_under_load(tmp_path: Path) -> None:
                 judged(scene)
         # At least once it must have come to answer, or nothing is proved.
         with home.foreground() as process:
-            until(lambda: people.told > 0)
+            until(lambda: people.told > 0 and home.status()["running"])
             process.terminate()
             assert process.wait(120) == 143
     assert people.trouble == []

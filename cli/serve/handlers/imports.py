@@ -7,10 +7,10 @@ so that answers do not wait.
 import asyncio
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 
+from cli import itself
 from cli.ask import unknown
 from cli.refresh import Store, opened
 from cli.serve import contract
@@ -104,7 +104,7 @@ def _by_child(service: Service, store: Store, roots: Sequence[str], look: Look, 
     """Have another process import; whether it was stopped."""
     total = sum(found.size for found in look.found)
     for argv in [["--from", root] for root in roots] or [[]]:
-        command = [sys.executable, "-m", "ringlet", "import", _AGENT, *argv]
+        command = itself.command("import", _AGENT, *argv)
         null = subprocess.DEVNULL
         child = subprocess.Popen(command, env=dict(service.environ), stdin=null, stdout=null, stderr=subprocess.PIPE, text=True)
         with child:

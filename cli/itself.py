@@ -1,0 +1,19 @@
+"""How ringlet starts another ringlet.
+
+Decides the command line of that process. Nothing of the current folder may run in it: whoever asks for usage inside a folder of somebody
+else's would else run what lies there under the name of a library.
+"""
+
+import os
+import sys
+from importlib.util import find_spec
+
+
+def command(*argv: str) -> list[str]:
+    """The command line of another ringlet, run by this interpreter."""
+    spec = find_spec("ringlet")
+    beside = os.path.dirname(os.path.dirname(spec.origin)) if spec is not None and spec.origin is not None else ""
+    # In a checkout that is not installed, the current folder is where ringlet itself lies. It comes first on the path, unless -P was given.
+    path = sys.path if sys.flags.safe_path else sys.path[1:]
+    found_without = any(os.path.abspath(entry) == beside for entry in path)
+    return [sys.executable, *(["-P"] if found_without else []), "-m", "ringlet", *argv]
