@@ -257,9 +257,16 @@ class Gate:
 
     def __init__(self) -> None:
         self.opened = threading.Event()
+        self.waiting = 0
+
+    def close(self) -> None:
+        """From now on whoever comes waits."""
+        self.opened.clear()
+        self.waiting = 0
 
 
 async def slow(service: Gate, params: None) -> Echo:
+    service.waiting += 1
     await asyncio.to_thread(service.opened.wait, 30)
     return Echo(None, None)
 

@@ -21,7 +21,7 @@ def shared() -> Gate:
 
 @pytest.fixture
 def gate(shared: Gate) -> Gate:
-    shared.opened.clear()
+    shared.close()
     return shared
 
 
@@ -108,10 +108,10 @@ def test_a_client_that_does_not_read_is_let_go(served: Served) -> None:
         assert not served.server.connections
 
 
-def at_work(served: Served, number: int) -> None:
+def at_work(gate: Gate, number: int) -> None:
     """Wait until so many questions are being answered."""
     deadline = time.monotonic() + 20
-    while sum(not connection.waits for connection in served.server.connections) < number:  # type: ignore[attr-defined]
+    while gate.waiting < number:
         assert time.monotonic() < deadline
         time.sleep(0.01)
 
@@ -122,7 +122,7 @@ def test_more_questions_than_places_wait_and_are_sent_away(served: Served, gate:
     slow = [threading.Thread(target=lambda: found.append(served.ask("/api/slow", token=served.token()).status)) for _ in range(4)]
     for thread in slow:
         thread.start()
-    at_work(served, 4)
+    at_work(gate, 4)
     late = served.ask("/api/echo", token=served.token())
 
     assert (late.status, late.headers["retry-after"]) == (429, "1")
@@ -156,7 +156,7 @@ def test_connections_at_work_are_not_given_up_for_others(served: Served, gate: G
     found: list[int] = []
     slow = threading.Thread(target=lambda: found.append(served.ask("/api/slow", token=served.token()).status))
     slow.start()
-    at_work(served, 1)
+    at_work(gate, 1)
     waiting = [served.connect() for _ in range(SHORT.connections + 20)]
     assert served.ask("/api/echo", token=served.token()).status == 200
     gate.opened.set()
