@@ -231,22 +231,22 @@ class _Asked:
             others = rows.filter(~alone & pl.col("sid").is_not_null())
         sums = rows.group_by(keys).agg(pl.col(NUMBERS).sum(), pl.col("first").min(), pl.col("last").max(), *told)
         spans = {(at, within): rest for at, within, *rest in _presence(others, list(_KEYS)).iter_rows()}
+        at = {name: place for place, name in enumerate(sums.columns)}
+        end = 2 + len(NUMBERS)
         found = []
-        for line in sums.iter_rows(named=True):
-            place = line["_key"], line["_part"]
-            numbers = [line[name] for name in NUMBERS]
-            group = _Group(
-                key.name(place[0]),
-                part.name(place[1]),
-                Share(numbers, line.get("_sessions", 0), line.get("_runtime", 0), line["first"], line["last"]),
-                0,
-            )
-            count, runtime = spans.get(place, (0, 0))
-            group.sessions, group.runtime_us = group.sessions + count, group.runtime_us + runtime
-            group.cells = [names.cells[cell] for cell in line.get("cell", ())]
+        for line in sums.rows():
+            place = line[:2]
+            sessions, runtime = (line[at["_sessions"]], line[at["_runtime"]]) if "_sessions" in at else (0, 0)
+            if spans:
+                more, longer = spans.get(place, (0, 0))
+                sessions, runtime = sessions + more, runtime + longer
+            share = Share(list(line[2:end]), sessions, runtime, line[end], line[end + 1])
+            group = _Group(key.name(place[0]), part.name(place[1]), share, 0)
+            if "cell" in at:
+                group.cells = [names.cells[cell] for cell in line[at["cell"]]]
             row = group.row()
             if by[0] == "session":
-                self._tell_session(row, line["_project"], group.cells)
+                self._tell_session(row, line[at["_project"]], group.cells)
             found.append(row)
         return found
 

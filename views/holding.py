@@ -6,7 +6,7 @@ much of that is kept. A `Holding` stands for one position of the log; the one th
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
 from datetime import date
 from itertools import chain
@@ -21,7 +21,7 @@ from pipeline.log import Log, Position
 from views import calendar, materialize, shelf
 from views.calls import recosted
 from views.catalog import VIEWS
-from views.columns import CELL, NAME, TOKENS
+from views.columns import CALLS, CELL, NAME, TOKENS
 from views.cube import measured
 from views.held import Held, Names, fine, held, renewed
 from views.logged import date_of
@@ -39,6 +39,7 @@ SINGLE = ("key", "status", "cost_status", "duration_ms")
 """What records tell of a call and sums do not."""
 
 _ZONES, _MONTHS, _DATES, _RECORDS = 8, 3, 4, 64
+_TOLD = (*CELL, "session", "at", *TOKENS, "cost_usd", *SINGLE)
 _PATIENCE = 300
 _CALLS, _SESSIONS = VIEWS[0], VIEWS[1]
 
@@ -88,7 +89,7 @@ class Holding:
         """The calls of a UTC date: cell, sid, requests, first (microseconds), tokens, cost_usd and `SINGLE`."""
 
         def read() -> pl.DataFrame:
-            calls = self._date(day) if mode == "auto" else recosted(self._date(day), mode)
+            calls = self._date(day, _TOLD) if mode == "auto" else recosted(self._date(day), mode)
             at = pl.col("at").dt.epoch("us").alias("first")
             unpriced = (pl.col("cost_status") == "unpriced").cast(pl.Int64).alias("unpriced_requests")
             one = pl.lit(1, pl.Int64).alias("requests")
@@ -147,10 +148,15 @@ class Holding:
     def _added(self, calls: Mapping[int, pl.DataFrame]) -> list[pl.LazyFrame]:
         return [sessions(measured(recosted(each.lazy(), "auto"))) for each in calls.values()]
 
-    def _date(self, day: int) -> pl.LazyFrame:
+    def _date(self, day: int, columns: Sequence[str] = tuple(CALLS)) -> pl.LazyFrame:
         if day in self._fresh:
-            return self._fresh[day].lazy()
-        return shelf.scan(shelf.in_partition(self._views, _CALLS, f"date={date_of(day)}"), _CALLS)
+            return self._fresh[day].lazy().select(columns)
+        paths = shelf.in_partition(self._views, _CALLS, f"date={date_of(day)}")
+        if len(paths) == 1:
+            # One small file is read at once in half the time that it takes to plan how.
+            kinds = [pl.col(name).cast(CALLS[name]) for name in columns]
+            return pl.read_parquet(paths[0], columns=list(columns), hive_partitioning=False).select(kinds).lazy()
+        return shelf.scan(paths, _CALLS).select(columns)
 
     def _known_days(self) -> set[int]:
         dates = (date.fromisoformat(name.removeprefix("date=")) for name in shelf.partitions(self._views, _CALLS))

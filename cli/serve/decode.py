@@ -49,10 +49,11 @@ def parameters(kind: type[T], query: str, body: bytes = b"") -> T:
         name = place.partition("`")[0].partition("[")[0].partition(".")[0] or what.partition("required field `")[2].partition("`")[0]
         valid = names.get(name, ())
         raise BadParameter("no such value" if valid else what, where=name or None, valid=valid) from None
-    for field in msgspec.structs.fields(kind):
-        # The text `null` is no number either.
-        if values.get(field.encode_name) == "null" and getattr(found, field.name) is None:
-            raise BadParameter("no such value", where=field.encode_name)
+    if "null" in values.values():
+        for field in msgspec.structs.fields(kind):
+            # The text `null` is no number either.
+            if values.get(field.encode_name) == "null" and getattr(found, field.name) is None:
+                raise BadParameter("no such value", where=field.encode_name)
     return found
 
 
