@@ -144,7 +144,9 @@ def _days(per_day: Sequence[tuple[int, int]], skip: int, count: int) -> tuple[li
 
 def _utc_days(tz: str, day: int) -> range:
     start, end = calendar.bounds(tz, day, day)
-    return range((start or 0) // calendar.DAY_US, ((end or 0) - 1) // calendar.DAY_US + 1)
+    first, last = (start or 0) // calendar.DAY_US, ((end or 0) - 1) // calendar.DAY_US
+    # A clock that was very wrong wrote a call into the last day there is; what would come after it has no name.
+    return range(max(first, calendar.FIRST_DAY), min(last, calendar.LAST_DAY) + 1)
 
 
 def _during(rows: pl.DataFrame, spans: Sequence[tuple[int | None, int | None]]) -> pl.DataFrame:

@@ -293,3 +293,22 @@ def test_days_are_the_viewers(daemon: Shown) -> None:
 
         assert figure(page, "requests") == daemon.told("--period", "today", "--tz", "Asia/Tokyo")["total_requests"]
         assert figure(page, "requests") != daemon.told("--period", "today")["total_requests"]
+
+
+def test_whatever_agents_log_is_shown(tmp_path: Path, browser: Browser, drawn: Path) -> None:
+    """Over all sample logs of all agents, years apart and odd as some are, the page says what the command line says."""
+    samples = Path(__file__).parents[3] / "data-fixtures"
+    homes = {agent.name: sorted(str(home) for home in agent.glob("*/home")) for agent in samples.iterdir() if agent.is_dir()}
+    (tmp_path / "rl").mkdir(mode=0o700)
+    (tmp_path / "rl" / "config.toml").write_text("[homes]\n" + "".join(f"{agent} = {paths}\n" for agent, paths in homes.items()))
+    with shown(tmp_path, browser, drawn) as daemon, daemon.page() as page:
+        period(page, "All Time")
+        told = daemon.told("--period", "all")
+
+        assert figure(page, "requests") == told["total_requests"] > 100
+        assert figure(page, "tokens") == sum(told["total_tokens"].values())
+        assert figure(page, "cost") == pytest.approx(told["total_cost"]["total_cost"], abs=1e-9)
+        assert figure(page, "sessions") == told["total_sessions"]
+        assert all(seen(page).values())
+        assert page.get_by_role("alert").count() == 0
+        assert daemon.troubles == []
