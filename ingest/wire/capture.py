@@ -1,0 +1,91 @@
+"""One reply read as it passes: from the bytes of its body to the events of the log.
+
+Decides what a reply's status, type and coding mean for reading it, and what is said of one that could not be read. Pure: no clock, no
+socket, and it never raises for what it is fed.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from ingest.decode import BadRecord
+from ingest.wire import body
+from ingest.wire.event import Ending, Exchange, event_of
+from ingest.wire.recognise import Kind, format_of, framing_of
+from pipeline.events import Event, Rejected, Seen
+
+_CLAIMS = (b"usage", b"eval_count")
+
+
+class Head(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What of a reply's first lines decides how it is read."""
+
+    status: int
+    content_type: str = ""
+    content_encoding: str = ""
+
+
+class Capture:
+    """One reply. `feed` its body in any pieces, `end` once."""
+
+    def __init__(self, kind: Kind, head: Head) -> None:
+        self.bytes = 0
+        """Fed so far, as they came over the wire."""
+        self._why: str | None = None
+        """Why it is not read."""
+        self._bad: BadRecord | None = None
+        format, framing, decoder = format_of(kind), framing_of(head.content_type), body.decoder(head.content_encoding)
+        if kind is Kind.NOT_COUNTED:
+            self._why = "not_counted"
+        elif format is None:
+            self._why = "uncaptured_format"
+        elif not 200 <= head.status < 300:
+            self._why = "failed_before_usage"
+        elif framing is None:
+            self._why = "uncaptured_type"
+        elif decoder is None:
+            self._why = "uncaptured_coding"
+        self._format, self._framing, self._decoder = format, framing, decoder
+
+    @property
+    def reads(self) -> bool:
+        """Whether it is worth feeding."""
+        return self._why is None
+
+    def feed(self, piece: bytes) -> None:
+        """The next bytes of the body."""
+        self.bytes += len(piece)
+        if self._why is None and self._decoder is not None and self._framing is not None:
+            try:
+                for each in self._decoder.feed(piece):
+                    self._take(self._framing.feed(each))
+            except BadRecord as bad:
+                self._why = f"uncaptured_{bad.reason}"
+
+    def end(self, exchange: Exchange, ending: Ending) -> list[Event]:
+        """What the reply proves. Exactly one `Seen` where it proves no call, so that every exchange is accounted for."""
+        if self._why is not None and not self._why.startswith("uncaptured_"):
+            return [Seen(what=self._why)]
+        assert self._framing is not None or self._why is not None
+        try:
+            if self._framing is not None and self._why is None:
+                self._take(self._framing.end())
+            replies = self._format.replies() if self._format is not None else []
+        except BadRecord as bad:
+            self._bad, replies = bad, []
+        # Also of a reply whose rest cannot be read, what was read stands.
+        if replies:
+            return [event_of(exchange, ending, reply) for reply in replies]
+        if self._bad is not None:
+            return [Rejected(reason=self._bad.reason, tokens=self._bad.tokens)]
+        return [Seen(what=self._why or ("no_usage" if ending.status == "ok" else f"{ending.status}_before_usage"))]
+
+    def _take(self, records: Sequence[bytes]) -> None:
+        assert self._format is not None
+        for record in records:
+            try:
+                self._format.take(record)
+            except BadRecord as bad:
+                # Providers put words between the records; only what claims usage is a loss.
+                if any(claim in record for claim in _CLAIMS):
+                    self._bad = bad

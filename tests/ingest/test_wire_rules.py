@@ -1,0 +1,542 @@
+"""What counts of a reply and what does not, each rule by a reply made for it."""
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import zstandard
+
+from ingest.wire import body
+from ingest.wire.caller import agent_of, session_of
+from ingest.wire.capture import Capture, Head
+from ingest.wire.event import Ending, event_of
+from ingest.wire.recognise import Kind, kind_of
+from ingest.wire.reply import Reply
+from ingest.wire.sse import RECORD_BYTES
+from pipeline import keys
+from pipeline.events import Rejected, Seen, Tokens, UsageEvent
+from tests.ingest.wired import AT, JSON, counts, exchange, fed, sse
+
+A, C, R, G, OLLAMA = Kind.ANTHROPIC, Kind.CHAT, Kind.RESPONSES, Kind.GEMINI, Kind.OLLAMA
+
+
+def start(**usage: Any) -> dict[str, Any]:
+    """The first event of a reply."""
+    return {"type": "message_start", "message": {"id": "msg_1", "model": "claude-sonnet-5", "usage": usage}}
+
+
+def delta(stop: str | None = "end_turn", **usage: Any) -> dict[str, Any]:
+    """A later event of a reply."""
+    return {"type": "message_delta", "delta": {"stop_reason": stop}, "usage": usage}
+
+
+def chunk(**said: Any) -> dict[str, Any]:
+    """A chunk of a chat."""
+    return {"id": "c1", "object": "chat.completion.chunk", "model": "m", "choices": [], **said}
+
+
+def one(events: list[Any]) -> UsageEvent:
+    """The only call."""
+    (event,) = events
+    assert isinstance(event, UsageEvent), event
+    return event
+
+
+# Anthropic
+
+
+def test_the_last_value_of_each_field_counts() -> None:
+    """Later numbers stand in the place of earlier ones, larger or smaller; what a later event leaves out stays."""
+    said = [
+        start(input_tokens=100, cache_read_input_tokens=7, output_tokens=1),
+        delta(None, input_tokens=40, output_tokens=5),
+        delta(output_tokens=9),
+    ]
+
+    assert counts(fed(A, [sse(said)])) == [("claude-sonnet-5", 40, 9, 7, 0, 0, None)]
+
+
+def test_a_cut_reply_keeps_its_prompt_and_says_that_its_output_is_unknown() -> None:
+    """Without a last usage the output is a placeholder: it is kept, and marked."""
+    event = one(fed(A, [sse([start(input_tokens=100, output_tokens=3), {"type": "ping"}])], ended="aborted"))
+
+    assert (event.tokens.input, event.tokens.output, event.partial_output, event.status) == (100, 3, True, "aborted")
+
+
+def test_an_error_after_usage_began_is_an_error_that_counts() -> None:
+    """What was used before a provider failed is counted, as a failed call."""
+    failure = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
+    event = one(fed(A, [sse([start(input_tokens=100, output_tokens=3), failure])]))
+
+    assert (event.tokens.input, event.status) == (100, "error")
+
+
+def test_a_call_that_was_whole_before_its_client_went_is_no_aborted_one() -> None:
+    """Aborted is a call whose numbers are not final."""
+    assert one(fed(A, [sse([start(input_tokens=1, output_tokens=1), delta(output_tokens=2)])], ended="aborted")).status == "ok"
+
+
+def test_an_error_before_usage_is_no_call() -> None:
+    """A stream that fails before any usage is counted by name."""
+    assert fed(A, [sse([{"type": "error", "error": {"type": "overloaded_error"}}])], ended="error") == [Seen(what="error_before_usage")]
+
+
+def test_a_reply_spliced_into_another_is_a_call_of_its_own() -> None:
+    """Another message id in the same stream is another call; the first was cut off."""
+    second = {
+        "type": "message_start",
+        "message": {"id": "msg_2", "model": "claude-sonnet-5", "usage": {"input_tokens": 50, "output_tokens": 1}},
+    }
+    events = fed(A, [sse([start(input_tokens=50, output_tokens=1), second, delta(output_tokens=8)])])
+
+    assert [(event.message_id, event.tokens.output, event.status) for event in events if isinstance(event, UsageEvent)] == [
+        ("msg_1", 1, "error"),
+        ("msg_2", 8, "ok"),
+    ]
+
+
+def test_writes_added_during_a_reply_live_as_long_as_its_first_ones() -> None:
+    """The breakdown covers the first writes only: where all of them live for one hour, so do the others, and that is not known."""
+    first = {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 30}
+    said = [
+        start(input_tokens=2, cache_creation_input_tokens=30, cache_creation=first, output_tokens=1),
+        delta(cache_creation_input_tokens=50, output_tokens=4),
+    ]
+    event = one(fed(A, [sse(said)]))
+
+    assert (event.tokens.cache_write_5m, event.tokens.cache_write_1h, event.ttl_known) == (0, 50, False)
+
+
+def test_tier_speed_place_searches_and_thinking_are_kept() -> None:
+    """What decides the price of a call is kept from wherever in the stream it stands."""
+    said = [
+        start(input_tokens=2, output_tokens=1, service_tier="priority", speed="fast", inference_geo="us"),
+        delta(output_tokens=40, server_tool_use={"web_search_requests": 3}, output_tokens_details={"thinking_tokens": 12}),
+    ]
+    event = one(fed(A, [sse(said)]))
+
+    assert (event.tier, event.speed, event.geo, event.web_searches, event.reasoning) == ("priority", "fast", "us", 3, 12)
+
+
+def test_the_call_of_a_transcript_line_has_the_same_key() -> None:
+    """Message id and request id make the key that a transcript's line makes of them."""
+    reply = Reply(model="m", tokens=Tokens(input=1), id="msg_1")
+    event = event_of(exchange(A, request_id="req_1"), Ending(at=AT, duration_ms=5), reply)
+
+    assert event.key == keys.reply("msg_1", "req_1")
+    assert event.profile == "work"
+
+
+# Chat
+
+
+@pytest.mark.parametrize(
+    ("name", "chunks", "known"),
+    [
+        ("openai", [chunk(usage=None), chunk(usage={"prompt_tokens": 15, "completion_tokens": 8, "total_tokens": 23})], (15, 8, 0, 0)),
+        ("only groq's own", [chunk(x_groq={"id": "r", "usage": {"prompt_tokens": 4, "completion_tokens": 2}})], (4, 2, 0, 0)),
+        (
+            "in the choice",
+            [chunk(choices=[{"finish_reason": "stop", "usage": {"prompt_tokens": 9, "completion_tokens": 1, "cached_tokens": 4}}])],
+            (5, 1, 4, 0),
+        ),
+        ("hits and misses", [chunk(usage={"prompt_tokens": 30, "completion_tokens": 1, "prompt_cache_hit_tokens": 20})], (10, 1, 20, 0)),
+        (
+            "written to the cache",
+            [
+                chunk(
+                    usage={
+                        "prompt_tokens": 30,
+                        "completion_tokens": 1,
+                        "prompt_tokens_details": {"cached_tokens": 5, "cache_write_tokens": 10},
+                    }
+                )
+            ],
+            (15, 1, 5, 10),
+        ),
+        (
+            "zeros until it is known, and a last frame that repeats the text",
+            [
+                chunk(usage={"total_tokens": 0, "total_characters": 0}),
+                {
+                    "id": "c1",
+                    "model": "MiniMax-M2",
+                    "object": "chat.completion",
+                    "choices": [{"finish_reason": "stop", "message": {"content": "hello"}}],
+                    "usage": {"total_tokens": 40, "prompt_tokens": 30, "completion_tokens": 10},
+                },
+                chunk(usage={"total_tokens": 0, "prompt_tokens": 0, "completion_tokens": 0}),
+            ],
+            (30, 10, 0, 0),
+        ),
+        (
+            "reasoning beside the completion",
+            [
+                chunk(
+                    usage={
+                        "prompt_tokens": 5,
+                        "completion_tokens": 2,
+                        "total_tokens": 10,
+                        "completion_tokens_details": {"reasoning_tokens": 3},
+                    }
+                )
+            ],
+            (5, 5, 0, 0),
+        ),
+        (
+            "reasoning inside the completion",
+            [
+                chunk(
+                    usage={
+                        "prompt_tokens": 5,
+                        "completion_tokens": 4,
+                        "total_tokens": 9,
+                        "completion_tokens_details": {"reasoning_tokens": 3},
+                    }
+                )
+            ],
+            (5, 4, 0, 0),
+        ),
+        ("the same usage again in a last chunk", [chunk(usage={"prompt_tokens": 3, "completion_tokens": 2})] * 2, (3, 2, 0, 0)),
+    ],
+)
+def test_a_chat_tells_its_usage_in_many_places(name: str, chunks: list[Any], known: tuple[int, ...]) -> None:
+    """Wherever a server tells a chat's usage, it is one call with disjoint classes."""
+    tokens = one(fed(C, [sse(chunks, done=True)])).tokens
+
+    assert (tokens.input, tokens.output, tokens.cache_read, tokens.cache_write_5m) == known
+
+
+def test_groq_counts_its_own_time() -> None:
+    """A duration that the provider measured stands for ours: waiting and working, in milliseconds."""
+    usage = {"prompt_tokens": 4, "completion_tokens": 2, "queue_time": 0.0415, "total_time": 0.057}
+
+    assert one(fed(C, [sse([chunk(usage=usage)])])).duration_ms == 99
+
+
+def test_groqs_other_usage_is_none() -> None:
+    """In a reply that is not streamed, `x_groq.usage` counts caches, and says nothing of the call."""
+    told = chunk(x_groq={"usage": {"dram_cached_tokens": 3}}, usage={"prompt_tokens": 4, "completion_tokens": 2})
+
+    assert counts(fed(C, [json.dumps(told).encode()], type=JSON)) == [("m", 4, 2, 0, 0, 0, None)]
+
+
+@pytest.mark.parametrize(("byok", "cost"), [(False, "0.0095"), (True, "0.0495")])
+def test_openrouters_cost_is_what_the_provider_states(byok: bool, cost: str) -> None:
+    """With a key of the user's own the upstream's part comes on top; else it is information."""
+    usage = {"prompt_tokens": 9, "completion_tokens": 2, "cost": 0.0095, "is_byok": byok, "cost_details": {"upstream_inference_cost": 0.04}}
+    event = one(fed(C, [b": OPENROUTER PROCESSING\n\n" + sse([chunk(usage=usage)], done=True)]))
+
+    assert (event.logged_cost_usd, event.logged_cost_basis) == (Decimal(cost), "provider")
+
+
+def test_an_error_in_a_chat_with_usage_counts_as_failed() -> None:
+    """A stream that reports an error and then its usage is a failed call that counts."""
+    said = [chunk(error={"code": 502}, choices=[{"finish_reason": "error"}]), chunk(usage={"prompt_tokens": 7, "completion_tokens": 1})]
+
+    assert one(fed(C, [sse(said)])).status == "error"
+
+
+def test_an_error_with_zeros_is_no_call() -> None:
+    """MiniMax fails with status 200, an own status and zeros: nothing was used."""
+    told = {"base_resp": {"status_code": 1008}, "usage": {"total_tokens": 0, "prompt_tokens": 0, "completion_tokens": 0}}
+
+    assert fed(C, [json.dumps(told).encode()], type=JSON) == [Seen(what="no_usage")]
+
+
+def test_a_broken_chat_is_no_call() -> None:
+    """A chat whose usage never came is not estimated."""
+    assert fed(C, [sse([chunk(choices=[{"delta": {"content": "hello"}}])])], ended="aborted") == [Seen(what="aborted_before_usage")]
+
+
+# Responses, Gemini, Ollama
+
+
+@pytest.mark.parametrize(("end", "status"), [("completed", "ok"), ("incomplete", "ok"), ("failed", "error")])
+def test_usage_is_read_at_each_end_of_a_response(end: str, status: str) -> None:
+    """A response that was cut short or failed has used what it says."""
+    usage = {"input_tokens": 50, "input_tokens_details": {"cached_tokens": 20}, "output_tokens": 9, "total_tokens": 59}
+    told = {"type": f"response.{end}", "response": {"id": "resp_1", "model": "m", "status": end, "usage": usage}}
+    event = one(fed(R, [sse([{"type": "response.created", "response": {"usage": None}}, told])]))
+
+    assert (event.tokens.input, event.tokens.cache_read, event.tokens.output, event.status) == (30, 20, 9, status)
+
+
+def test_a_compaction_is_a_task() -> None:
+    """The pass that compacts a thread is a call of its own, not the user's."""
+    told = {"object": "response.compaction", "id": "resp_1", "usage": {"input_tokens": 50, "output_tokens": 9}}
+
+    assert one(fed(R, [json.dumps(told).encode()], type=JSON)).initiator == "task"
+
+
+def test_geminis_running_values_are_not_added() -> None:
+    """Every chunk repeats what was used so far; a field that the last one leaves out stays."""
+    first = {"usageMetadata": {"promptTokenCount": 9, "candidatesTokenCount": 4, "thoughtsTokenCount": 2}, "responseId": "r"}
+    last = {"usageMetadata": {"promptTokenCount": 9, "candidatesTokenCount": 7}, "modelVersion": "gemini-3"}
+
+    assert counts(fed(G, [sse([first, last])])) == [("gemini-3", 9, 9, 0, 0, 0, 2)]
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_gemini_stream_may_be_an_array(wrapped: bool) -> None:
+    """Without `alt=sse` the chunks are one array; Code Assist wraps each."""
+    told: dict[str, Any] = {
+        "usageMetadata": {"promptTokenCount": 9, "cachedContentTokenCount": 5, "toolUsePromptTokenCount": 3, "candidatesTokenCount": 4}
+    }
+    said = [{"response": told} if wrapped else told] * 2
+
+    assert counts(fed(G, [json.dumps(said).encode()], type=JSON)) == [(None, 7, 4, 5, 0, 0, None)]
+
+
+def test_a_prompt_that_was_blocked_has_been_used() -> None:
+    """A blocked prompt is a call without output."""
+    told = {"promptFeedback": {"blockReason": "SAFETY"}, "usageMetadata": {"promptTokenCount": 9}}
+
+    assert counts(fed(G, [json.dumps(told).encode()], type=JSON)) == [(None, 9, 0, 0, 0, 0, None)]
+
+
+def test_ollamas_last_line_is_the_call() -> None:
+    """Only the record that says `done` counts; nanoseconds become milliseconds."""
+    lines = [
+        {"model": "llama3", "message": {"content": "x"}, "done": False},
+        {"model": "llama3", "done": True, "done_reason": "stop", "prompt_eval_count": 26, "eval_count": 9, "total_duration": 4_883_583_458},
+    ]
+    event = one(fed(OLLAMA, [b"\n".join(json.dumps(line).encode() for line in lines) + b"\n"], type="application/x-ndjson"))
+
+    assert (event.model, event.tokens.input, event.tokens.output, event.duration_ms, event.logged_cost_usd) == ("llama3", 26, 9, 4883, None)
+
+
+def test_loading_a_model_is_no_call() -> None:
+    """Ollama answers to loading as to a call."""
+    assert fed(OLLAMA, [b'{"model":"llama3","done":true,"done_reason":"load"}'], type=JSON) == [Seen(what="no_usage")]
+
+
+# What is not counted
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/v1/messages", A),
+        ("/anthropic/v1/messages", A),
+        ("/v1/chat/completions", C),
+        ("/api/v1/chat/completions", C),
+        ("/api/paas/v4/chat/completions", C),
+        ("/v1/text/chatcompletion_v2", C),
+        ("/v1/responses", R),
+        ("/backend-api/codex/responses", R),
+        ("/v1/responses/compact", R),
+        ("/v1beta/models/gemini-3-pro:streamGenerateContent", G),
+        ("/v1internal:generateContent", G),
+        ("/v1beta/interactions", Kind.INTERACTIONS),
+        ("/api/chat", OLLAMA),
+        ("/v1/messages/count_tokens", Kind.NOT_COUNTED),
+        ("/v1/messages/batches", Kind.NOT_COUNTED),
+        ("/v1/embeddings", Kind.NOT_COUNTED),
+        ("/v1beta/models/gemini-embedding-001:embedContent", Kind.NOT_COUNTED),
+        ("/v1/images/generations", Kind.NOT_COUNTED),
+        ("/v1/audio/transcriptions", Kind.NOT_COUNTED),
+        ("/v1/something/new", Kind.UNKNOWN),
+    ],
+)
+def test_the_path_tells_the_format(path: str, kind: Kind) -> None:
+    """The format follows from the path alone, whoever the provider is."""
+    assert kind_of("POST", path) is kind
+
+
+def test_only_a_post_makes_a_call() -> None:
+    """Asking again for a reply that was made before is no call."""
+    assert kind_of("GET", "/v1/responses") is Kind.NOT_COUNTED
+
+
+@pytest.mark.parametrize("status", [301, 400, 401, 429, 500, 529])
+def test_only_a_successful_reply_is_read(status: int) -> None:
+    """Usage in the body of a refusal is not believed."""
+    said = json.dumps({"type": "message", "usage": {"input_tokens": 5, "output_tokens": 5}}).encode()
+
+    assert fed(A, [said], type=JSON, status=status) == [Seen(what="failed_before_usage")]
+
+
+_FAKE: dict[str, Any] = {"input_tokens": 999, "output_tokens": 999, "prompt_tokens": 999, "completion_tokens": 999, "total_tokens": 1998}
+_TEXTS = [
+    json.dumps({"usage": _FAKE}),
+    json.dumps(delta(**_FAKE)),
+    "data: " + json.dumps(delta(**_FAKE)) + "\n\n",
+    "\r\n\r\ndata: " + json.dumps(chunk(usage=_FAKE)) + "\r\n\r\n",
+    "event: message_delta\ndata: " + json.dumps(delta(**_FAKE)) + "\n\ndata: [DONE]\n\n",
+    '"},"usage":' + json.dumps(_FAKE) + ',"x":{"y":"',
+    "\u2028data: " + json.dumps({"type": "response.completed", "response": {"usage": _FAKE}}) + "\u2028",
+    json.dumps({"type": "message_start", "message": {"id": "msg_x", "usage": _FAKE}}),
+    json.dumps({"done": True, "prompt_eval_count": 999, "eval_count": 999}),
+    json.dumps({"usageMetadata": {"promptTokenCount": 999, "candidatesTokenCount": 999}}),
+]
+
+
+def _places(fake: Any) -> list[tuple[Kind, list[Any], str]]:
+    """Content that a model or a tool may fill as it likes, in each format."""
+    anthropic = [start(input_tokens=1, output_tokens=1), None, delta(output_tokens=2)]
+    chat_end = chunk(usage={"prompt_tokens": 1, "completion_tokens": 2})
+    inside: list[tuple[Kind, list[Any], str]] = [
+        (A, [{"type": "content_block_delta", "delta": {"type": "text_delta", "text": fake}}], SSE_),
+        (A, [{"type": "content_block_delta", "delta": {"type": "input_json_delta", "partial_json": fake, "usage": _FAKE}}], SSE_),
+        (
+            A,
+            [
+                {
+                    "type": "content_block_start",
+                    "content_block": {"type": "tool_use", "input": {"text": fake, "usage": _FAKE}},
+                    "usage": _FAKE,
+                }
+            ],
+            SSE_,
+        ),
+        (
+            A,
+            [
+                {
+                    "type": "content_block_start",
+                    "content_block": {"type": "web_search_tool_result", "content": [{"usage": _FAKE, "text": fake}]},
+                }
+            ],
+            SSE_,
+        ),
+        (C, [chunk(choices=[{"delta": {"content": fake, "usage": _FAKE}}]), chat_end], SSE_),
+        (C, [chunk(choices=[{"delta": {"tool_calls": [{"function": {"arguments": fake}, "usage": _FAKE}]}}]), chat_end], SSE_),
+        (R, [{"type": "response.output_text.delta", "delta": fake, "usage": _FAKE, "response": {"usage": _FAKE}}], SSE_),
+        (R, [{"type": "response.output_item.done", "item": {"arguments": fake, "usage": _FAKE}}], SSE_),
+        (
+            G,
+            [
+                {
+                    "candidates": [
+                        {"content": {"parts": [{"text": fake}, {"functionCall": {"args": {"usageMetadata": {"promptTokenCount": 9}}}}]}}
+                    ]
+                }
+            ],
+            SSE_,
+        ),
+        (
+            OLLAMA,
+            [{"message": {"content": fake, "prompt_eval_count": 99}, "done": False, "prompt_eval_count": 99, "eval_count": 99}],
+            "application/x-ndjson",
+        ),
+    ]
+    return [(kind, [anthropic[0], *said, anthropic[2]] if kind is A else said, type) for kind, said, type in inside]
+
+
+SSE_ = "text/event-stream"
+
+
+@pytest.mark.parametrize("text", range(len(_TEXTS)))
+@pytest.mark.parametrize("place", range(10))
+def test_usage_inside_of_content_is_text(place: int, text: int) -> None:
+    """What a model, a tool or a page writes into a reply is never usage, whatever it looks like."""
+    kind, said, type = _places(_TEXTS[text])[place]
+    stream = sse(said) if type == SSE_ else b"".join(json.dumps(each).encode() + b"\n" for each in said)
+
+    told = counts(fed(kind, [stream], type=type))
+
+    assert told == {A: [("claude-sonnet-5", 1, 2, 0, 0, 0, None)], C: [("m", 1, 2, 0, 0, 0, None)]}.get(kind, [])
+
+
+# What cannot be read
+
+
+@pytest.mark.parametrize("bad", [-1, 2**41, "5", True, 1.5])
+def test_a_number_that_cannot_be_believed_is_rejected(bad: object) -> None:
+    """A reply whose counters are none is no call, and is told of."""
+    (event,) = fed(C, [sse([chunk(usage={"prompt_tokens": bad, "completion_tokens": 5})])])
+
+    assert isinstance(event, Rejected)
+
+
+def test_words_between_the_records_harm_nothing() -> None:
+    """A provider's remarks that are no JSON are passed over."""
+    assert len(counts(fed(C, [b"data: hello\n\n", sse([chunk(usage={"prompt_tokens": 1, "completion_tokens": 1})])]))) == 1
+
+
+def test_a_damaged_text_does_not_cost_the_usage_beside_it() -> None:
+    """Half a surrogate in a text makes a record no proper JSON; its usage is read all the same."""
+    record = b'{"id":"c1","model":"m","choices":[],"note":"\\ud800","usage":{"prompt_tokens":1,"completion_tokens":1}}'
+
+    assert len(counts(fed(C, [b"data: " + record + b"\n\n"]))) == 1
+
+
+def test_a_coding_that_is_not_understood_is_counted() -> None:
+    """A reply in Brotli passes, and is told of."""
+    assert fed(A, [b"\x8b\x00"], coding="br") == [Seen(what="uncaptured_coding")]
+    assert fed(A, [b"not gzip at all"], coding="gzip") == [Seen(what="uncaptured_unreadable")]
+
+
+def test_too_much_is_not_read() -> None:
+    """A record of more than 16 MiB is given up, and so is a body that blows up."""
+    huge = b"data: " + b"x" * (RECORD_BYTES + 1)
+    bomb = zstandard.ZstdCompressor().compress(bytes(body.BODY_BYTES + (1 << 20)))
+
+    assert fed(A, [huge]) == [Seen(what="uncaptured_too_long")]
+    assert fed(A, [bomb], coding="zstd") == [Seen(what="uncaptured_too_long")]
+
+
+def test_an_event_of_ten_megabytes_is_read() -> None:
+    """A long event is an event."""
+    said = [{"type": "content_block_delta", "delta": {"text": "x" * (10 << 20)}}]
+    stream = sse([start(input_tokens=1, output_tokens=1), *said, delta(output_tokens=3)])
+
+    assert counts(fed(A, [stream])) == [("claude-sonnet-5", 1, 3, 0, 0, 0, None)]
+
+
+def test_what_is_not_read_costs_nothing() -> None:
+    """A reply that will not be read need not be fed."""
+    assert not Capture(Kind.NOT_COUNTED, Head(status=200, content_type=JSON)).reads
+    assert Capture(A, Head(status=200, content_type=JSON)).reads
+
+
+def test_only_codings_that_are_understood_are_asked_for() -> None:
+    """Brotli is taken out of what a client accepts, with its weight; the others stay as they are."""
+    assert body.understood("gzip, deflate, br, zstd") == "gzip, deflate, zstd"
+    assert body.understood("br;q=1.0, gzip;q=0.8, *;q=0.1") == "gzip;q=0.8"
+    assert body.understood("br") == "identity"
+
+
+# Identity
+
+
+def test_short_names_are_no_identity() -> None:
+    """A small server draws its ids from a few hundred: two calls that share one are two."""
+    reply = Reply(model="m", tokens=Tokens(input=1), id="chatcmpl-123")
+    ending = Ending(at=AT, duration_ms=5)
+
+    assert event_of(exchange(C, name="x1"), ending, reply).key != event_of(exchange(C, name="x2"), ending, reply).key
+
+
+def test_a_name_of_the_providers_is_the_identity() -> None:
+    """The same reply seen twice is one call."""
+    reply = Reply(model="m", tokens=Tokens(input=1), id="chatcmpl-8e243c57-23b3-9db2-a02e-e3c53929c368")
+    ending = Ending(at=AT, duration_ms=5)
+
+    assert event_of(exchange(C, name="x1"), ending, reply).key == event_of(exchange(C, name="x2"), ending, reply).key
+
+
+# Who asks
+
+
+@pytest.mark.parametrize(
+    ("said", "agent"),
+    [
+        ("claude-cli/2.1.30 (external, cli)", ("claude", "2.1.30")),
+        ("codex_cli_rs/0.146.0 (Mac OS 26.1.0; arm64)", ("codex", "0.146.0")),
+        ("opencode/1.2.3 ai-sdk/5", ("opencode", "1.2.3")),
+        ("curl/8.5.0", ("unknown", None)),
+        ("", ("unknown", None)),
+    ],
+)
+def test_the_user_agent_tells_the_agent(said: str, agent: tuple[str, str | None]) -> None:
+    """Agents name themselves in each request."""
+    assert agent_of(said) == agent
+
+
+def test_a_session_is_what_an_agent_names_so() -> None:
+    """A session stands in one of the agents' own headers; nonsense in there is none."""
+    assert session_of({"x-claude-code-session-id": "s-1"}) == "s-1"
+    assert session_of({"session_id": "x" * 1000}) is None
