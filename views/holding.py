@@ -77,7 +77,8 @@ class Holding:
         if not parts:
             parts = [fine(sessions(measured(recosted(shelf.scan([], _CALLS), "auto"))), self.names)]
         at = pl.col("first")
-        inside = [at >= low] * (low is not None) + [at < high] * (high is not None)
+        inside = [] if low is None else [at >= low]
+        inside += [] if high is None else [at < high]
         day = pl.col("slot").dt.convert_time_zone(query.tz).dt.date().to_physical().alias("day")
         return pl.concat(part.filter(inside) if inside else part for part in parts).with_columns(day)
 
