@@ -166,6 +166,24 @@ def test_a_failure_says_what_mends_it(page: Page) -> None:
     expect(part.locator("li").first).to_be_visible()
 
 
+def test_without_charts_there_are_tables(daemon: Shown) -> None:
+    """Where the charts cannot be drawn the page says so and has their values; Refresh tries again."""
+    with daemon.page(None) as page:
+        page.route("**/assets/vega.js", lambda route: route.abort())
+        page.goto(daemon.login())
+        settled(page)
+        period(page, "All Time")
+        part = page.locator("[data-part=daily]")
+        expect(part.get_by_text("The chart could not be drawn")).to_be_visible()
+        part.locator("summary").click()
+        expect(part.get_by_role("rowheader", name="2026-05-13")).to_be_visible()
+
+        page.unroute("**/assets/vega.js")
+        page.get_by_role("button", name="Refresh").click()
+        expect(part.locator("svg")).to_be_visible()
+        expect(part.get_by_text("could not be drawn")).to_be_hidden()
+
+
 def test_a_daemon_that_has_gone_is_named(page: Page) -> None:
     """Where nobody answers the page says so, with the command that starts the daemon."""
     page.route("**/api/**", lambda route: route.abort())

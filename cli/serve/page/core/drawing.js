@@ -52,20 +52,27 @@ export function canvas(name, label, kind = "div.canvas") {
 /** Begins to fetch the bundle; whoever draws waits for it. */
 export function prepare() {
   bundle ??= new Promise((resolve, reject) => {
-    const script = make("script", { src: "/assets/vega.js", onload: resolve, onerror: () => reject(new Error("no charts")) });
+    const script = make("script", { src: "/assets/vega.js", onload: resolve, onerror: () => reject(new Error("no script bundle")) });
     document.head.append(script);
   });
+  // What failed once is tried again by the next chart that is drawn.
+  bundle.catch(() => (bundle = null));
   return bundle;
 }
 
 const definitions = new Map();
 
 async function defined(name) {
-  if (!definitions.has(name)) {
-    definitions.set(name, fetch(`/assets/charts/${name}.json`).then((response) => response.json()));
-  }
+  if (!definitions.has(name)) definitions.set(name, fetched(`/assets/charts/${name}.json`));
+  definitions.get(name).catch(() => definitions.delete(name));
   const [definition] = await Promise.all([definitions.get(name), prepare()]);
   return definition;
+}
+
+async function fetched(path) {
+  const response = await fetch(path);
+  if (!response.ok) throw new Error(`no chart at ${path}`);
+  return response.json();
 }
 
 /** The definition with the colours of the style sheet, and without a legend: the page has its own beside the headings. */
