@@ -1,4 +1,4 @@
-"""How ringlet starts another ringlet.
+"""What ringlet knows of itself: its version, and how another ringlet is started.
 
 Decides the command line of that process. Nothing of the current folder may run in it: whoever asks for usage inside a folder of somebody
 else's would else run what lies there under the name of a library.
@@ -17,3 +17,14 @@ def command(*argv: str) -> list[str]:
     path = sys.path if sys.flags.safe_path else sys.path[1:]
     found_without = any(os.path.abspath(entry) == beside for entry in path)
     return [sys.executable, *(["-P"] if found_without else []), "-m", "ringlet", *argv]
+
+
+def version() -> str | None:
+    """The version that is installed; None in a checkout that is not."""
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import version as installed  # 30 ms that only whoever asks should pay
+
+    try:
+        return installed("ringlet")
+    except PackageNotFoundError:
+        return None

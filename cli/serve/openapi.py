@@ -4,11 +4,11 @@ Decides how a route is described to a machine. Nothing is described twice: names
 """
 
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import msgspec
 
+from cli import itself
 from cli.serve import contract
 from cli.serve.route import Route
 
@@ -41,7 +41,11 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
     params = {route.params.__name__ for route in routes if route.params is not None}
     return {
         "openapi": "3.1.0",
-        "info": {"title": "ringlet", "version": _version(), "summary": "What your AI coding agents used and what it cost."},
+        "info": {
+            "title": "ringlet",
+            "version": itself.version() or "unknown",
+            "summary": "What your AI coding agents used and what it cost.",
+        },
         "paths": paths,
         "components": {
             "schemas": _numbers({name: schema for name, schema in components.items() if name not in params}),
@@ -130,10 +134,3 @@ def _numbers(schema: Any) -> Any:
     if schema.get("format") == "decimal":
         return {"type": "number", "description": schema.get("description", "US dollars.")}
     return {name: _numbers(each) for name, each in schema.items()}
-
-
-def _version() -> str:
-    try:
-        return version("ringlet")
-    except PackageNotFoundError:
-        return "unknown"

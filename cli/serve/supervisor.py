@@ -21,7 +21,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from cli import config
+from cli import config, itself
 from cli.outcomes import DONE, INTERRUPTED, TERMINATED
 from cli.paths import Paths
 from cli.serve import state
@@ -63,7 +63,7 @@ def run(paths: Paths, environ: Mapping[str, str], options: Options, on_ready: Ca
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         try:
             host, port = bound.getsockname()[:2]
-            running = Running(pid=os.getpid(), host=host, port=port, started_at=time.time(), version=_version())
+            running = Running(pid=os.getpid(), host=host, port=port, started_at=time.time(), version=itself.version() or "unknown")
             return asyncio.run(_Daemon(paths, environ, options, running, idle_end_s).serve(bound, on_ready))
         except Exception:
             logger.exception("the daemon failed")
@@ -86,15 +86,6 @@ def _bound(options: Options) -> socket.socket:
             raise RingletError("this port is not open to you", where=where, mend="choose one above 1023: --port N") from None
         why = os.strerror(error.errno) if error.errno and error.errno > 0 else "no such address"
         raise RingletError(f"cannot listen there ({why})", where=where, mend="choose another --host") from None
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("ringlet")
-    except PackageNotFoundError:
-        return "unknown"
 
 
 class _Daemon:

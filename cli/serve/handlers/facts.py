@@ -1,10 +1,10 @@
 """What the API answers about ringlet itself: that it answers, whether the store is well, and numbers for Prometheus."""
 
 from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, version
 
 import msgspec
 
+from cli import itself
 from cli.refresh import opened
 from cli.serve import contract
 from cli.serve.handlers.work import slowly, soon
@@ -79,11 +79,4 @@ def _escaped(name: str | None) -> str:
     return (name or "").replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
-def _version() -> str:
-    try:
-        return version("ringlet")
-    except PackageNotFoundError:
-        return "unknown"
-
-
-_VERSION = _version()
+_VERSION = itself.version() or "unknown"
