@@ -62,7 +62,7 @@ class Server(web.Server):
         return _Connection(self, self.limits, self._loop)
 
     def make_room(self, newest: "_Connection") -> None:
-        """One connection more than there may be costs the one that has waited longest for a request, else the newest."""
+        """One connection more than there may be costs the oldest that only waits for a request, else the newest."""
         if len(self.connections) <= self.limits.connections:
             return
         idle = (other for other in self.connections if isinstance(other, _Connection) and other.waits and other is not newest)
@@ -94,7 +94,8 @@ class _Connection(web.RequestHandler):
     @property
     def waits(self) -> bool:
         """Whether it has neither a request at work nor one in full."""
-        return self._waiter is not None and not self._waiter.done()
+        # Without a waiter it is at work, or so new that it has not begun to wait.
+        return self._request_count == 0 if self._waiter is None else not self._waiter.done()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)

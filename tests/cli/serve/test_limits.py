@@ -136,7 +136,7 @@ def test_more_questions_than_places_wait_and_are_sent_away(served: Served, gate:
 
 
 def test_200_slow_connections_keep_no_good_one_out(served: Served) -> None:
-    """Beyond the number of connections the one that has waited longest goes; a good client does not notice."""
+    """Beyond the number of connections the oldest that only waits goes; a good client does not notice."""
     slow: list[socket.socket] = []
     try:
         for number in range(200):
