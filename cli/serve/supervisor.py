@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from cli import config, itself
-from cli.outcomes import DONE, INTERRUPTED, TERMINATED
+from cli.outcomes import DONE, FAILED, INTERRUPTED, TERMINATED
 from cli.paths import Paths
 from cli.serve import state
 from cli.serve.live import Live
@@ -35,8 +35,8 @@ logger = logging.getLogger("ringlet.daemon")
 
 GRACE_S = 5.0
 """How long requests at work are waited for at the end."""
-LOOK_S = 30.0
-"""How often is looked whether anybody still needs the daemon."""
+LOOK_S = 10.0
+"""How often is looked whether anybody still needs the daemon, and whether its data home is still there."""
 BACKLOG = 128
 _TAKEN = (errno.EADDRINUSE,)
 _FORBIDDEN = (errno.EACCES, errno.EPERM)
@@ -69,7 +69,8 @@ def run(paths: Paths, environ: Mapping[str, str], options: Options, on_ready: Ca
             logger.exception("the daemon failed")
             raise
         finally:
-            state.remove(paths.data)
+            if state.holder(paths.data) == os.getpid():
+                state.remove(paths.data)
             end(handlers)
 
 
@@ -181,13 +182,18 @@ class _Daemon:
 
     async def _until_the_end(self) -> None:
         while not self._ended.is_set():
+            if state.holder(self._paths.data) != os.getpid():
+                # Whoever removed the folder has no other way to say so, and no command finds this daemon any more.
+                logger.error("the data home was removed or replaced: %s", self._paths.data)
+                self._code = FAILED
+                return
             left_s = self._left_s()
             if left_s is not None and left_s <= 0:
                 logger.info("nobody has asked and no agent has written for %.0f min", (self._idle_end_s or 0) / 60)
                 return
             try:
                 # An open page is noticed only by looking.
-                await asyncio.wait_for(self._ended.wait(), None if left_s is None else min(left_s, LOOK_S))
+                await asyncio.wait_for(self._ended.wait(), LOOK_S if left_s is None else min(left_s, LOOK_S))
             except TimeoutError:
                 continue
 

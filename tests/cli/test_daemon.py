@@ -150,6 +150,16 @@ def test_with_stay_alive_it_never_ends_by_itself(home: Home) -> None:
         process.terminate()
 
 
+def test_without_its_data_home_it_ends(home: Home) -> None:
+    """Where the folder is removed under it, no command finds the daemon any more: it ends with 1 and takes nothing of the next one's."""
+    with home.foreground("--stay-alive") as process:
+        until(lambda: home.status()["running"])
+        home.store.rename(home.folder / "away")
+        with daemon(home) as other:
+            assert process.wait(90) == 1
+            assert home.status()["pid"] == other["pid"]
+
+
 def test_its_files_are_closed_to_others(home: Home) -> None:
     """Whatever the umask, its log, its state and its lock are 0600."""
     before = os.umask(0)
