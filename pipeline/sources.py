@@ -7,7 +7,8 @@ from typing import Literal
 
 import msgspec
 
-SourceKind = Literal["lines", "document", "rows"]
+SourceKind = Literal["lines", "document", "rows", "capture"]
+"""A capture is no file: replies of providers as they passed, which nobody can read again."""
 
 
 class Cursor(msgspec.Struct, frozen=True, kw_only=True, gc=False, array_like=True):

@@ -52,6 +52,16 @@ class Capture:
         """Whether it is worth feeding."""
         return self._why is None
 
+    @property
+    def held(self) -> int:
+        """Bytes kept in memory of what is not complete yet."""
+        return 0 if self._framing is None else self._framing.held
+
+    def give_up(self, why: str) -> None:
+        """Read no further, for a reason that is a word; what was read so far stands."""
+        self._why = f"uncaptured_{why}"
+        self._framing = None
+
     def feed(self, piece: bytes) -> None:
         """The next bytes of the body."""
         self.bytes += len(piece)
@@ -60,13 +70,12 @@ class Capture:
                 for each in self._decoder.feed(piece):
                     self._take(self._framing.feed(each))
             except BadRecord as bad:
-                self._why = f"uncaptured_{bad.reason}"
+                self.give_up(bad.reason)
 
     def end(self, exchange: Exchange, ending: Ending) -> list[Event]:
         """What the reply proves. Exactly one `Seen` where it proves no call, so that every exchange is accounted for."""
         if self._why is not None and not self._why.startswith("uncaptured_"):
             return [Seen(what=self._why)]
-        assert self._framing is not None or self._why is not None
         try:
             if self._framing is not None and self._why is None:
                 self._take(self._framing.end())

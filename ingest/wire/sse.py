@@ -21,6 +21,11 @@ class Events:
         self._data: list[bytes] = []
         self._bytes = 0
 
+    @property
+    def held(self) -> int:
+        """Bytes kept of what is not complete yet."""
+        return self._bytes + self._lines.held
+
     def feed(self, piece: bytes) -> list[bytes]:
         """The events that `piece` completes. Raises BadRecord for one that is too long."""
         return self._events(self._lines.feed(piece))
@@ -58,7 +63,8 @@ class Lines:
     def __init__(self, *, cr: bool = False) -> None:
         self._cr = cr
         self._rest: list[bytes] = []
-        self._bytes = 0
+        self.held = 0
+        """Bytes kept of what is not complete yet."""
         self._after_cr = False
         self._begun = False
 
@@ -72,14 +78,14 @@ class Lines:
         if whole:
             self._rest.append(whole[0])
             whole[0] = b"".join(self._rest)
-            self._rest, self._bytes = [], 0
+            self._rest, self.held = [], 0
             if not self._begun:
                 self._begun = True
                 whole[0] = whole[0].removeprefix(_BOM)
         if rest:
             self._rest.append(rest)
-            self._bytes += len(rest)
-            if self._bytes > RECORD_BYTES:
+            self.held += len(rest)
+            if self.held > RECORD_BYTES:
                 raise BadRecord("too_long")
         return whole
 
@@ -105,12 +111,13 @@ class Whole:
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
-        self._bytes = 0
+        self.held = 0
+        """Bytes kept."""
 
     def feed(self, piece: bytes) -> list[bytes]:
         """Nothing before the end. Raises BadRecord for a body that is too long."""
-        self._bytes += len(piece)
-        if self._bytes > RECORD_BYTES:
+        self.held += len(piece)
+        if self.held > RECORD_BYTES:
             raise BadRecord("too_long")
         self._pieces.append(piece)
         return []

@@ -1,0 +1,284 @@
+"""From the proxy into the log: calls that were seen on the wire, kept without ever holding up the wire.
+
+Decides how many calls may wait, when they are committed, and what becomes of them where that fails. What a reply says is decided by
+`wire.capture`; carrying bytes is the proxy's business.
+
+The proxy's thread parses each piece after it has sent it on, and hands over what a finished reply proves; one thread commits that in
+batches. Whatever goes wrong on this side costs a capture, which is counted, and never an exception, a wait or a byte on the other.
+"""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from ingest.wire.capture import Capture, Head
+from ingest.wire.event import Ending, Exchange
+from ingest.wire.recognise import Kind
+from pipeline.batch import Batch
+from pipeline.digests import blake2b
+from pipeline.errors import RingletError
+from pipeline.events import Event, Rejected, Seen, UsageEvent
+from pipeline.log import SEAL_ROWS, Commit, Log
+from pipeline.sources import Counts, Cursor, Quarantined, Reading, Source
+
+logger = logging.getLogger("ringlet.capture")
+
+WAITING = 1000
+"""So many finished replies may wait for the log; more are dropped."""
+HELD_BYTES = 32 << 20
+"""So much may be kept in memory of all replies that are being read; a reply that takes more is not read further."""
+RETRY_S = 1.0
+"""Between two attempts where the log cannot be written."""
+SEAL_S = 60.0
+"""After so long the oldest hot row is sealed."""
+_END_S = 5.0
+SOURCE = Source(path="capture", agent="capture", root="", kind="capture")
+_ATTEMPTS = 20
+
+
+class Tally(msgspec.Struct, kw_only=True):
+    """What became of the replies that passed, since the start."""
+
+    captured: int = 0
+    """Calls handed to the log."""
+    dropped: int = 0
+    """Replies that were lost by a fault or a bound of ours."""
+    uncaptured: int = 0
+    """Replies that passed unread: of a format, type or coding that is not understood."""
+    without_usage: int = 0
+    """Replies that hold no call by rule: refusals, lists of models, embeddings."""
+
+
+class Record(msgspec.Struct, frozen=True, gc=False):
+    """What one finished reply proved."""
+
+    events: Sequence[Event]
+    bytes: int
+
+
+class Tapped:
+    """One reply on its way past. No method raises."""
+
+    def __init__(self, tap: "Tap", capture: Capture) -> None:
+        self._tap = tap
+        self._capture: Capture | None = capture
+        self._held = 0
+
+    @property
+    def reads(self) -> bool:
+        """Whether it is worth feeding."""
+        return self._capture is not None and self._capture.reads
+
+    def feed(self, piece: bytes) -> None:
+        """The next bytes of the body; they have been sent on already."""
+        capture = self._capture
+        if capture is None or not capture.reads:
+            return
+        try:
+            capture.feed(piece)
+            self._hold(capture.held)
+            if self._tap.held > HELD_BYTES:
+                capture.give_up("memory")
+                self._hold(0)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the reply passes
+            self._lose(error)
+
+    def end(self, exchange: Exchange, ending: Ending) -> None:
+        """The reply is over, whole or not."""
+        capture, self._capture = self._capture, None
+        self._hold(0)
+        if capture is None:
+            return
+        try:
+            self._tap.keep(Record(capture.end(exchange, ending), capture.bytes))
+        except Exception as error:  # noqa: BLE001 - as above
+            self._lose(error)
+
+    def lose(self) -> None:
+        """The reply cannot be captured, by a fault of ours elsewhere."""
+        if self._capture is not None:
+            self._lose(None)
+
+    def _lose(self, error: Exception | None) -> None:
+        self._capture = None
+        self._hold(0)
+        self._tap.lost(1)
+        if error is not None:
+            # Its text may quote what passed.
+            logger.error("a capture failed: %s", type(error).__name__)
+
+    def _hold(self, count: int) -> None:
+        self._tap.held += count - self._held
+        self._held = count
+
+
+class Tap:
+    """The way from the proxy to the log of one store; `start` once, then `stop` once. `begin` and `Tapped` belong to one thread."""
+
+    def __init__(
+        self,
+        opened: Callable[[], Log],
+        *,
+        on_commit: Callable[[Commit], None] = lambda _: None,
+        on_quiet: Callable[[Log], None] = lambda _: None,
+        on_seal: Callable[[], None] = lambda: None,
+        clock: Callable[[], int] = time.time_ns,
+    ) -> None:
+        """`opened` gives the log, in the tap's own thread; `on_quiet` is called there when all that came has been committed."""
+        self._opened = opened
+        self._on_commit = on_commit
+        self._on_quiet = on_quiet
+        self._on_seal = on_seal
+        self._clock = clock
+        self._waiting: deque[Record] = deque()
+        self._lock = threading.Lock()
+        self._news = threading.Event()
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="tap")
+        self._log: Log | None = None
+        self._hot_since: float | None = None
+        self.held = 0
+        """Bytes kept in memory of replies that are being read."""
+        self.tally = Tally()
+
+    # The proxy's side
+
+    def begin(self, kind: Kind, head: Head) -> Tapped:
+        """A reply begins."""
+        return Tapped(self, Capture(kind, head))
+
+    def keep(self, record: Record) -> None:
+        """What a reply proved waits for the log; dropped where too many wait."""
+        with self._lock:
+            if len(self._waiting) >= WAITING:
+                self.tally.dropped += 1
+                return
+            self._waiting.append(record)
+            for event in record.events:
+                if isinstance(event, UsageEvent):
+                    self.tally.captured += 1
+                elif isinstance(event, Rejected) or event.what.startswith("uncaptured_"):
+                    self.tally.uncaptured += 1
+                else:
+                    self.tally.without_usage += 1
+            worth = any(not isinstance(event, Seen) for event in record.events)
+        if worth:
+            # What is only counted waits for the next that is more.
+            self._news.set()
+
+    def lost(self, count: int) -> None:
+        """So many replies were not captured by a fault of ours."""
+        with self._lock:
+            self.tally.dropped += count
+
+    # The log's side
+
+    def start(self) -> None:
+        """Begin to commit."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Returns when what waits is committed and sealed, or cannot be within a few seconds."""
+        self._ending.set()
+        self._news.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._ending.is_set():
+            self._news.wait(SEAL_S)
+            self._news.clear()
+            self._flush()
+        end = time.monotonic() + _END_S
+        while self._waiting and time.monotonic() < end and not self._flush():
+            time.sleep(RETRY_S / 4)
+        if self._waiting:
+            self.lost(len(self._waiting))
+            logger.warning("%d captured replies could not be kept: the log cannot be written", len(self._waiting))
+        try:
+            if self._log is not None:
+                self._log.seal()
+        except RingletError as error:
+            logger.warning("%s", error)
+        self._close()
+
+    def _flush(self) -> bool:
+        """Commit what waits, and seal when it is due; whether nothing is left."""
+        try:
+            while self._waiting:
+                with self._lock:
+                    taken = list(self._waiting)
+                self._commit(taken)
+                with self._lock:
+                    for _ in taken:
+                        self._waiting.popleft()
+                if not self._waiting and self._log is not None:
+                    self._on_quiet(self._log)
+            self._seal()
+        except Exception as error:  # noqa: BLE001 - it is tried again; a tap that has died in silence would be worse
+            logger.warning(
+                "captured replies wait, the log cannot be written: %s", error if isinstance(error, RingletError) else type(error).__name__
+            )
+            self._close()
+            if not self._ending.wait(RETRY_S):
+                self._news.set()
+            return False
+        return True
+
+    def _commit(self, taken: Sequence[Record]) -> None:
+        log = self._log = self._log or self._opened()
+        now_us = self._clock() // 1000
+        for _ in range(_ATTEMPTS):
+            number = log.register([SOURCE])[SOURCE.path]
+            before = next((known.cursor for known in log.sources([SOURCE.path]) if known.id == number), None)
+            batch, reading = told(taken, number, before)
+            commit = log.commit(batch, [reading], ingested_at_us=now_us)
+            if not commit.stale:
+                break
+        else:
+            raise RingletError("another process captures into the same log", mend="ringlet daemon stop in all but one of them")
+        if len(batch) and self._hot_since is None:
+            self._hot_since = time.monotonic()
+        self._on_commit(commit)
+
+    def _seal(self) -> None:
+        if self._log is None or self._hot_since is None:
+            return
+        if time.monotonic() - self._hot_since >= SEAL_S or self._log.hot_count() >= SEAL_ROWS:
+            self._log.seal()
+            self._hot_since = None
+            self._on_seal()
+
+    def _close(self) -> None:
+        log, self._log = self._log, None
+        if log is not None:
+            log.close()
+
+
+def told(records: Sequence[Record], source: int, before: Cursor | None) -> tuple[Batch, Reading]:
+    """What records say, as one batch and its reading: the cursor counts replies, so that each has a place of its own."""
+    batch = Batch()
+    at = 0 if before is None else before.offset
+    reading = Reading(source_id=source, before=before, after=Cursor(offset=at + len(records)))
+    counts: Counts = reading.counts
+    for offset, record in enumerate(records, at):
+        counts.bytes += record.bytes
+        for event in record.events:
+            counts.lines += 1
+            if isinstance(event, UsageEvent):
+                batch.add((event,), root=None, source=source, offset=offset, length=record.bytes, origin="capture")
+                counts.events += 1
+            elif isinstance(event, Rejected):
+                counts.quarantined += 1
+                digest = blake2b(f"{offset}\x1f{event.reason}".encode(), digest_size=16).digest()
+                reading.quarantined.append(
+                    Quarantined(offset=offset, length=record.bytes, reason=event.reason, digest=digest, tokens=event.tokens)
+                )
+            else:
+                counts.ignored += 1
+                reading.seen[event.what] = reading.seen.get(event.what, 0) + 1
+    return batch, reading
