@@ -14,6 +14,7 @@ import msgspec
 from ingest.adapter import Adapter
 from ingest.discover import Trouble
 from ingest.reader import Fold, Manner, Work, fold, read
+from pipeline import forking
 from pipeline.batch import Batch, as_column, as_plain
 from pipeline.sources import Reading
 
@@ -60,7 +61,7 @@ def read_all(
     ordered = sorted(work, key=due, reverse=True)
     workers = min(os.cpu_count() or 1, MAX_WORKERS) if workers is None else workers
     total = sum(map(due, ordered))
-    if total < PARALLEL_BYTES or not _may_have_children():
+    if total < PARALLEL_BYTES or not forking.possible():
         workers = 1
     folds = _columnar() if total >= COLUMNS_BYTES else {}
     before = 0
@@ -80,12 +81,6 @@ def read_all(
     finally:
         if collecting:
             gc.enable()
-
-
-def _may_have_children() -> bool:
-    from ingest.crew import Crew  # what it imports is too much for a few new lines
-
-    return Crew.possible()
 
 
 def _columnar() -> dict[str, Fold]:

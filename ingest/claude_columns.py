@@ -5,6 +5,7 @@ are put aside before anything is computed for them, and the others become column
 the ordinary goes to the adapter itself. A property test holds both ways to the same calls and the same counts.
 """
 
+from array import array
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from itertools import chain
@@ -29,12 +30,15 @@ from pipeline.batch import dims_of
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY_US = 86_400_000_000
 
-_Kept = tuple[Line, Message, Usage, datetime, bool, File, int, int]
-"""The record of a call that counts so far in its file: what it says, its time, whether it was copied, the state then, offset, length."""
+_Kept = tuple[Line, Message, Usage, tuple[object, ...], datetime, bool, File, int, int]
+"""The record of a call that counts so far in its file: what it says, who owns it, its time, whether it was copied, the state then, offset,
+length."""
 
-_own = attrgetter("sessionId", "cwd", "gitBranch", "isSidechain", "agentId", "entrypoint", "attributionAgent", "isCompactSummary")
-"""What of a line decides who owns its calls, beside where it was copied from."""
-_prompt = attrgetter("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens", "cache_creation", "iterations")
+_owner = attrgetter(
+    "sessionId", "cwd", "gitBranch", "isSidechain", "agentId", "entrypoint", "attributionAgent", "isCompactSummary", "version"
+)
+"""What of a line decides who owns its calls, beside where it was copied from; and what wrote it, which is the same for all of a reply."""
+_offered = attrgetter("service_tier", "speed", "inference_geo")
 
 
 def fold(adapter: Adapter[Any], state: Any, lines: Lines, tally: Tally) -> Any:
@@ -51,16 +55,18 @@ def fold(adapter: Adapter[Any], state: Any, lines: Lines, tally: Tally) -> Any:
         try:
             line = parse(record)
             at = instant(line.timestamp)  # type: ignore[arg-type]
-        except (ValueError, TypeError, RecursionError, OverflowError):
+            message = line.message
+            usage = message.usage  # type: ignore[union-attr]
+            output = usage.output_tokens  # type: ignore[union-attr]
+            known = best.get(message.id)  # type: ignore[union-attr,arg-type]
+        except (ValueError, TypeError, AttributeError, RecursionError, OverflowError):
             state = _odd(adapter, state, tally, offset, length, record)
             until = state.copied_until_us
             continue
-        message = line.message
-        usage = message.usage if message is not None else None
+        assert message is not None
+        assert usage is not None
         if (
-            message is None
-            or usage is None
-            or usage.output_tokens is UNSET
+            output is UNSET
             or line.type != "assistant"
             or line.isApiErrorMessage
             or not message.id
@@ -79,8 +85,7 @@ def fold(adapter: Adapter[Any], state: Any, lines: Lines, tally: Tally) -> Any:
                 state = replace(state, copied_until_us=until)
             copied = copied or at_us <= until
         sightings += 1
-        kept: _Kept = (line, message, usage, at, copied, state, offset, length)
-        known = best.get(message.id)
+        kept = (line, message, usage, _owner(line), at, copied, state, offset, length)
         if known is not None:
             if _repeats(known, kept):
                 order = _order(known, kept)
@@ -104,26 +109,38 @@ def _odd(adapter: Adapter[Any], state: File, tally: Tally, offset: int, length: 
 
 def _repeats(known: _Kept, kept: _Kept) -> bool:
     """Whether two records of one message also share all their identities and their owner, so that one row can stand for both."""
-    line, other, usage, its = known[0], kept[0], known[2], kept[2]
+    line, _, usage, owner, _, copied, _, _, _ = kept
+    other, _, its, its_owner, _, its_copied, _, _, _ = known
     return (
         line.requestId == other.requestId
-        and _own(line) == _own(other)
-        and known[4] == kept[4]
+        and owner == its_owner
+        and copied == its_copied
         and line.forkedFrom == other.forkedFrom
-        and (_prompt(usage) == _prompt(its) or split_of(usage) == split_of(its))
+        and (
+            (
+                usage.input_tokens == its.input_tokens
+                and usage.cache_read_input_tokens == its.cache_read_input_tokens
+                and usage.cache_creation_input_tokens == its.cache_creation_input_tokens
+                and usage.cache_creation == its.cache_creation
+                and usage.iterations == its.iterations
+            )
+            or split_of(usage) == split_of(its)
+        )
     )
 
 
 def _order(known: _Kept, kept: _Kept) -> int:
     """Above 0: the later record counts; below: the known one does, or both say the same; 0: only their ranks can tell."""
-    message, usage = known[1], known[2]
-    other, their = kept[1], kept[2]
-    mine = (message.stop_reason is not None, usage.output_tokens or 0, known[3])
-    its = (other.stop_reason is not None, their.output_tokens or 0, kept[3])
-    if mine != its:
-        return 1 if its > mine else -1
-    a, b = known[0], kept[0]
-    same = message.model == other.model and a.version == b.version and a.costUSD == b.costUSD and a.durationMs == b.durationMs
+    a, message, usage, _, at, _, _, _, _ = known
+    b, other, their, _, later, _, _, _, _ = kept
+    whole, complete = message.stop_reason is not None, other.stop_reason is not None
+    if whole is not complete:
+        return 1 if complete else -1
+    if usage.output_tokens != their.output_tokens and (usage.output_tokens or 0) != (their.output_tokens or 0):
+        return 1 if (their.output_tokens or 0) > (usage.output_tokens or 0) else -1
+    if at != later:
+        return 1 if later > at else -1
+    same = message.model == other.model and a.costUSD == b.costUSD and a.durationMs == b.durationMs
     return -1 if same and usage == their else 0
 
 
@@ -136,29 +153,29 @@ def _columns(kept: Iterable[_Kept], tally: Tally) -> None:
     add_read, add_5m, add_1h = batch.cache_read.append, batch.cache_write_5m.append, batch.cache_write_1h.append
     add_reasoning, add_searches, add_duration = batch.reasoning.append, batch.web_searches.append, batch.duration_ms.append
     add_cost, add_message, add_request = batch.logged_cost.append, batch.message_id.append, batch.request_id.append
-    add_source, add_offset, add_length = batch.source.append, batch.offset.append, batch.length.append
+    add_offset, add_length = batch.offset.append, batch.length.append
     key_of, rank_of = keys.reply, keys.rank
     last: tuple[object, ...] = ()
     dim = owner_rank = 0
     sidechain = False
     said = ""
-    for line, message, usage, at, copied, state, offset, length in kept:
+    for line, message, usage, owner, at, copied, state, offset, length in kept:
         fresh, output, read = usage.input_tokens or 0, usage.output_tokens or 0, usage.cache_read_input_tokens or 0
-        written, parts = usage.cache_creation_input_tokens, usage.cache_creation
-        if parts is not None:
-            short, long, ttl_known = parts.ephemeral_5m_input_tokens or 0, parts.ephemeral_1h_input_tokens or 0, True
-        else:
-            short, long, ttl_known = 0, 0, True
-        if short + long != (written or 0):
+        parts = usage.cache_creation
+        short, long, ttl_known = (
+            (0, 0, True) if parts is None else (parts.ephemeral_5m_input_tokens or 0, parts.ephemeral_1h_input_tokens or 0, True)
+        )
+        if short + long != (usage.cache_creation_input_tokens or 0):
             split = split_of(usage)
             short, long, ttl_known = split.cache_write_5m, split.cache_write_1h, split.ttl_known
         since = at - _EPOCH
         at_us = since.days * _DAY_US + since.seconds * 1_000_000 + since.microseconds
         message_id, request_id, model = message.id or "", line.requestId or None, message.model or None
         complete = message.stop_reason is not None
+        cost, duration = line.costUSD, line.durationMs
         what = (
-            _own(line), line.version, model, complete, ttl_known, usage.service_tier, usage.speed, usage.inference_geo,
-            line.costUSD is None, copied, line.forkedFrom is not None and line.forkedFrom.sessionId,
+            owner, model, complete, ttl_known, _offered(usage), cost is None, copied,
+            line.forkedFrom is not None and line.forkedFrom.sessionId,
             message_id[4:9] if message_id[8:9] == "_" else None, at_us if state.start_us is None else None,
         )  # fmt: skip
         if what != last:
@@ -171,17 +188,18 @@ def _columns(kept: Iterable[_Kept], tally: Tally) -> None:
                 batch.dims.append(dims_of(event, root=root))
                 same = known[what] = len(batch.dims) - 1, event.owner_rank, call.sidechain, terms(line, usage, model, ttl_known, "ok")
             dim, owner_rank, sidechain, said = same
-        cost = None if line.costUSD is None else decode.usd(line.costUSD)
+        if cost is not None:
+            cost = decode.usd(cost)
         key = key_of(message_id, request_id)
         if sidechain:
             batch.aliases[len(batch.key)] = (keys.prompt_of(key, fresh, read, short + long),)
-        add_key(key)
-        add_dim(dim)
-        add_owner(owner_rank)
-        details, tools, duration = usage.output_tokens_details, usage.server_tool_use, line.durationMs
+        details, tools = usage.output_tokens_details, usage.server_tool_use
         thinking = None if details is None else details.thinking_tokens
         searches = None if tools is None else tools.web_search_requests
         facts = said + counted(fresh, output, read, short, long, thinking, searches, message_id, request_id, cost, duration)
+        add_key(key)
+        add_dim(dim)
+        add_owner(owner_rank)
         add_rank(rank_of(complete, output, at_us, facts))
         add_at(at_us)
         add_input(fresh)
@@ -195,6 +213,6 @@ def _columns(kept: Iterable[_Kept], tally: Tally) -> None:
         add_cost(None if cost is None else format(cost, "f"))
         add_message(message_id)
         add_request(request_id)
-        add_source(source)
         add_offset(offset)
         add_length(length)
+    batch.source.extend(array("q", [source]) * (len(batch.key) - len(batch.source)))

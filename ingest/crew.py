@@ -4,16 +4,14 @@ Decides how processes share work and hand back what they made. What the work is,
 """
 
 import os
-import signal
-import sys
 import tempfile
-import threading
 from collections.abc import Callable, Iterator
 from struct import Struct
 
+from pipeline import forking
+
 _NUMBER = Struct("<I")
 _LENGTH = Struct("<Q")
-_HEAVY = ("polars", "pyarrow", "watchdog")
 
 
 class Queue:
@@ -52,30 +50,10 @@ class Crew:
     def __init__(self) -> None:
         self._children: list[tuple[int, int]] = []
 
-    @staticmethod
-    def possible() -> bool:
-        """Whether this process may have children: forking is safe only before there are threads, its own or a library's."""
-        if not hasattr(os, "fork") or sys.platform == "darwin":
-            return False
-        return threading.active_count() == 1 and not any(name in sys.modules for name in _HEAVY)
-
     def add(self, queue: Queue, work: Callable[[Queue, Callable[[bytes], None]], None]) -> None:
         """One child more; it calls `work` with the queue and with a function that leaves bytes for `left`."""
         left = _nameless()
-        child = os.fork()
-        if child:
-            self._children.append((child, left))
-            return
-        code = 1
-        try:
-            # An interrupt from the terminal reaches the whole group; the parent decides what it means.
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            work(queue, lambda content: _append(left, content))
-            code = 0
-        finally:
-            # Nothing of the parent's may run here: no exit handlers, no second flush of its output.
-            os._exit(code)
+        self._children.append((forking.fork(lambda: work(queue, lambda content: _append(left, content))), left))
 
     def left(self) -> Iterator[bytearray]:
         """What each child left, piece by piece, once it is done; what one that died was writing is dropped."""

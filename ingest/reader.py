@@ -135,7 +135,10 @@ def unchanged(found: Found, cursor: Cursor | None) -> bool:
 
 def place_of(found: Found, head: bytes) -> Place:
     """What the adapter may know of where the source lies."""
-    path = os.path.relpath(found.source.path, found.source.root).replace(os.sep, "/")
+    path, root = found.source.path, found.source.root
+    # Nearly always the one begins with the other, and there are thousands.
+    inside = path.startswith(root + os.sep)
+    path = (path[len(root) + 1 :] if inside else os.path.relpath(path, root)).replace(os.sep, "/")
     return Place(path=said(path), root=said(found.source.root), head=head)
 
 

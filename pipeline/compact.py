@@ -10,14 +10,15 @@ removed. A crash after the intent is settled by which of the two folders holds t
 import os
 import sqlite3
 from collections.abc import Sequence
-from hashlib import blake2b
 
 import msgspec
 import pyarrow as pa
 
 from pipeline import durable, journal, recover, segments
+from pipeline.digests import blake2b
 from pipeline.errors import Damaged
 from pipeline.placement import SegmentInfo, leaf_of
+from pipeline.record import SUMMED
 
 MANY = 256
 """From this many segments on even today's date is compacted."""
@@ -62,7 +63,16 @@ def compact(home: str, path: str, connection: sqlite3.Connection, found: Sequenc
         part = pa.concat_tables(content).sort_by([("session", "ascending"), ("at", "ascending")])
         ranges = sorted({one for info in found for one in segments.ranges(info.path)})
         number = int(seq) + 1
-        info, encoded = segments.encoded(part, day=found[0].day, epoch=str(epoch), machine=machine, lo=number, hi=number, ranges=ranges)
+        info, encoded = segments.encoded(
+            part,
+            sums=segments.sums_of(part),
+            day=found[0].day,
+            epoch=str(epoch),
+            machine=machine,
+            lo=number,
+            hi=number,
+            ranges=ranges,
+        )
         plan = Plan(old=sorted(now), new=info)
         connection.execute("INSERT OR REPLACE INTO compactions VALUES(?, ?, ?, ?)", (leaf, staged, info.name, _encode_plan(plan)))
         recover.write_head(home, connection)
@@ -126,7 +136,7 @@ def _verified(found: Sequence[SegmentInfo]) -> list[pa.Table]:
 
 
 def _compare(plan: Plan, found: Sequence[SegmentInfo]) -> None:
-    sums = {name: sum(info.sums[name] for info in found) for name in segments.SUMMED}
+    sums = {name: sum(info.sums[name] for info in found) for name in SUMMED}
     if plan.new.sums != sums or plan.new.rows != sum(info.rows for info in found):
         raise Damaged("compaction would change its sums", where=plan.new.name, mend="ringlet doctor --deep")
 

@@ -5,7 +5,7 @@ business.
 
 Two seams serve the fault tests, and nothing else: `fs`, through which every change of a file goes, so that a test can record the
 operations or let the n-th one fail; and `step`, which marks the points at which a crash can be seen from outside. With
-RINGLET_FAULT="name:n" in the environment the n-th passage of the step `name` ends the process with SIGKILL.
+RINGLET_FAULT="name:n" in the environment the n-th passage of the step `name` ends the process with SIGKILL, and the one it works for.
 """
 
 import errno
@@ -108,6 +108,7 @@ class Fs:
 
 fs = Fs()
 _passed: dict[str, int] = {}
+_parent: int | None = None
 _fault = os.environ.get("RINGLET_FAULT")
 
 
@@ -119,7 +120,15 @@ def step(name: str) -> None:
     if wanted == name:
         _passed[name] = _passed.get(name, 0) + 1
         if _passed[name] == int(occurrence or 1):
+            if _parent is not None:
+                os.kill(_parent, 9)
             os.kill(os.getpid(), 9)
+
+
+def dies_with(parent: int) -> None:
+    """In a child that works for the process `parent`: a crash at a step ends both, as one program."""
+    global _parent
+    _parent = parent
 
 
 def write_new(path: str, content: bytes | memoryview) -> None:

@@ -59,7 +59,7 @@ def rank(complete: bool, output: int, at_us: int, facts: str, *, earliest: bool 
     if earliest:
         time = _TIME_MAX - time
     digest = _FACTS.copy()
-    digest.update(facts.encode("utf-8", "surrogatepass"))
+    digest.update(facts.encode() if facts.isascii() else facts.encode("utf-8", "surrogatepass"))
     head = (output << _TIME_BITS) | time | (_COMPLETE if complete else 0)
     return ((head << _DIGEST_BITS) | (int.from_bytes(digest.digest(), "big") >> 6)).to_bytes(16, "big")
 
@@ -101,13 +101,16 @@ def anthropic(
 
 def reply(message_id: str, request_id: str | None, part: str = "") -> bytes:
     """The key of a reply whose message id is known."""
+    # Two digests a call, of a million calls in one import: written out, and text of ASCII needs nobody to say how it is encoded.
     digest = _MESSAGE.copy()
-    digest.update(f"{message_id}\x1f{part}".encode("utf-8", "surrogatepass"))
+    text = f"{message_id}\x1f{part}"
+    digest.update(text.encode() if text.isascii() else text.encode("utf-8", "surrogatepass"))
     handle = digest.digest()
     if not request_id:
         return handle + _NOTHING + (_PART if part else _REPLY)
     digest = _CALLED.copy()
-    digest.update(f"{request_id}\x1f{part}".encode("utf-8", "surrogatepass"))
+    text = f"{request_id}\x1f{part}"
+    digest.update(text.encode() if text.isascii() else text.encode("utf-8", "surrogatepass"))
     return handle + digest.digest()[:7] + (_PART if part else _REPLY)
 
 

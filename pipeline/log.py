@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from pipeline import segments
+    from pipeline import staging
 
 BULK_ROWS = 20_000
 """From this many new rows on a commit writes segments instead of hot rows: below, to begin with segments takes longer than all the rest."""
@@ -265,13 +265,14 @@ class Log:
             done.seq = self._number(len(changes.rows))
             seqs = range(done.seq - len(changes.rows) + 1, done.seq + 1)
             if len(changes.rows) >= BULK_ROWS:
-                with self._staging(changes.rows, seqs) as staging:
+                with self._staging(changes.rows, seqs, child=True) as staging:
                     self._keep(changes)
+                    self._account(taken, batch, rows, changes, done, ingested_at_us)
                     staged = self._recorded(staging.finish())
             else:
                 self._keep(changes)
                 self._heat(changes.rows, seqs)
-            self._account(taken, batch, rows, changes, done, ingested_at_us)
+                self._account(taken, batch, rows, changes, done, ingested_at_us)
         self._publish(staged)
         done.days = {at_us // DAY_US for at_us in changes.rows.at_us}
         return done
@@ -284,7 +285,7 @@ class Log:
             hot = self._connection.execute("SELECT seq, row FROM hot ORDER BY day, seq").fetchall()
             made: list[SegmentInfo] = []
             if hot:
-                with self._staging(unpacked(blob for _, blob in hot), [seq for seq, _ in hot]) as staging:
+                with self._staging(unpacked(blob for _, blob in hot), [seq for seq, _ in hot], child=False) as staging:
                     made = self._recorded(staging.finish())
             self._connection.execute("DELETE FROM hot")
         segments = self._publish(made)
@@ -394,15 +395,13 @@ class Log:
         days = [at_us // DAY_US for at_us in rows.at_us]
         self._connection.executemany("INSERT INTO hot VALUES(?, ?, ?)", zip(seqs, days, packed(rows), strict=True))
 
-    def _staging(self, rows: Rows, seqs: Sequence[int]) -> "segments.Staging":
-        # Arrow's other pools keep what each thread has given back: 50 MB after two have written two hundred segments.
-        os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
-        # Parquet costs far more to load than a small commit takes.
-        from pipeline import segments
+    def _staging(self, rows: Rows, seqs: Sequence[int], *, child: bool) -> "staging.Staging":
+        # What it imports is too much for a small commit.
+        from pipeline import staging
 
         recover.clear_staging(self.home, self._connection)
         dims = journal.all_dims(self._connection, set(rows.dim))
-        return segments.Staging(self.home, rows, seqs, dims, epoch=self.position().epoch, machine=self.machine)
+        return staging.Staging(self.home, rows, seqs, dims, epoch=self.position().epoch, machine=self.machine, child=child)
 
     def _recorded(self, made: list[SegmentInfo]) -> list[SegmentInfo]:
         for one in made:

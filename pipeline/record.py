@@ -18,6 +18,8 @@ KINDS = ("call", "difference", "retraction")
 
 SUMS = ("input", "output", "cache_read", "cache_write_5m", "cache_write_1h", "web_searches")
 """Facts that add up and are never unknown."""
+SUMMED = ("requests", *SUMS)
+"""Columns whose sums a segment's footer and the journal hold."""
 
 
 class Rows(msgspec.Struct, kw_only=True, gc=False):

@@ -14,6 +14,8 @@ _LONGEST = 300
 _LONGEST_LINE = 2048
 _NEEDLES = (b'"summary"', b'"ai-title"', b'"custom-title"')
 _FORKED = b'"forkedFrom"'
+_SPOKEN = b'{"parentUuid"'
+"""How a line of the conversation begins, which has no title."""
 
 
 class _Line(msgspec.Struct, gc=False):
@@ -83,7 +85,8 @@ def _lines(head: bytes, tail: bytes) -> list[_Line]:
 def _told(part: bytes) -> list[bytes]:
     """The lines of `part` that may name a session, and the first that says it was copied.
 
-    Thousands of files are looked at in one import: lines with titles are short, so that the long ones need not be searched.
+    Thousands of files are looked at in one import: lines with titles are short and not part of the conversation, so that hardly any other
+    need be searched.
     """
     found = []
     begin, length = 0, len(part)
@@ -91,7 +94,7 @@ def _told(part: bytes) -> list[bytes]:
         end = part.find(b"\n", begin)
         if end < 0:
             end = length
-        if end - begin < _LONGEST_LINE:
+        if end - begin < _LONGEST_LINE and not part.startswith(_SPOKEN, begin):
             line = part[begin:end]
             if any(needle in line for needle in _NEEDLES):
                 found.append(line)

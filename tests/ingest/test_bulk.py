@@ -12,6 +12,7 @@ from ingest.bulk import Harvest, read_all
 from ingest.crew import Crew, Queue
 from ingest.discover import under
 from ingest.reader import Manner, Work
+from pipeline import forking
 from pipeline.events import Event
 from tests.ingest import toy
 
@@ -20,7 +21,7 @@ from tests.ingest import toy
 def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Work]:
     """Forty files of 1 to 40 calls, enough to be shared out."""
     monkeypatch.setattr(bulk, "PARALLEL_BYTES", 0)
-    monkeypatch.setattr(Crew, "possible", staticmethod(lambda: hasattr(os, "fork")))
+    monkeypatch.setattr(forking, "possible", lambda: hasattr(os, "fork"))
     folder = tmp_path / "logs"
     folder.mkdir()
     for number in range(1, 41):

@@ -1,0 +1,207 @@
+"""Rows on their way into staging, as segments of one date each.
+
+Decides which rows make a segment, in which order segments are published, and which process writes them. How a segment looks is decided by
+`pipeline.segments`, which is loaded only where segments are written: it costs far more than a small commit takes.
+
+Many segments are written by a child process where there may be one, so that the journal's rows can be written at the same time. The child
+makes no file: it is handed files that this process has made while it held the journal's write lock. So a child that outlives its
+parent writes into files that whoever comes next has removed or will remove, and never into one of theirs.
+"""
+
+import os
+import signal
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby, pairwise, repeat
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from pipeline import durable, forking
+from pipeline.batch import Dims
+from pipeline.placement import SegmentInfo, segment_name, staged_path
+from pipeline.record import CALL, DAY_US, RETRACTION, SUMMED, Rows
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
+
+    from pipeline.schema import Columns
+
+_FEW = 8
+_MOST_FILES = 500
+"""So many files are held open at once."""
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(list[SegmentInfo]).decode
+
+
+class Part(NamedTuple):
+    """The rows of one segment: `rows` of them from `start` on, in the order of the plan."""
+
+    name: str
+    day: int
+    start: int
+    rows: int
+    lo: int
+    hi: int
+
+
+class Staging:
+    """Use as a context manager, holding the journal's write lock: nobody else may write to staging meanwhile.
+
+    `seqs` gives each row's sequence number. With `child` a child process writes, if this process may have one.
+    """
+
+    def __init__(
+        self, home: str, rows: Rows, seqs: Sequence[int], dims: Mapping[int, Dims], *, epoch: str, machine: str, child: bool
+    ) -> None:
+        self._home = home
+        self._epoch = epoch
+        self._machine = machine
+        self._rows = rows
+        self._dims = dims
+        self._order, self._parts = _planned(rows, seqs, epoch=epoch, machine=machine)
+        self._wanted = child
+        self._child: int | None = None
+        self._files: list[int] = []
+        self._said = -1
+        self._columns: Columns
+        self._pool: ThreadPoolExecutor | None = None
+        self._made: Iterable[SegmentInfo] = ()
+
+    def __enter__(self) -> "Staging":
+        durable.make_dirs(os.path.join(self._home, "staging"))
+        durable.step("staging_made")
+        try:
+            # A file system that a test put in the place of the real one sees this process only.
+            if self._wanted and len(self._parts) <= _MOST_FILES and type(durable.fs) is durable.Fs and forking.possible():
+                self._fork()
+            else:
+                self._made = self._write(repeat(None))
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end()
+
+    def finish(self) -> list[SegmentInfo]:
+        """The segments, complete and durable in staging, in the order in which they must be published."""
+        made = list(self._left() if self._child is not None else self._made)
+        durable.fs.fsync_dir(os.path.join(self._home, "staging"))
+        durable.step("staged_synced")
+        return made
+
+    def _fork(self) -> None:
+        for part in self._parts:
+            self._files.append(durable.fs.create(staged_path(self._home, part.name)))
+        self._said, told = os.pipe()
+        parent = os.getpid()
+
+        def work() -> None:
+            durable.dies_with(parent)
+            os.close(self._said)
+            said = memoryview(_encode(list(self._write(self._files))))
+            while said:
+                said = said[os.write(told, said) :]
+
+        try:
+            self._child = forking.fork(work)
+        except OSError:
+            # There are as many processes as there may be.
+            self._made = self._again()
+        finally:
+            os.close(told)
+
+    def _left(self) -> Iterable[SegmentInfo]:
+        """What the child has made; where it died, what is made here instead."""
+        assert self._child is not None
+        said = bytearray()
+        while piece := os.read(self._said, 1 << 16):
+            said += piece
+        child, self._child = self._child, None
+        return _decode(said) if os.waitpid(child, 0)[1] == 0 else self._again()
+
+    def _again(self) -> Iterable[SegmentInfo]:
+        for part in self._parts:
+            durable.fs.unlink(staged_path(self._home, part.name))
+        return self._write(repeat(None))
+
+    def _end(self) -> None:
+        if self._child is not None:
+            child, self._child = self._child, None
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+        if self._said >= 0:
+            os.close(self._said)
+            self._said = -1
+        while self._files:
+            durable.fs.close(self._files.pop())
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+
+    def _write(self, files: Iterable[int | None]) -> Iterable[SegmentInfo]:
+        """The segments as they are made, each into its file, or into one made for it."""
+        # Arrow's other pools keep what each thread has given back: 50 MB after two have written two hundred segments.
+        os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+        from pipeline.schema import Columns
+
+        self._columns = Columns(self._rows, self._dims, self._order)
+        if len(self._parts) <= _FEW:
+            return map(self._write_one, self._parts, files)
+        from concurrent.futures import ThreadPoolExecutor
+
+        # One works while the other waits for the disk.
+        self._pool = ThreadPoolExecutor(2)
+        return self._pool.map(self._write_one, self._parts, files)
+
+    def _write_one(self, part: Part, file: int | None) -> SegmentInfo:
+        from pipeline import segments
+
+        found = self._columns.part(part.start, part.rows)
+        sums = self._sums(part)
+        info, content = segments.encoded(found, sums=sums, day=part.day, epoch=self._epoch, machine=self._machine, lo=part.lo, hi=part.hi)
+        if file is None:
+            durable.write_new(staged_path(self._home, part.name), content)
+        else:
+            durable.fs.write(file, content)
+            durable.fs.fsync(file)
+        durable.step("staged_written")
+        return info
+
+    def _sums(self, part: Part) -> dict[str, int]:
+        places = self._order[part.start : part.start + part.rows]
+        columns = {name: getattr(self._rows, name) for name in SUMMED}
+        if isinstance(places, range):
+            return {name: sum(column[places.start : places.stop]) for name, column in columns.items()}
+        return {name: sum([column[place] for place in places]) for name, column in columns.items()}
+
+
+def _planned(rows: Rows, seqs: Sequence[int], *, epoch: str, machine: str) -> tuple[Sequence[int], list[Part]]:
+    """(order of the rows, segments), as they are published."""
+    days = [at_us // DAY_US for at_us in rows.at_us]
+    part_of = _parts(rows, days)
+    order: Sequence[int] = range(len(days))
+    if any(one > next_one for one, next_one in pairwise(part_of)):
+        order = sorted(order, key=part_of.__getitem__)
+    parts = []
+    start = 0
+    for (_, day), places in groupby(order, key=part_of.__getitem__):
+        numbers = [seqs[place] for place in places]
+        low, high = min(numbers), max(numbers)
+        parts.append(Part(segment_name(day, machine, epoch, low, high), day, start, len(numbers), low, high))
+        start += len(numbers)
+    return order, parts
+
+
+def _parts(rows: Rows, days: Sequence[int]) -> list[tuple[bool, int]]:
+    """For each row the part that it is published with, and in this order: retractions of rows published earlier, then all else, by date.
+
+    Segments of one commit reach `events/` one by one. A call that moves to another date is gone from the old one before it is on the
+    new one, so that whoever reads in between, or after a crash in between, never counts it twice.
+    """
+    if RETRACTION not in rows.kind:
+        shared = {day: (True, day) for day in set(days)}
+        return [shared[day] for day in days]
+    here = {(key, day) for kind, key, day in zip(rows.kind, rows.key, days, strict=True) if kind == CALL}
+    return [(kind != RETRACTION or (key, day) in here, day) for kind, key, day in zip(rows.kind, rows.key, days, strict=True)]
