@@ -5,7 +5,6 @@ are put aside before anything is computed for them, and the others become column
 the ordinary goes to the adapter itself. A property test holds both ways to the same calls and the same counts.
 """
 
-from array import array
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from itertools import chain
@@ -148,12 +147,9 @@ def _columns(kept: Iterable[_Kept], tally: Tally) -> None:
     """Each record as a row of the tally's batch."""
     batch, root, source = tally.batch, tally.root, tally.source_id
     known: dict[tuple[object, ...], tuple[int, int, bool, str]] = {}
-    add_dim, add_key, add_rank = batch.dim.append, batch.key.append, batch.rank.append
-    add_owner, add_at, add_input, add_output = batch.owner_rank.append, batch.at_us.append, batch.input.append, batch.output.append
-    add_read, add_5m, add_1h = batch.cache_read.append, batch.cache_write_5m.append, batch.cache_write_1h.append
-    add_reasoning, add_searches, add_duration = batch.reasoning.append, batch.web_searches.append, batch.duration_ms.append
-    add_cost, add_message, add_request = batch.logged_cost.append, batch.message_id.append, batch.request_id.append
-    add_offset, add_length = batch.offset.append, batch.length.append
+    begin = len(batch.key)
+    rows: list[tuple[Any, ...]] = []
+    add = rows.append
     key_of, rank_of = keys.reply, keys.rank
     last: tuple[object, ...] = ()
     dim = owner_rank = 0
@@ -192,27 +188,24 @@ def _columns(kept: Iterable[_Kept], tally: Tally) -> None:
             cost = decode.usd(cost)
         key = key_of(message_id, request_id)
         if sidechain:
-            batch.aliases[len(batch.key)] = (keys.prompt_of(key, fresh, read, short + long),)
+            batch.aliases[begin + len(rows)] = (keys.prompt_of(key, fresh, read, short + long),)
         details, tools = usage.output_tokens_details, usage.server_tool_use
         thinking = None if details is None else details.thinking_tokens
         searches = None if tools is None else tools.web_search_requests
         facts = said + counted(fresh, output, read, short, long, thinking, searches, message_id, request_id, cost, duration)
-        add_key(key)
-        add_dim(dim)
-        add_owner(owner_rank)
-        add_rank(rank_of(complete, output, at_us, facts))
-        add_at(at_us)
-        add_input(fresh)
-        add_output(output)
-        add_read(read)
-        add_5m(short)
-        add_1h(long)
-        add_reasoning(thinking)
-        add_searches(searches or 0)
-        add_duration(None if duration is None else int(duration) if 0 <= duration < 2**40 else None)
-        add_cost(None if cost is None else format(cost, "f"))
-        add_message(message_id)
-        add_request(request_id)
-        add_offset(offset)
-        add_length(length)
-    batch.source.extend(array("q", [source]) * (len(batch.key) - len(batch.source)))
+        add(
+            (
+                key, dim, owner_rank, rank_of(complete, output, at_us, facts), at_us, fresh, output, read, short, long, thinking,
+                searches or 0, None if duration is None else int(duration) if 0 <= duration < 2**40 else None,
+                None if cost is None else format(cost, "f"), message_id, request_id, source, offset, length,
+            )
+        )  # fmt: skip
+    for name, values in zip(_FILLED, zip(*rows, strict=True), strict=False):
+        getattr(batch, name).extend(values)
+
+
+_FILLED = (
+    "key", "dim", "owner_rank", "rank", "at_us", "input", "output", "cache_read", "cache_write_5m", "cache_write_1h", "reasoning",
+    "web_searches", "duration_ms", "logged_cost", "message_id", "request_id", "source", "offset", "length",
+)  # fmt: skip
+"""Columns of a batch in the order in which a row is made."""
