@@ -118,6 +118,27 @@ def test_every_filter_changes_every_part(page: Page, name: str, narrow: Any) -> 
     assert [part for part in before if before[part] == after[part]] == []
 
 
+def test_a_date_is_asked_for_when_it_is_whole(page: Page) -> None:
+    """While a date is typed nothing is asked: on the way to 2026 there is a year 2."""
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "since=" in request.url else None)
+    page.get_by_label("From", exact=True).press_sequentially("05122026")
+    settled(page)
+
+    assert asked
+    assert all("since=2026-05-12" in url for url in asked)
+
+
+def test_dates_that_do_not_go_together_are_told(page: Page) -> None:
+    """An end before the beginning is answered by what mends it, and another choice leads on."""
+    dated(page, "From", "2026-05-12")
+    dated(page, "Until", "2026-05-11")
+    expect(page.get_by_role("alert")).to_contain_text("exchange them")
+
+    period(page, "Today")
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
 def test_a_provider_has_its_own_models(page: Page) -> None:
     """Choosing a provider clears the model and offers only models that this provider has data for."""
     period(page, "All Time")

@@ -4,11 +4,13 @@ import { PERIODS, SOURCES, WIDE, narrowed } from "../core/choice.js";
 import { fill, make } from "../core/dom.js";
 import { choiceOf } from "../core/switch.js";
 
+const EARLIEST = "2000-01-01";
+
 /** `choose(changes)` is called with what the viewer changed. */
 export function filterBar(choose) {
   const periods = choiceOf("Period", PERIODS, (period) => choose({ period }));
-  const since = make("input", { type: "date", onchange: () => dated() });
-  const until = make("input", { type: "date", onchange: () => dated() });
+  const since = make("input", { type: "date", min: EARLIEST, onchange: () => dated() });
+  const until = make("input", { type: "date", min: EARLIEST, onchange: () => dated() });
   const selects = {
     provider: select("provider", "All providers"),
     model: select("model", "All models"),
@@ -34,8 +36,8 @@ export function filterBar(choose) {
   }
 
   function dated() {
-    // A date that is still being typed is no date.
-    if ([since, until].some((input) => input.validity.badInput)) return;
+    // A date that is still being typed is none yet: 2026 begins as the year 2.
+    if ([since, until].some((input) => !input.validity.valid)) return;
     const range = { since: since.value || null, until: until.value || null };
     choose(range.since || range.until ? range : { ...range, period: PERIODS.at(-1)[0] });
   }
@@ -45,8 +47,6 @@ export function filterBar(choose) {
     periods.set(choice.period);
     since.value = choice.since ?? "";
     until.value = choice.until ?? "";
-    since.max = choice.until ?? "";
-    until.min = choice.since ?? "";
     for (const [name, control] of Object.entries(selects)) hold(control, choice[name]);
     clear.hidden = !narrowed(choice);
   }
