@@ -23,7 +23,7 @@ from views.snapshot import Snapshot, Stale, digest, load, proof_of, stamp
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from typing import Protocol
+    from typing import Protocol, TypeVar
 
     from cli.refresh import Store
     from cli.render import Look
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
         """Tells the names that occur in any call, by field."""
 
         def names(self, field: str, /) -> "list[str]": ...
+
+    T = TypeVar("T")
 
 
 _ATTEMPTS = 10
@@ -72,17 +74,8 @@ def _answered(request: Request) -> int:
 def hot(request: Request, *, now_us: "int | None" = None, seen: "Seen | None" = None) -> "int | None":
     """Answer from the snapshot and return the exit code; None where it takes more than that, with what `proved` puts into `seen`."""
     now = clock() if now_us is None else now_us
-    try:
-        where = paths()
-    except LookupError:
-        return None
-    snapshot = load(where.views)
-    if (
-        snapshot is None
-        or not snapshot.header.proof
-        or not stands(snapshot, os.environ, now)
-        or (request.sync and not proved(snapshot, seen))
-    ):
+    snapshot = fresh(now, sync=request.sync, seen=seen)
+    if snapshot is None:
         return None
     try:
         query = asked(request, snapshot, now)
@@ -94,10 +87,22 @@ def hot(request: Request, *, now_us: "int | None" = None, seen: "Seen | None" = 
     if nothing_at_all(answer):
         return None
     answer.as_of_us = now if request.sync else snapshot.header.as_of_us
-    gaps = lost.read(where.views)
+    gaps = lost.read(os.path.dirname(snapshot.base_path))
     answer.lost = None if gaps is None else lost.within(gaps, query)
     show(request, answer)
     return DONE
+
+
+def fresh(now_us: int, *, sync: bool, seen: "Seen | None" = None) -> "Snapshot | None":
+    """The snapshot, if all that it was made from is as it was, the log files included if `sync`; what `proved` finds goes into `seen`."""
+    try:
+        where = paths()
+    except LookupError:
+        return None
+    snapshot = load(where.views)
+    if snapshot is None or not snapshot.header.proof or not stands(snapshot, os.environ, now_us) or (sync and not proved(snapshot, seen)):
+        return None
+    return snapshot
 
 
 def usage(request: Request, *, now_us: "int | None" = None) -> int:
@@ -121,17 +126,20 @@ def _at_length(request: Request, now: int, seen: Seen) -> int:
             from cli.advice import unread  # only who has something that may not be read
 
             sys.stderr.write(unread(store.troubles))
-        for _ in range(_ATTEMPTS):
-            try:
-                code = _answer_with(request, store, now)
-                break
-            except Stale:
-                # Another process has put its own base there, of a log that is further on: so will this one be.
-                store.refreshed(sync=False)
-        else:
-            raise RingletError("the snapshot keeps changing under the answer", where=store.paths.views, mend="run the command again")
+        code = settled(store, lambda: _answer_with(request, store, now))
         store.tidy()
     return code
+
+
+def settled(store: "Store", work: "Callable[[], T]") -> "T":
+    """What `work` gives that answers from the store's snapshot, done again while other processes write over that."""
+    for _ in range(_ATTEMPTS):
+        try:
+            return work()
+        except Stale:
+            # Another process has put its own base there, of a log that is further on: so will this one be.
+            store.refreshed(sync=False)
+    raise RingletError("the snapshot keeps changing under the answer", where=store.paths.views, mend="run the command again")
 
 
 def _answer_with(request: Request, store: "Store", now: int) -> int:
@@ -148,12 +156,7 @@ def _answer_with(request: Request, store: "Store", now: int) -> int:
         from cli.picture import draw  # the chart libraries: half a second
 
         return draw(request, query, store)
-    if snapshot.answers(query) and not store.shared:
-        answer = snapshot.answer(query)
-    else:
-        from cli.deep import answer_from_views  # the frame library: 100 ms
-
-        answer = answer_from_views(query, store)
+    answer = answered(query, store)
     answer.as_of_us = now if request.sync else snapshot.header.as_of_us
     answer.lost = lost.within(remembered(store), query)
     if nothing_at_all(answer) and not request.json:
@@ -163,6 +166,15 @@ def _answer_with(request: Request, store: "Store", now: int) -> int:
     else:
         show(request, answer)
     return DONE
+
+
+def answered(query: Query, store: "Store") -> Answer:
+    """The answer of a store that is up to date. Raises `Stale` where another process has written over its snapshot."""
+    if store.snapshot.answers(query) and not store.shared:
+        return store.snapshot.answer(query)
+    from cli.deep import answer_from_views  # the frame library: 100 ms
+
+    return answer_from_views(query, store)
 
 
 def clock() -> int:

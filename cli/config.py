@@ -9,6 +9,7 @@ import msgspec
 
 from pipeline.errors import RingletError
 from views import calendar
+from views.pricing.money import attodollars
 
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 
@@ -39,6 +40,14 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     billing: Literal["metered", "managed", "local"]
 
 
+class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[budgets.profile]`: US dollars that the profile may spend in a calendar day, week or month; None: no limit."""
+
+    day: float | int | str | None = None
+    week: float | int | str | None = None
+    month: float | int | str | None = None
+
+
 class Daemon(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[daemon]`"""
 
@@ -59,6 +68,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     homes: dict[str, list[str]] = {}
     """Further agent homes by agent (`[homes]`, `claude = ["/mnt/old/.claude"]`)."""
     providers: dict[str, Provider] = {}
+    budgets: dict[str, Budget] = {}
     daemon: Daemon = Daemon()
 
     def price_table(self) -> bytes:
@@ -71,6 +81,15 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             return listing.table({name: msgspec.to_builtins(price) for name, price in self.token_prices.items()})
         except listing.Unbelievable as why:
             raise RingletError(str(why), where="config.toml", mend="mend the file; docs/prices.md shows the table") from None
+
+    def limits(self) -> dict[str, dict[str, int]]:
+        """Attodollars by profile and `day`, `week` or `month`, as far as `budgets` names any. Raises `RingletError`."""
+        found: dict[str, dict[str, int]] = {}
+        for name, budget in self.budgets.items():
+            for period, amount in msgspec.structs.asdict(budget).items():
+                if amount is not None:
+                    found.setdefault(name, {})[period] = _limit(f"budgets.{name}.{period}", str(amount))
+        return found
 
     def declared_billing(self) -> dict[str, str]:
         """Billing by provider name, as far as the configuration states it."""
@@ -104,6 +123,16 @@ def load(path: str) -> Config:
             if agent not in agents:
                 raise _wrong(path, f"homes: no agent {agent!r}; valid: {', '.join(agents)}")
     return config
+
+
+def _limit(name: str, text: str) -> int:
+    try:
+        amount = attodollars(text)
+    except ValueError:
+        amount = -1
+    if amount < 0:
+        raise RingletError(f"{name}: {text[:40]!r} is no amount", where="config.toml", mend="write US dollars such as 200 or 12.50")
+    return amount
 
 
 def _wrong(path: str, what: str) -> RingletError:

@@ -18,6 +18,8 @@ from cli.outcomes import DONE, FAILED, guarded, let_go
 
 COMMANDS = {
     "usage": "cli.commands.usage",
+    "guard": "cli.commands.guard",
+    "statusline": "cli.commands.statusline",
     "ingest": "cli.commands.ingest",
     "daemon": "cli.commands.daemon",
     "import": "cli.commands.imports",
@@ -92,7 +94,8 @@ def _refuse_nothing(argv: list[str]) -> None:
 
 
 def _run(argv: list[str]) -> int:
-    _refuse_nothing(argv)
+    if argv[:1] != ["guard"]:  # it says so itself, with an exit code of its own
+        _refuse_nothing(argv)
     take_over_once()
     if isinstance(sys.stdout, TextIOWrapper):
         # A terminal that cannot show a letter shows another in its place; that is no reason to fail.

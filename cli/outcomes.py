@@ -23,6 +23,9 @@ PARTLY_DONE = 5
 INTERRUPTED = 130
 TERMINATED = 143
 
+DENIED = 2
+"""Of `guard` alone, and of nothing else that it does: a budget is breached. Its caller, an agent, takes this code so."""
+
 DOCTOR_WARNINGS = 1
 DOCTOR_DAMAGE = 5
 

@@ -189,6 +189,7 @@ class Store:
             folders=folders,
             places=places,
             proof=proof,
+            budgets=self.config.limits(),
         )
 
     def _written(self, header: snapshot.Header, known: snapshot.Snapshot | None) -> snapshot.Snapshot:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Walk = tuple[str, tuple[str, ...], tuple[str, ...], bool]
 
-VERSION = "2"
+VERSION = "3"
 TODAY = "snapshot.today"
 BASE = "snapshot.base"
 
@@ -37,6 +37,7 @@ class Header:
 
     __slots__ = (
         "as_of_us",
+        "budgets",
         "cost_mode",
         "env",
         "first_day",
@@ -65,6 +66,7 @@ class Header:
         folders: str,
         places: "Sequence[Walk]",
         proof: str,
+        budgets: "Mapping[str, Mapping[str, int]]",
     ) -> None:
         self.position = position
         """Epoch and sequence number of the log."""
@@ -86,6 +88,8 @@ class Header:
         """Where to look for log files, as `ingest.sweep` takes it."""
         self.proof = proof
         """`proof_of` the look at all log files that came before they were read; empty = must be read again."""
+        self.budgets = budgets
+        """Attodollars by profile and period (`day`, `week`, `month`), as the settings say: a short question reads no settings."""
 
 
 class Snapshot:
@@ -238,12 +242,15 @@ def parsed(text: bytes, views: str) -> "Snapshot | None":
     env: dict[str, str | None] = {}
     stamps: dict[str, str] = {}
     places: list[Walk] = []
+    budgets: dict[str, dict[str, int]] = {}
     for line in head.split("\n"):
         name, *fields = line.split("\t")
         if name == "env":
             env[text_of(fields[0])] = name_of(fields[1])
         elif name == "stamp":
             stamps[text_of(fields[0])] = fields[1]
+        elif name == "budget":
+            budgets.setdefault(text_of(fields[0]), {})[fields[1]] = int(fields[2])
         elif name == "place":
             cut = int(fields[2])
             parts = [text_of(field) for field in fields[3:]]
@@ -263,6 +270,7 @@ def parsed(text: bytes, views: str) -> "Snapshot | None":
         folders=values["folders"][0],
         places=places,
         proof=values["proof"][0],
+        budgets=budgets,
     )
     combos, lines = split(body)
     return Snapshot(header, views + "/" + BASE, values["base"][0], int(values["base"][1]), combos, lines)

@@ -131,6 +131,9 @@ def today_text(header: Header, base_name: str, end_day: int, days: "Mapping[int,
     ]
     lines += [f"env\t{_escaped(name)}\t{_escaped(value)}" for name, value in header.env.items()]
     lines += [f"stamp\t{_escaped(path)}\t{value}" for path, value in header.stamps.items()]
+    lines += [
+        f"budget\t{_escaped(name)}\t{period}\t{amount}" for name, limits in header.budgets.items() for period, amount in limits.items()
+    ]
     for root, folders, names, journalled in header.places:
         parts = "".join("\t" + _escaped(part) for part in (*folders, *names))
         lines.append(f"place\t{_escaped(root)}\t{int(journalled)}\t{len(folders)}{parts}")

@@ -37,6 +37,7 @@ def test_prices_keep_their_digits(tmp_path: Path) -> None:
         ("homes.cloude = ['/old']", "homes.*cloude.*valid: claude, codex"),
         ("timezone = 'Mars/Olympus'", "timezone.*Mars/Olympus.*IANA"),
         ("week_start = ", "Invalid value"),
+        ("[budgets.work]\nyear = 5", "year.*valid: day, week, month"),
     ],
 )
 def test_mistakes_are_named_with_the_file(tmp_path: Path, text: str, named: str) -> None:
@@ -44,6 +45,20 @@ def test_mistakes_are_named_with_the_file(tmp_path: Path, text: str, named: str)
     with pytest.raises(RingletError, match=named) as error:
         load(written(tmp_path, text))
     assert "config.toml" in str(error.value)
+
+
+def test_budgets_are_money_by_profile_and_period(tmp_path: Path) -> None:
+    """A budget arrives to the last digit, in attodollars; a period that is not named has none, and zero is a limit too."""
+    config = load(written(tmp_path, "[budgets.work]\nday = 12.10\nmonth = 200\n[budgets.none]\n[budgets.stop]\nweek = '0'\n"))
+
+    assert config.limits() == {"work": {"day": 12_100_000_000_000_000_000, "month": 200 * 10**18}, "stop": {"week": 0}}
+
+
+@pytest.mark.parametrize("amount", ["-1", "'much'", "nan", "inf", "''"])
+def test_a_budget_that_is_no_amount_is_refused(tmp_path: Path, amount: str) -> None:
+    """What cannot be spent cannot be a limit; the message names the setting."""
+    with pytest.raises(RingletError, match=r"budgets\.work\.day.*no amount"):
+        load(written(tmp_path, f"[budgets.work]\nday = {amount}")).limits()
 
 
 def test_declared_billing_is_by_lower_case_name(tmp_path: Path) -> None:

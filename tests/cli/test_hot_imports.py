@@ -82,6 +82,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "usage daily",
         "usage --json --period all",
         "usage profiles --profile acme --period all",
+        "guard --profile default --period month --limit 1000",
+        "statusline --profile default",
     ],
 )
 def test_common_questions_load_no_library(home: Path, line: str) -> None:
