@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from cli.ask import WrongUsage
+from cli.outcomes import code_of, status_of
+from pipeline.errors import BadName, Damaged, Held, NothingFound, PartlyDone, RingletError, UnknownName
 from tests.cli.homes import mixed
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -63,3 +66,23 @@ def test_a_terminal_without_our_letters_shows_others(home: Path) -> None:
 
     assert (done.returncode, done.stderr) == (0, b"")
     assert b"? " in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "status"),
+    [
+        (WrongUsage("x"), 2, 400),
+        (UnknownName("x"), 2, 400),
+        (BadName("x"), 2, 400),
+        (NothingFound("x"), 3, 404),
+        (Held("x"), 4, 409),
+        (PartlyDone("x"), 5, 503),
+        (Damaged("x"), 1, 500),
+        (RingletError("x"), 1, 500),
+        (ValueError("x"), 1, 500),
+        (KeyboardInterrupt(), 130, 503),
+    ],
+)
+def test_an_error_has_one_exit_code_and_one_status(error: BaseException, code: int, status: int) -> None:
+    """What ends a command with a code ends a request with the status that goes with it."""
+    assert (code_of(error), status_of(error)) == (code, status)
