@@ -200,8 +200,9 @@ def hours(name: str, start_us: int, end_us: int) -> "list[str]":
 
     place = zone(name)
     found: dict[str, None] = {}
+    first, last = max(start_us, (FIRST_DAY + 1) * DAY_US), min(end_us, LAST_DAY * DAY_US)
     # Half-hours, because some clocks change by that much.
-    for at_us in range(start_us, end_us, HOUR_US // 2):
+    for at_us in range(first, last, HOUR_US // 2):
         local = datetime(1970, 1, 1, tzinfo=zone("UTC")) + timedelta(microseconds=at_us)
         found[local.astimezone(place).replace(minute=0, second=0, microsecond=0).isoformat(timespec="minutes")] = None
     return list(found)

@@ -71,8 +71,9 @@ class Holding:
             parts = [self.calls(day, query.cost_mode) for day in range(low // calendar.DAY_US, query.now_us // calendar.DAY_US + 1)]
         else:
             low, high = calendar.bounds(query.tz, query.first_day, query.last_day)
-            first, last = (None if at is None else f"{date_of(at // calendar.DAY_US):%Y-%m}" for at in (low, high))
-            months = [month for month in self._held_months() if (first is None or first <= month) and (last is None or month <= last)]
+            first, last = "" if low is None else _month_at(low), "~" if high is None else _month_at(high)
+            # Years before 1000 have fewer digits in the names of folders.
+            months = [month for month in self._held_months() if first <= month.zfill(7) <= last]
             parts = [self._month(month, query.cost_mode) for month in months]
         if not parts:
             parts = [fine(sessions(measured(recosted(shelf.scan([], _CALLS), "auto"))), self.names)]
@@ -166,6 +167,11 @@ class Holding:
     def _held_months(self) -> list[str]:
         there = {name.removeprefix("month=") for name in shelf.partitions(self._views, _SESSIONS)}
         return sorted(there | {f"{date_of(day):%Y-%m}" for day in self._fresh})
+
+
+def _month_at(at_us: int) -> str:
+    """The UTC month of an instant, of the first or last that can be written where it lies beyond."""
+    return calendar.iso_month(min(max(at_us // calendar.DAY_US, calendar.FIRST_DAY), calendar.LAST_DAY))
 
 
 def loaded(views: str, log: Log, terms: Terms) -> Holding:

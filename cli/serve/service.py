@@ -96,9 +96,11 @@ class Service:
         return self._clock() // 1000
 
     def refresh(self) -> bool:
-        """Bring what is held up to the log; whether anything has changed. Does nothing until something was asked."""
-        before = self._standing
-        return before is not None and self._kept(self._follow) is not before
+        """Look whether the log has grown or settings have changed; whether it is so. Does nothing until something was asked.
+
+        Nothing is worked out here: the next who asks does that, and while nobody asks the log may grow for nothing.
+        """
+        return self._standing is not None and self._keeper.submit(self._notice, self._standing).result()
 
     def close(self) -> None:
         """Let go of the store; nothing can be asked afterwards."""
@@ -222,6 +224,13 @@ class Service:
     def _kept(self, work: Callable[[], Standing]) -> Standing:
         return self._keeper.submit(work).result()
 
+    def _notice(self, known: Standing) -> bool:
+        if known.settings_changed() or self._store_at_work().log.position() != known.position:
+            self._seen = ()
+            return True
+        self._as_of_us = self.now_us()
+        return False
+
     def _follow(self) -> Standing:
         """The store as it is now, loaded anew where settings, rules or prices have changed."""
         before = self._standing
@@ -229,6 +238,8 @@ class Service:
             return self._load()
         seen = self._looked()
         self._standing = before.followed(self._store_at_work())
+        if self._standing is not before:
+            self._answers.forget()
         self._seen, self._as_of_us = seen, self.now_us()
         return self._standing
 
@@ -245,6 +256,7 @@ class Service:
         number = 0 if self._standing is None else self._standing.number + 1
         self._standing = Standing.of(store, number, lambda: self._keeper.submit(log.sessions).result())
         self._seen, self._as_of_us = seen, store.now_us
+        self._answers.forget()
         # What is held is large and stays: looking through it for garbage again and again would take a tenth of all time.
         self._standing.names("model")
         gc.freeze()
@@ -312,6 +324,12 @@ class _Answers:
             self._bytes += len(data)
             while self._bytes > KEPT_BYTES:
                 self._drop(self._kept.popitem(last=False)[1])
+
+    def forget(self) -> None:
+        """Let go of all of them: they are of a state that has passed."""
+        with self._lock:
+            self._kept.clear()
+            self._bytes = 0
 
     def _drop(self, answer: tuple[bytes, bytes] | None) -> None:
         if answer is not None:

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cli.ask import WrongUsage
 from cli.paths import paths
 from cli.serve import contract
 from cli.serve.routes import ROUTES
@@ -341,6 +342,17 @@ def test_nothing_recorded_is_told(tmp_path: Path) -> None:
     assert (usage["total_requests"], usage["days"], series["points"], records["pages"]) == (0, 0, [], 0)
 
 
+def test_any_day_that_can_be_written_can_be_asked_for(zoned: Api) -> None:
+    """The first and the last day of all are bounds like any other, for days, hours and records."""
+    for words in ({"since": "0001-01-01"}, {"until": "9999-12-31"}, {"since": "0001-01-01", "until": "9999-12-31"}):
+        for by in ("day", "hour", "session"):
+            assert zoned.ask("/api/usage/rollup", by=by, limit=10_000, **words)["totals"]["requests"] == 18
+        assert zoned.ask("/api/usage/records", **words)["total"] == 18
+    assert zoned.ask("/api/usage/series", bucket="hour", since="0001-01-01", until="0001-01-02")["points"][0]["requests"] == 0
+    with pytest.raises(WrongUsage):
+        zoned.ask("/api/usage/series", bucket="hour", since="0001-01-01")
+
+
 def test_an_export_is_the_command_lines_export(zoned: Api) -> None:
     """The same bytes as `ringlet usage export`, calls and groups, in every text format."""
     for format in ("csv", "json", "jsonl"):
@@ -358,6 +370,22 @@ def test_what_was_asked_before_follows_the_log(api: Api) -> None:
     assert api.ask("/api/usage", period="all")["total_requests"] == before["total_requests"] + 1
     ringlet(api.home, "profiles", "rename", "acme", "zenith")
     assert set(api.ask("/api/usage", period="all")["aggregates"]["by_profile"]) == {"default", "mine", "zenith"}
+
+
+def test_a_refresh_tells_whether_there_is_news(api: Api) -> None:
+    """Before anything was asked there is nothing to bring up to date; then a commit is news once, until somebody asks."""
+    assert not api.service.refresh()
+    api.ask("/api/usage")
+    assert not api.service.refresh()
+    transcript(api.home, "new", reply(900, "2026-05-13T11:30:00Z", session="s8"))
+    ringlet(api.home, "usage")
+    assert api.service.refresh()
+    before = api.service.position
+    assert api.ask("/api/usage", period="all")["total_requests"] == 12
+    assert before is not None
+    assert api.service.position is not None
+    assert api.service.position.seq == before.seq + 1
+    assert not api.service.refresh()
 
 
 def test_a_journal_made_anew_is_followed(api: Api) -> None:
