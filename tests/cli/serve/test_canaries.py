@@ -136,7 +136,17 @@ def test_no_secret_of_an_error_is_found_in_the_log(tmp_path: Path) -> None:
     assert CANARY not in log
 
 
-@pytest.mark.parametrize("secret", [*SHAPES, "x-api-key: canary12345", "password=canary12345", "Authorization: Basic Y2FuYXJ5"])
+@pytest.mark.parametrize(
+    "secret",
+    [
+        *SHAPES,
+        "x-api-key: canary12345",
+        "password=canary12345",
+        "access_token=canary12345",
+        "client-secret: canary12345",
+        "Authorization: Basic Y2FuYXJ5",
+    ],
+)
 def test_what_looks_like_a_secret_is_taken_out_of_any_text(secret: str) -> None:
     """Keys of providers, tokens, addresses of hooks; the words around them stay."""
     text = redacted(f"could not send {secret}, will try again")
@@ -150,7 +160,14 @@ def test_a_password_in_an_address_is_taken_out() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["/home/me/.claude is no folder", "no profile 'task-force'", "the disk is full", "claude-sonnet-4-5-20250929"]
+    "text",
+    [
+        "/home/me/access/admin.token: open to other users",
+        "/home/me/.claude is no folder",
+        "no profile 'task-force'",
+        "the disk is full",
+        "claude-sonnet-4-5-20250929",
+    ],
 )
 def test_what_is_no_secret_stays(text: str) -> None:
     """An error must say what is wrong."""
