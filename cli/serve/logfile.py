@@ -18,7 +18,8 @@ KEPT = 3
 """How many full files are kept beside it, as `daemon.log.1` and on."""
 
 _SECRETS = re.compile(
-    r"(?i)(?<![\w./-])(?:[\w-]{1,40}[_-])?(?:api[-_]?key|authorization|cookie|token|secret|password)[\"']?\s*[:=]\s*[\"']?(?:(?:bearer|basic)\s+)?[^\s\"',;]+"
+    r"(?i)(?<![\w./-])(?:[\w-]{1,40}[_-])?(?:api[-_]?key|authorization|cookie|token|secret|password)"
+    r"[\"']?\s*[:=]\s*[\"']?(?:(?:bearer|basic)\s+)?[^\s\"',;]+"
     r"|\b(?:bearer|basic)\s+[\w.~+/=-]{6,}"
     r"|\b(?:sk|pk|rk|xox[abprs]|gh[opusr])[-_][\w-]{8,}"
     r"|\bringlet_[\w-]{20,}|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"
