@@ -46,6 +46,8 @@ class Command:
     env: dict[str, str] = field(default_factory=dict)
     prepare: Callable[[], None] | None = None
     check: Callable[[bytes], None] | None = None
+    said: Path | None = None
+    """What it reads on standard input; None: nothing."""
     sample_memory: bool = False
     runs: list[Run] = field(default_factory=list)
 
@@ -64,9 +66,9 @@ def once(command: Command) -> Run:
     if command.prepare:
         command.prepare()
     env = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "TZ": "UTC", **command.env}
-    with open(os.devnull) as null:
+    with open(command.said or os.devnull) as said:
         began = time.perf_counter()
-        process = subprocess.Popen(command.argv, env=env, cwd=ROOT, stdin=null, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        process = subprocess.Popen(command.argv, env=env, cwd=ROOT, stdin=said, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         sampler = _Memory(process.pid) if command.sample_memory else None
         output, error = _drain(process)
         _, status, usage = os.wait4(process.pid, 0)

@@ -51,9 +51,10 @@ def spent(profile: "str | None", periods: "Asked", now_us: int) -> "tuple[Header
         try:
             named = list(periods(snapshot.header))
             queries = [app.asked(_request(profile, period), snapshot, now_us) for period in named]
-            if all(map(snapshot.answers, queries)) and (not queries or app.occurs(queries[0], snapshot)):
-                found = [snapshot.answer(query).totals for query in queries]
-                return snapshot.header, list(map(Spent, named, queries, found))
+            # Most often it is at work today, and the names of all other days need not be read.
+            known = profile is None or any(profile == combo[0] for combo in snapshot.combos) or profile in snapshot.names("profile")
+            if known and all(map(snapshot.answers, queries)):
+                return snapshot.header, list(map(Spent, named, queries, snapshot.totals(queries)))
         except Stale:
             pass
     return _at_length(profile, periods, now_us, seen)

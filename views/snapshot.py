@@ -169,6 +169,22 @@ class Snapshot:
             as_of_us=self.header.as_of_us,
         )
 
+    def totals(self, queries: "Sequence[Query]") -> "list[Totals]":
+        """The sums for questions that `answers` holds for, without sessions and runtime: all that limits need. Raises `Stale`."""
+        sums = [Sums(query, present=False) for query in queries]
+        earlier = [query for query in queries if query.first_day is None or query.first_day < self.end_day]
+        if earlier:
+            with Base(self.base_path, self.base_name) as base:
+                for query, found in zip(queries, sums, strict=True):
+                    if query in earlier:
+                        whole = query.first_day is None and query.last_day is None
+                        found.take(base.combos, base.everything() if whole else base.days(query.first_day, query.last_day))
+        totals = [Totals() for _ in queries]
+        for into, found in zip(totals, sums, strict=True):
+            found.take(self.combos, self.lines)
+            sum_up(into, found.groups())
+        return totals
+
     def _with_base(self, query: Query, totals: Totals) -> "tuple[Sums, int | None]":
         """The sums over both files, which `totals` are filled with; the last day with anything if they hold nothing."""
         with Base(self.base_path, self.base_name) as base:

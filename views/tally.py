@@ -70,10 +70,11 @@ class Group:
 
 
 class Sums:
-    """What a question's lines add up to, by combination and time group."""
+    """What a question's lines add up to, by combination and time group; `anywhere` is without its range, not `present` without sessions."""
 
-    def __init__(self, query: Query, *, anywhere: bool = False) -> None:
+    def __init__(self, query: Query, *, anywhere: bool = False, present: bool = True) -> None:
         self._query = query
+        self._present = present
         self._first = None if anywhere else query.first_day
         self._last = None if anywhere else query.last_day
         self._timed = query.by in ("day", "week", "month")
@@ -90,7 +91,7 @@ class Sums:
         for line in lines:
             # Sessions come first: most lines are theirs.
             if line[:2] == "s\t":
-                if inside:
+                if inside and self._present:
                     _, session, number, start, end = line.split("\t")
                     group = held[int(number)]
                     if group is not None:

@@ -17,6 +17,7 @@ from benchmarks.page_load import CHROMIUM
 SCRIPTS = {
     "first_import": ["--bytes", "200K", "--rounds", "1"],
     "hot_usage": ["--bytes", "200K", "--rounds", "1"],
+    "guard": ["--bytes", "200K", "--rounds", "1"],
     "new_lines": ["--bytes", "200K", "--rounds", "1"],
     "watch": ["--bytes", "200K", "--rounds", "5", "--idle", "0.1", "--settle", "1"],
     "daemon": ["--bytes", "200K", "--rounds", "5", "--idle", "0.1", "--settle", "1", "--steady", "3"],

@@ -157,6 +157,36 @@ def test_what_is_worked_out_is_what_the_days_say(tmp_path_factory: pytest.TempPa
     assert told() == told(first_day=END - 3, last_day=END + 1)
 
 
+@settings(max_examples=80, deadline=None)
+@given(
+    work=st.dictionaries(st.integers(END - 3, END + 1), WORK, min_size=1),
+    ranges=st.lists(st.tuples(st.none() | st.integers(END - 4, END + 2), st.none() | st.integers(END - 4, END + 2)), max_size=3),
+    profile=st.sampled_from([None, "p", "nobody"]),
+)
+def test_sums_alone_are_those_of_the_answers(
+    tmp_path_factory: pytest.TempPathFactory, work: dict[int, Any], ranges: list[tuple[int | None, int | None]], profile: str | None
+) -> None:
+    """What limits are compared with is what the answers to the same questions say, whatever their ranges."""
+    days: dict[int, Day] = {}
+    for number, cells in work.items():
+        made = days.setdefault(number, Day())
+        for (session, combo), numbers in cells.items():
+            first, last = number * 100 + numbers[-2], number * 100 + numbers[-1]
+            add(made.cells.setdefault((*combo, "main"), nothing()), [1, *numbers[1:-2], first, last])
+            made.sessions[session, (*combo, "main")] = first, last
+    snapshot = write(tmp_path_factory.mktemp("views"), days)
+    queries = [
+        Query(now_us=0, today=END, tz="Europe/Berlin", first_day=first, last_day=last, profile=profile)
+        for first, last in ranges
+        if first is None or last is None or first <= last
+    ]
+
+    def sums(totals: Totals) -> dict[str, Any]:
+        return {name: value for name, value in facts(totals).items() if name not in ("sessions", "runtime_us")}
+
+    assert [sums(totals) for totals in snapshot.totals(queries)] == [sums(snapshot.answer(query).totals) for query in queries]
+
+
 def facts(totals: Totals) -> dict[str, Any]:
     names = [name for kind in type(totals).__mro__ for name in getattr(kind, "__slots__", ()) if name[0] != "_"]
     return {name: getattr(totals, name) for name in names}
