@@ -75,7 +75,9 @@ def cost() -> Chart:
         Requests="format(datum.requests, ',')",
         Tokens="format(datum.total, ',')",
     )
-    bars = columns.mark_bar(fill={"expr": "cost_colour"}, cornerRadiusEnd=2).encode(x=_times(), y=_amounts("amount", _FINE_MONEY))
+    bars = columns.mark_bar(fill={"expr": "cost_colour"}, cornerRadiusEnd=2, aria=False).encode(
+        x=_times(), y=_amounts("amount", _FINE_MONEY)
+    )
     return _columns(bars, columns, field="cost", tooltip=("Time", "Cost", "Requests", "Tokens"), colours=("cost",))
 
 
@@ -145,10 +147,11 @@ def _stacked(parts: dict[str, str]) -> Chart:
             **{"Est. cost": _MONEY.format("datum.cost")},
         )
     )
+    # Without words of their own: the columns behind them say it all.
     bars = (
         columns.transform_fold(list(parts), as_=["part", "tokens"])
         .transform_calculate(high="datum.tokens * datum.lift", place=f"indexof({list(parts)}, datum.part)")
-        .mark_bar()
+        .mark_bar(aria=False)
         .encode(
             x=_times(),
             y=_amounts("high", _SHORT.format("datum.value"), stack="zero"),

@@ -31,15 +31,12 @@ def labels(picture: ElementTree.Element) -> tuple[list[str], list[str]]:
     return tuple([text.text for text in axis.iter(f"{SVG}text") if text.text] for axis in axes)  # type: ignore[return-value]
 
 
-def bars(picture: ElementTree.Element) -> list[tuple[str, str, float, float]]:
-    """Day, part, upper edge and height of each part of a bar."""
-    found = []
-    for path in picture.iter(f"{SVG}path"):
-        said = re.match(r"at: (\S+); high: .*; part: (\w+);", path.get("aria-label", ""))
-        if said:
-            top, height = re.search(r"M[\d.]+,([\d.]+)h[\d.]+v([\d.]+)", path.get("d", "")).groups()  # type: ignore[union-attr]
-            found.append((said[1], said[2], float(top), float(height)))
-    return found
+def bars(picture: ElementTree.Element, rows: list[dict[str, Any]], *parts: str) -> list[tuple[str, str, float, float]]:
+    """Day, part, upper edge and height of each part of a bar, of rows and parts as they were given."""
+    group = next(group for group in picture.iter(f"{SVG}g") if "layer_0_marks" in group.get("class", ""))
+    edges = [re.search(r"M[\d.]+,([\d.]+)h[\d.]+v([\d.]+)", path.get("d", "")) for path in group.iter(f"{SVG}path")]
+    places = [(row["at"], part) for row in rows for part in parts]
+    return [(day, part, float(edge[1]), float(edge[2])) for (day, part), edge in zip(places, edges, strict=True) if edge]
 
 
 def told(picture: ElementTree.Element) -> list[str]:
@@ -69,7 +66,7 @@ def test_days_are_labelled_by_how_many_there_are(count: int, shown: int) -> None
 
 def test_prompt_stands_below_completion() -> None:
     """The lower part of a bar is the prompt, in the solid colour, and the parts add up to the bar."""
-    found = {part: (top, height) for _, part, top, height in bars(drawn("tokens", days(1)))}
+    found = {part: (top, height) for _, part, top, height in bars(drawn("tokens", days(1)), days(1), "prompt", "completion")}
 
     assert found["prompt"] == (50, 150)
     assert found["completion"] == (0, 50)
@@ -77,7 +74,7 @@ def test_prompt_stands_below_completion() -> None:
 
 def test_initiators_stand_in_their_order() -> None:
     """From bottom to top: main agent, task agent, heartbeat."""
-    found = {part: top for _, part, top, _ in bars(drawn("initiators", days(1)))}
+    found = {part: top for _, part, top, _ in bars(drawn("initiators", days(1)), days(1), "main", "task", "heartbeat")}
 
     assert found["main"] > found["task"] > found["heartbeat"] == 0
 
@@ -90,7 +87,7 @@ def test_a_day_of_almost_nothing_can_be_seen() -> None:
     rows[2] |= {"prompt": 0, "completion": 0, "total": 0, "cost": 0}
 
     heights: dict[str, float] = {}
-    for day, _, _, height in bars(drawn("tokens", rows)):
+    for day, _, _, height in bars(drawn("tokens", rows), rows, "prompt", "completion"):
         heights[day] = heights.get(day, 0) + height
     assert heights["2026-05-02"] == pytest.approx(16)
     assert heights["2026-05-03"] == 0

@@ -2,9 +2,11 @@
 
 const UNITS = ["K", "M", "B", "T"];
 
+const GROUPED = new Intl.NumberFormat("en-US");
+
 /** 1,234,567 */
 export function grouped(number) {
-  return number.toLocaleString("en-US");
+  return GROUPED.format(number);
 }
 
 /** 45.0K, 1.5M: one decimal always, half up. */
@@ -26,7 +28,7 @@ export function usd(amount) {
   const text = rounded(Math.abs(amount), 2);
   if (amount !== 0 && Number(text) === 0) return "<$0.01";
   const [whole, cents] = text.split(".");
-  return `${amount < 0 ? "-" : ""}$${BigInt(whole).toLocaleString("en-US")}.${cents}`;
+  return `${amount < 0 ? "-" : ""}$${GROUPED.format(BigInt(whole))}.${cents}`;
 }
 
 /** Money per something: below a dollar with four decimals, below a hundredth of a cent as <$0.0001. */

@@ -5,19 +5,19 @@ import { canvas } from "../core/drawing.js";
 import { nothingToChart } from "./empty.js";
 import { behind } from "./part.js";
 
-/** A chart in `body`. `draw(rows, cells)`: `rows` for the chart, `cells` for the table, both empty where there is nothing. */
-export function chartIn(body, { name, label, above = null, titles }) {
+/** A chart in `body`. `draw(rows)` shows rows, none where there is nothing; `cells(row)` are what the table says of one, under `titles`. */
+export function chartIn(body, { name, label, titles, cells }) {
   const picture = canvas(name, `${label}. The values follow as a table.`);
-  const table = behind(titles);
+  const table = behind(titles, cells);
   const broken = make("p.note", { role: "status", hidden: true }, "The chart could not be drawn; its values are in the table.");
 
-  async function draw(rows, cells) {
+  async function draw(rows) {
     if (!rows.length) {
       fill(body, nothingToChart());
       return;
     }
-    fill(body, above, picture.node, broken, table.node);
-    table.show(cells);
+    fill(body, picture.node, broken, table.node);
+    table.show(rows);
     try {
       await picture.draw(rows);
       broken.hidden = true;

@@ -12,7 +12,12 @@ const SHORT = ["24h", "today", "yesterday"];
 export function cost(context) {
   const buckets = choiceOf("Points of the cost chart", [["day", "Daily"], ["hour", "Hourly"]], (bucket) => context.choose({ bucket }));
   const { node, body, fail } = part("Cost over time", { name: "cost", acts: [buckets.node] });
-  const chart = chartIn(body, { name: "cost", label: "Bars: estimated cost over time", titles: ["Time", "Cost", "Requests", "Tokens"] });
+  const chart = chartIn(body, {
+    name: "cost",
+    label: "Bars: estimated cost over time",
+    titles: ["Time", "Cost", "Requests", "Tokens"],
+    cells: (row) => [row.at.slice(0, 16).replace("T", " "), usd(row.cost), grouped(row.requests), grouped(row.total)],
+  });
 
   async function load(ask, question, choice) {
     const { days } = await ask("/api/usage", question);
@@ -23,8 +28,7 @@ export function cost(context) {
     buckets.node.title = open.length > 1 ? "" : `Hourly is for ranges of up to ${MOST_HOURLY_DAYS} days.`;
     const { points } = await ask("/api/usage/series", { ...question, bucket });
     const rows = points.map((point) => ({ at: point.start, cost: point.cost, requests: point.requests, total: point.total_tokens }));
-    const drawn = rows.some((row) => row.cost > 0) ? rows : [];
-    await chart.draw(drawn, drawn.map((row) => [row.at.slice(0, 16).replace("T", " "), usd(row.cost), grouped(row.requests), grouped(row.total)]));
+    await chart.draw(rows.some((row) => row.cost > 0) ? rows : []);
   }
 
   return { node, load, fail };

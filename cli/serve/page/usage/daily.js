@@ -9,7 +9,12 @@ export function daily() {
     name: "daily",
     acts: [legend([["prompt", "Prompt"], ["completion", "Completion"]])],
   });
-  const chart = chartIn(body, { name: "tokens", label: "Stacked bars: prompt and completion tokens per day", titles: ["Day", "Prompt", "Completion", "Est. cost"] });
+  const chart = chartIn(body, {
+    name: "tokens",
+    label: "Stacked bars: prompt and completion tokens per day",
+    titles: ["Day", "Prompt", "Completion", "Est. cost"],
+    cells: (row) => [row.at, grouped(row.prompt), grouped(row.completion), usd(row.cost)],
+  });
 
   async function load(ask, question) {
     const { points } = await ask("/api/usage/series", { ...question, bucket: "day" });
@@ -20,8 +25,7 @@ export function daily() {
       total: point.total_tokens,
       cost: point.cost,
     }));
-    const drawn = rows.some((row) => row.total > 0) ? rows : [];
-    await chart.draw(drawn, drawn.map((row) => [row.at, grouped(row.prompt), grouped(row.completion), usd(row.cost)]));
+    await chart.draw(rows.some((row) => row.total > 0) ? rows : []);
   }
 
   return { node, load, fail };

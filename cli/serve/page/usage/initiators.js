@@ -11,8 +11,12 @@ export function initiators() {
     name: "initiators",
     acts: [legend([["main", "Main agent"], ["task", "Task agent"], ["heartbeat", "Heartbeat"]])],
   });
-  const label = "Stacked bars: tokens of the main agent, of task agents and of the heartbeat per day";
-  const chart = chartIn(body, { name: "initiators", label, titles: ["Day", "Main agent", "Task agent", "Heartbeat", "Est. cost"] });
+  const chart = chartIn(body, {
+    name: "initiators",
+    label: "Stacked bars: tokens of the main agent, of task agents and of the heartbeat per day",
+    titles: ["Day", "Main agent", "Task agent", "Heartbeat", "Est. cost"],
+    cells: (row) => [row.at, ...NAMES.map((name) => grouped(row[name])), usd(row.cost)],
+  });
   node.hidden = true;
 
   async function load(ask, question) {
@@ -24,7 +28,7 @@ export function initiators() {
       cost: point.cost,
     }));
     node.hidden = !rows.some((row) => row.task > 0 || row.heartbeat > 0);
-    if (!node.hidden) await chart.draw(rows, rows.map((row) => [row.at, ...NAMES.map((name) => grouped(row[name])), usd(row.cost)]));
+    if (!node.hidden) await chart.draw(rows);
   }
 
   return { node, load, fail };

@@ -17,8 +17,8 @@ export function part(title, { acts = [], name, lines = 4 }) {
   return { node, body, fail };
 }
 
-/** The rows behind a chart as a table, for who cannot see or point; made when it is opened. */
-export function behind(titles) {
+/** The rows behind a chart as a table, for who cannot see or point; made when it is opened. `cells(row)` are a row's texts. */
+export function behind(titles, cells) {
   let rows = [];
   const place = make("div", {});
   const node = make("details", { ontoggle: () => node.open && draw() }, make("summary", {}, "Show as a table"), place);
@@ -28,7 +28,7 @@ export function behind(titles) {
       table(
         "Values of the chart",
         heads(titles[0], ...titles.slice(1).map((title) => `#${title}`)),
-        make("tbody", {}, rows.map(([first, ...cells]) => make("tr", {}, make("th", { scope: "row" }, first), cells.map((cell) => make("td.number", {}, cell))))),
+        make("tbody", {}, rows.map((row) => line(cells(row)))),
       ),
     );
   const show = (given) => {
@@ -36,6 +36,10 @@ export function behind(titles) {
     if (node.open) draw();
   };
   return { node, show };
+}
+
+function line([first, ...more]) {
+  return make("tr", {}, make("th", { scope: "row" }, first), more.map((text) => make("td.number", {}, text)));
 }
 
 /** A list of what the colours mean: [[kind, text], …]. */
