@@ -13,9 +13,10 @@ def command(*argv: str) -> list[str]:
     """The command line of another ringlet, run by this interpreter."""
     spec = find_spec("ringlet")
     beside = os.path.dirname(os.path.dirname(spec.origin)) if spec is not None and spec.origin is not None else ""
-    # In a checkout that is not installed, the current folder is where ringlet itself lies. It comes first on the path, unless -P was given.
+    # In a checkout that is not installed, the current folder is where ringlet itself lies. It comes first on the path, unless -P was given,
+    # and stands there as "" for what has no file.
     path = sys.path if sys.flags.safe_path else sys.path[1:]
-    found_without = any(os.path.abspath(entry) == beside for entry in path)
+    found_without = beside in path
     return [sys.executable, *(["-P"] if found_without else []), "-m", "ringlet", *argv]
 
 
