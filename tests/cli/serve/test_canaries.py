@@ -2,6 +2,7 @@
 
 import logging
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -97,8 +98,10 @@ def test_no_secret_of_a_request_is_found_anywhere_later(tmp_path: Path, capfd: p
                 for secret in (*SHAPES, PLAIN):
                     with served.connect() as connection:
                         connection.sendall(put(place, secret, served.host, served.token()))
-                        connection.settimeout(2)
-                        came = connection.recv(1 << 16)
+                        came = b""
+                        # A refusal ends the connection, maybe before its answer is read.
+                        with suppress(ConnectionResetError):
+                            came = connection.recv(1 << 16)
                     # The name that was asked for is told to whoever asked, unless it looks like a secret.
                     if secret.encode() in came and not (secret == PLAIN and place in ("query name", "query value", "body")):
                         found.append(("answer", place, secret))
