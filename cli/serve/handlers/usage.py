@@ -15,7 +15,9 @@ from views.matching import INITIATORS, SOURCES
 from views.query import FILTERS, GROUPINGS, Query
 
 POINTS = 10_000
-"""A series has no more points than this."""
+"""A series has no more points than this, a roll-up by time no more rows."""
+_HOURS = {"hour": 1, "day": 24, "week": 7 * 24, "month": 28 * 24}
+"""That a point stands for, at least."""
 
 ROWS = 100
 """Rows of a roll-up by session or hour that names no limit; there may be tens of thousands."""
@@ -47,6 +49,8 @@ async def rollup(service: Service, params: contract.RollupParams) -> contract.En
         limit = ROWS if params.limit is None and {by, split} & {"session", "hour"} else params.limit
         # One more than is shown tells whether there are more.
         query = _query(service, standing, params, by=by, split=split, sort=params.sort, limit=limit and limit + 1)
+        if by in ("day", "week", "month") and split is None:
+            _check_points(query, standing)
         return shown.rollup(service.answer(query, standing), limit, service.told(standing))
 
     return await _answered(service, params, made)
@@ -59,8 +63,7 @@ async def series(service: Service, params: contract.SeriesParams) -> contract.En
 
     def made(standing: Standing) -> contract.Series:
         query = _query(service, standing, params, by=params.bucket, split=params.by)
-        if params.bucket == "hour":
-            _check_hours(query, standing)
+        _check_points(query, standing)
         return shown.series(service.answer(query, standing, spans=False), service.told(standing))
 
     return await _answered(service, params, made)
@@ -155,13 +158,15 @@ def _query(service: Service, standing: Standing, params: contract.Filters, **mor
     return service.query(request, standing, split=split)
 
 
-def _check_hours(query: Query, standing: Standing) -> None:
-    """Raises WrongUsage where there are too many hours to be told one by one."""
+def _check_points(query: Query, standing: Standing) -> None:
+    """Raises WrongUsage where a range has too many hours, days, weeks or months to be told one by one."""
     days = standing.holding.table(query.tz, query.cost_mode).starts.days
+    if query.by != "hour" and query.first_day is None:
+        return  # of a clock that was wrong once, `views.query.fill` makes no empty centuries
     first = query.first_day if query.first_day is not None else min(days, default=query.today)
     last = query.today if query.last_day is None else min(query.last_day, max(query.today, max(days, default=query.today)))
-    if (last - first + 1) * 24 > POINTS:
-        raise WrongUsage(f"the range has more than {POINTS:,} hours", mend="choose bucket=day, or a shorter range")
+    if (last - first + 1) * 24 > POINTS * _HOURS[query.by]:
+        raise WrongUsage(f"the range has more than {POINTS:,} {query.by}s", mend="choose larger ones, or a shorter range")
 
 
 def _key(service: Service, params: Any, standing: Standing) -> tuple[Any, ...]:

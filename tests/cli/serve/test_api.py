@@ -345,12 +345,16 @@ def test_nothing_recorded_is_told(tmp_path: Path) -> None:
 def test_any_day_that_can_be_written_can_be_asked_for(zoned: Api) -> None:
     """The first and the last day of all are bounds like any other, for days, hours and records."""
     for words in ({"since": "0001-01-01"}, {"until": "9999-12-31"}, {"since": "0001-01-01", "until": "9999-12-31"}):
-        for by in ("day", "hour", "session"):
+        for by in ("model", "hour", "session"):
             assert zoned.ask("/api/usage/rollup", by=by, limit=10_000, **words)["totals"]["requests"] == 18
         assert zoned.ask("/api/usage/records", **words)["total"] == 18
     assert zoned.ask("/api/usage/series", bucket="hour", since="0001-01-01", until="0001-01-02")["points"][0]["requests"] == 0
+    assert len(zoned.ask("/api/usage/series", bucket="day", since="2000-01-01", until="2026-05-13")["points"]) == 9630
+    for bucket, since in (("hour", "2025-01-01"), ("day", "1990-01-01"), ("week", "0001-01-01"), ("month", "0001-01-01")):
+        with pytest.raises(WrongUsage, match=f"more than 10,000 {bucket}s"):
+            zoned.ask("/api/usage/series", bucket=bucket, since=since)
     with pytest.raises(WrongUsage):
-        zoned.ask("/api/usage/series", bucket="hour", since="0001-01-01")
+        zoned.ask("/api/usage/rollup", by="day", since="0001-01-01")
 
 
 def test_an_export_is_the_command_lines_export(zoned: Api) -> None:
