@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
+from pipeline.log import Log
 from tests.cli.homes import mixed, reply, transcript
 from tests.cli.page.browsing import Shown, called, choose, period, settled, shown
 
@@ -124,10 +125,8 @@ def test_new_data_is_marked_and_not_taken(daemon: Shown, page: Page) -> None:
 
     transcript(daemon.home, "newer", reply(900, "2026-05-13T11:30:00Z", session="s9"))
     daemon.told()
-    daemon.service.refresh()
-    position = daemon.service.position
-    assert position is not None
-    daemon.push.publish("usage", News(as_of=0.0, seq=position.seq, new=1, updated=0))
+    with Log.open(daemon.home / "rl") as log:
+        daemon.push.publish("usage", News(as_of=0.0, seq=log.position().seq, new=1, updated=0))
     expect(mark).to_be_visible()
     assert page.locator("[data-card=requests]").inner_text() == before
 
