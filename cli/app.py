@@ -109,7 +109,7 @@ def usage(request: Request, *, now_us: "int | None" = None) -> int:
     """Answer any question, bringing the store up to date first, and return the exit code. Raises RingletError."""
     now = clock() if now_us is None else now_us
     seen = Seen()
-    code = hot(request, now_us=now, seen=seen) if request.export is None and not request.chart else None
+    code = hot(request, now_us=now, seen=seen) if request.export is None and not (request.chart or request.blocks) else None
     return _at_length(request, now, seen) if code is None else code
 
 
@@ -156,13 +156,23 @@ def _answer_with(request: Request, store: "Store", now: int) -> int:
         from cli.picture import draw  # the chart libraries: half a second
 
         return draw(request, query, store)
-    answer = answered(query, store)
+    if request.blocks:
+        from cli.blocks import found  # the frame library: 100 ms
+
+        blocks = found(request, query, store)
+        answer = blocks.answer
+    else:
+        answer = answered(query, store)
     answer.as_of_us = now if request.sync else snapshot.header.as_of_us
     answer.lost = lost.within(remembered(store), query)
-    if nothing_at_all(answer) and not request.json:
+    if nothing_at_all(answer) and not (request.json or request.active):
         from cli.advice import nothing_recorded  # only who has nothing needs it
 
         sys.stdout.write(nothing_recorded(store))
+    elif request.blocks:
+        from cli.blocks import text
+
+        written(text(request, blocks, look(request)))
     else:
         show(request, answer)
     return DONE
@@ -291,6 +301,11 @@ def show(request: Request, answer: Answer) -> None:
         else:
             draw = render.summary if request.grouping is None else render.table
             text = draw(answer, look(request))
+    written(text)
+
+
+def written(text: str) -> None:
+    """Put a text on standard output, with another letter for each that it cannot show."""
     try:
         sys.stdout.write(text)
     except UnicodeEncodeError:

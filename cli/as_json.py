@@ -16,34 +16,38 @@ _KEY_FIELD = {"day": "date"}
 
 def as_json(answer: Answer) -> str:
     """The summary: totals, profiles, and the rows of the grouping."""
+    return written(summary(answer))
+
+
+def written(value: object) -> str:
+    """A value as JSON, with the newline that ends it."""
+    return _json(value, "") + "\n"
+
+
+def summary(answer: Answer) -> "dict[str, object]":
+    """The object as `written` takes it."""
     query, totals = answer.query, answer.totals
-    return (
-        _json(
-            {
-                "schema_version": SCHEMA_VERSION,
-                "period": query.label,
-                "from": None if query.first_day is None else calendar.iso_day(query.first_day),
-                "to": None if query.last_day is None else calendar.iso_day(query.last_day),
-                "timezone": query.tz,
-                "filters": dict(query.filters()),
-                "total_tokens": _tokens(totals),
-                "total_cost": _costs(totals),
-                "total_requests": totals.requests,
-                "total_sessions": totals.sessions,
-                "total_runtime_secs": totals.runtime_us // 1_000_000,
-                "unpriced_requests": totals.unpriced_requests,
-                "unbilled_requests": totals.unbilled_requests,
-                "unpriced_models": list(answer.unpriced_models),
-                "lost_history": _lost(answer),
-                "aggregates": {"by_profile": {row.key or "": _row(row, "profile") for row in answer.profiles}},
-                "by": query.by,
-                "rows": [_row(row, query.by) for row in answer.rows],
-                "as_of": calendar.iso_time(answer.as_of_us),
-            },
-            "",
-        )
-        + "\n"
-    )
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "period": query.label,
+        "from": None if query.first_day is None else calendar.iso_day(query.first_day),
+        "to": None if query.last_day is None else calendar.iso_day(query.last_day),
+        "timezone": query.tz,
+        "filters": dict(query.filters()),
+        "total_tokens": _tokens(totals),
+        "total_cost": _costs(totals),
+        "total_requests": totals.requests,
+        "total_sessions": totals.sessions,
+        "total_runtime_secs": totals.runtime_us // 1_000_000,
+        "unpriced_requests": totals.unpriced_requests,
+        "unbilled_requests": totals.unbilled_requests,
+        "unpriced_models": list(answer.unpriced_models),
+        "lost_history": _lost(answer),
+        "aggregates": {"by_profile": {row.key or "": _row(row, "profile") for row in answer.profiles}},
+        "by": query.by,
+        "rows": [_row(row, query.by) for row in answer.rows],
+        "as_of": calendar.iso_time(answer.as_of_us),
+    }
 
 
 def _lost(answer: Answer) -> "dict[str, object] | None":
@@ -67,12 +71,12 @@ def _costs(totals: Totals) -> "dict[str, object] | None":
     if total is None:
         return None
     return {
-        "input_cost": _Exact(totals.cost_input),
-        "output_cost": _Exact(totals.cost_output),
-        "cache_creation_cost": _Exact(totals.cost_cache_write),
-        "cache_read_cost": _Exact(totals.cost_cache_read),
-        "other_cost": _Exact(totals.cost_other),
-        "total_cost": _Exact(total),
+        "input_cost": Exact(totals.cost_input),
+        "output_cost": Exact(totals.cost_output),
+        "cache_creation_cost": Exact(totals.cost_cache_write),
+        "cache_read_cost": Exact(totals.cost_cache_read),
+        "other_cost": Exact(totals.cost_other),
+        "total_cost": Exact(total),
     }
 
 
@@ -99,7 +103,7 @@ def _row(row: Row, by: str) -> "dict[str, object]":
     return found
 
 
-class _Exact:
+class Exact:
     """Attodollars that are written as a number with all their digits."""
 
     __slots__ = ("text",)
@@ -111,8 +115,10 @@ class _Exact:
 def _json(value: object, indent: str) -> str:
     if value is None:
         return "null"
-    if isinstance(value, _Exact):
+    if isinstance(value, Exact):
         return value.text
+    if isinstance(value, bool):
+        return "true" if value else "false"
     if isinstance(value, int):
         return str(value)
     if isinstance(value, str):

@@ -27,7 +27,9 @@ class Request:
     """One `ringlet usage` command line. Texts are as they were typed; None is what was not."""
 
     __slots__ = (
+        "active",
         "agent",
+        "blocks",
         "by",
         "chart",
         "classes",
@@ -81,6 +83,10 @@ class Request:
         """A format, where calls or rows are to be exported."""
         self.output: str | None = None
         """The file that an export or a chart goes to; None: standard output."""
+        self.blocks = False
+        """Whether five-hour blocks are asked for."""
+        self.active = False
+        """Whether only the active one of them is."""
         self.chart = False
         """Whether a picture is to be drawn into `output`."""
         self.cost = False
@@ -117,7 +123,7 @@ def query_of(request: Request, *, now_us: int, today: int, tz: str, week_start: 
     by = request.grouping
     period = request.period
     if period is None and not dated:
-        period = "all" if by in TIME_GROUPINGS or request.export else "today"
+        period = "all" if by in TIME_GROUPINGS or request.export or request.blocks else "today"
     if period is not None and calendar.label(period) is None:
         raise unknown("period", period, (*calendar.PERIODS, "any Nd such as 14d"))
     if request.week_start is not None:

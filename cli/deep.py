@@ -32,11 +32,16 @@ def answer_from_views(query: Query, store: Store) -> Answer:
 
     def answered(frames: Frames) -> Answer:
         answer = answers.answer(query, frames, titles=_titles(store))
-        if not answer.totals.requests and answer.last_day is None:
-            _check(query, frames)
+        checked(query, answer, frames)
         return answer
 
     return materialize.asked(store.paths.views, store.log, terms_of(store), answered)
+
+
+def checked(query: Query, answer: Answer, frames: Frames) -> None:
+    """Raises UnknownName where an answer is empty because nothing was ever done in the project or session that it is about."""
+    if not answer.totals.requests and answer.last_day is None:
+        _check(query, frames)
 
 
 def export(request: Request, query: Query, store: Store) -> int:

@@ -160,6 +160,7 @@ _COLUMNS = {
     "day": (_name("DATE"), _TOKENS, _COST),
     "week": (_name("WEEK OF"), _TOKENS, _COST),
     "month": (_name("MONTH"), _TOKENS, _COST),
+    "block": (_Column("BLOCK", lambda row: row.title or "", right=False), _REQUESTS, _TOKENS, _COST),
     "hour": (_Column("HOUR", lambda row: (row.key or "")[:16].replace("T", " "), right=False), _TOKENS, _COST),
 }
 _FURTHER = ((_REQUESTS,), _CLASSES, (_SESSIONS,), (_RUNTIME,), (_LAST_USED,))

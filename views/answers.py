@@ -35,7 +35,7 @@ _NAMES = {"profile": "profiles", "agent": "agents", "provider": "providers", "mo
 def answer(query: Query, views: Frames, *, titles: Mapping[tuple[str, str], str] | None = None) -> Answer:
     """What the calls in the query's range and filters add up to; `titles` names sessions by (agent, session)."""
     sums, spans = _sources(query, views)
-    every, sums, spans = _filtered(query, sums), ranged(query, _filtered(query, sums)), ranged(query, _filtered(query, spans))
+    every, sums, spans = filtered(query, sums), ranged(query, filtered(query, sums)), ranged(query, filtered(query, spans))
     asked = [
         *_grouped(query, (query.by, query.split), sums, spans),
         *_grouped(query, ("profile", None), sums, spans),
@@ -57,7 +57,7 @@ def answer(query: Query, views: Frames, *, titles: Mapping[tuple[str, str], str]
 
 def calls_of(query: Query, views: Frames) -> pl.LazyFrame:
     """The calls in the query's range and filters, with their parts of cost under its cost mode, as `cube.measured` leaves them; by time."""
-    return ranged(query, _filtered(query, measured(recosted(views.calls, query.cost_mode)))).sort("at", "key")
+    return ranged(query, filtered(query, measured(recosted(views.calls, query.cost_mode)))).sort("at", "key")
 
 
 def _sources(query: Query, views: Frames) -> tuple[pl.LazyFrame, pl.LazyFrame]:
@@ -69,7 +69,8 @@ def _sources(query: Query, views: Frames) -> tuple[pl.LazyFrame, pl.LazyFrame]:
     return views.sessions if by_session else views.cube, views.sessions
 
 
-def _filtered(query: Query, rows: pl.LazyFrame) -> pl.LazyFrame:
+def filtered(query: Query, rows: pl.LazyFrame) -> pl.LazyFrame:
+    """The rows of a view that all filters of the query hold for."""
     for name, wanted in query.filters().items():
         if name in _MATCHES:
             column = "initiator" if name in _COARSE else name

@@ -17,7 +17,7 @@ from views.query import COST_MODES, GROUPING_NAMES, GROUPINGS, SORTS
 
 app = typer.Typer(add_completion=False)
 
-WORDS = (*GROUPING_NAMES, "export", "chart", "import-claude")
+WORDS = (*GROUPING_NAMES, "blocks", "export", "chart", "import-claude")
 
 _FILTERS, _OUTPUT, _IMPORT = "Filters (all must hold)", "Output", "Only for import-claude"
 
@@ -106,6 +106,7 @@ def usage(
             rich_help_panel=_OUTPUT,
         ),
     ] = None,
+    active: Annotated[bool, typer.Option("--active", help="Of usage blocks: the one that lasts, alone.", rich_help_panel=_OUTPUT)] = False,
     cost: Annotated[bool, typer.Option("--cost", help="In a chart over time: cost, not tokens.", rich_help_panel=_OUTPUT)] = False,
     raw: Annotated[bool, typer.Option("--raw", help="Leave cells as they are that a spreadsheet runs.", rich_help_panel=_OUTPUT)] = False,
     no_color: Annotated[bool, typer.Option("--no-color", help="No colours, also on a terminal.", rich_help_panel=_OUTPUT)] = False,
@@ -138,6 +139,11 @@ def usage(
         raise WrongUsage("a chart is a picture: --json, --raw and exports are something else", mend="leave them out")
     if cost and not request.chart:
         raise WrongUsage("--cost belongs to usage chart", mend="leave it out")
+    request.blocks, request.active = what == "blocks", active
+    if active and not request.blocks:
+        raise WrongUsage("--active belongs to usage blocks", mend="write ringlet usage blocks --active")
+    if request.blocks and (request.by is not None or request.export is not None):
+        raise WrongUsage("blocks are a grouping, and no export has them", mend="leave --by and --export out; --json has every field")
     if (output or raw) and request.export is None and not request.chart:
         raise WrongUsage("--output and --raw belong to an export", mend="add --export csv")
     request.output, request.raw = None if output == "-" else output, raw
