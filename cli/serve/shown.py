@@ -146,7 +146,7 @@ def _filled(answer: Answer, points: dict[str | None, Row]) -> list[Row]:
     if query.since_us is not None:
         start, end = query.since_us, query.now_us
     keys = calendar.hours(query.tz, start, end)
-    return [*(points.pop(key, None) or Row(key) for key in keys), *points.values()]
+    return [*(points.pop(key) if key in points else Row(key) for key in keys), *points.values()]
 
 
 def top(answer: Answer, rank: str, told: Mapping[str, Any]) -> contract.Top:
@@ -238,7 +238,7 @@ def part(row: Totals) -> dict[str, Any]:
 
 def sums(row: Totals) -> dict[str, Any]:
     """The fields of `contract.Sums`."""
-    named, prompt = isinstance(row, Row), row.prompt
+    prompt = row.prompt
     return {
         "tokens": tokens(row),
         "cost": cost(row),
@@ -255,9 +255,9 @@ def sums(row: Totals) -> dict[str, Any]:
         "cache_creation": contract.Lifetimes(five_minutes=row.cache_write_5m, one_hour=row.cache_write_1h),
         "reasoning_tokens": row.reasoning,
         "web_searches": row.web_searches,
-        "agents": row.agents if named else (),
-        "providers": row.providers if named else (),
-        "models": row.models if named else (),
+        "agents": row.agents if isinstance(row, Row) else (),
+        "providers": row.providers if isinstance(row, Row) else (),
+        "models": row.models if isinstance(row, Row) else (),
     }
 
 

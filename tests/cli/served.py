@@ -265,7 +265,7 @@ class Gate:
         self.waiting = 0
 
 
-async def slow(service: Gate, params: None) -> Echo:
+async def slow(service: Any, params: None) -> Echo:
     service.waiting += 1
     await asyncio.to_thread(service.opened.wait, 30)
     return Echo(None, None)

@@ -111,10 +111,10 @@ def _price(model: str, provider: str | None, day: int, kind: str, columns: list[
         at=calendar.iso_day(day),
         billing=kind,
         known=row is not None,
-        row=row and row.row,
-        rule=row and row.rule,
+        row=None if row is None else row.row,
+        rule=None if row is None else row.rule,
         since=None if row is None or row.from_day < 0 else calendar.iso_day(row.from_day),
-        origin=row and row.origin,
+        origin=None if row is None else row.origin,
         rates=tuple(
             contract.Rate(
                 prompt_over=rates.over,

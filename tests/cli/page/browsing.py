@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, ConsoleMessage, Dialog, Error, Page
 
 from cli.paths import paths
 from cli.serve import http
@@ -65,9 +65,9 @@ class Shown:
             page = made.new_page()
             page.set_default_timeout(8_000)
             page.clock.set_fixed_time(_NOW)
-            page.on("pageerror", lambda error: self.troubles.append(str(error)))
-            page.on("dialog", lambda dialog: (self.troubles.append(f"dialog {dialog.message}"), dialog.dismiss()))
-            page.on("console", lambda told: self.troubles.append(told.text) if "Content Security Policy" in told.text else None)
+            page.on("pageerror", self._failed)
+            page.on("dialog", self._asked)
+            page.on("console", self._told)
             if path is not None:
                 page.goto(self.url + path)
                 if path.startswith("/usage") and role == "admin":
@@ -75,6 +75,17 @@ class Shown:
             yield page
         finally:
             made.close()
+
+    def _failed(self, error: Error) -> None:
+        self.troubles.append(str(error))
+
+    def _told(self, message: ConsoleMessage) -> None:
+        if "Content Security Policy" in message.text:
+            self.troubles.append(message.text)
+
+    def _asked(self, dialog: Dialog) -> None:
+        self.troubles.append(f"dialog {dialog.message}")
+        dialog.dismiss()
 
     def _cookie(self, role: str) -> Any:
         """What a browser keeps that has signed in."""

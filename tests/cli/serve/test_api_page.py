@@ -14,7 +14,7 @@ from cli.serve.route import Route
 from cli.serve.routes import ROUTES
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "api.md").read_text()
-SECTIONS = dict(re.findall(r"^## ([^\n]+)\n(.*?)(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE))
+SECTIONS: dict[str, str] = dict(re.findall(r"^## ([^\n]+)\n(.*?)(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE))
 COMMON = SECTIONS["What every answer has"] + SECTIONS["Filters"]
 DOCUMENT = document(ROUTES)
 

@@ -32,8 +32,12 @@ def test_everyone_who_listens_hears_what_is_published_after() -> None:
         push = Push()
         listeners = [push.subscribe() for _ in range(3)]
         first = [await anext(listener) for listener in listeners]
-        thread = threading.Thread(target=lambda: [push.publish("usage", News(number)) for number in range(5)])
-        thread.start()
+
+        def publish() -> None:
+            for number in range(5):
+                push.publish("usage", News(number))
+
+        threading.Thread(target=publish).start()
         return [first, *[[await anext(listener) for _ in range(5)] for listener in listeners]]
 
     first, *heard = asyncio.run(main())
@@ -101,7 +105,7 @@ def test_there_are_only_so_many_listeners() -> None:
             await anext(listener)
         with pytest.raises(Full):
             await anext(push.subscribe())
-        await listeners[0].aclose()  # type: ignore[attr-defined]
+        await listeners[0].aclose()
         assert push.listening == LISTENERS - 1
         await anext(push.subscribe())
 
