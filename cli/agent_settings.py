@@ -11,6 +11,7 @@ import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from importlib.util import find_spec
 from typing import Any
 
 from cli.escaped import escaped
@@ -23,6 +24,7 @@ KEPT = ".before-ringlet"
 """Ends the name of the copy."""
 AGENT = "claude"
 HOOK, STATUS = "PreToolUse", "statusLine"
+_START = "from ringlet.__main__ import main; sys.exit(main())"
 TIMEOUT_S = 30
 """After so long Claude Code gives up on a hook and goes on: only the very first import takes longer."""
 
@@ -137,9 +139,13 @@ def is_status(entry: object) -> bool:
 
 
 def program(*words: str) -> list[str]:
-    """The command line that starts this ringlet from anywhere."""
+    """The command line that starts this ringlet from anywhere, and never a package of its name in the folder that an agent works in."""
     script = os.path.join(os.path.dirname(sys.executable), "ringlet")
-    return [script, *words] if os.access(script, os.X_OK) else [sys.executable, "-m", "ringlet", *words]
+    if os.access(script, os.X_OK):
+        return [script, *words]
+    spec = find_spec("ringlet")
+    folder = os.path.dirname(os.path.dirname(os.path.abspath(str(spec and spec.origin))))
+    return [sys.executable, "-P", "-c", f"import sys; sys.path.insert(0, {folder!r}); {_START}", *words]
 
 
 def _guards(command: object, profile: str) -> bool:
@@ -159,8 +165,8 @@ def _ours(command: object) -> Iterator[str]:
         return
     if words and os.path.basename(words[0]) == "ringlet":
         yield from words[1:]
-    elif words[1:3] == ["-m", "ringlet"]:
-        yield from words[3:]
+    elif words[1:3] == ["-P", "-c"] and words[3:] and words[3].endswith(_START):
+        yield from words[4:]
 
 
 def _part(content: dict[str, Any], name: str, kind: type, where: str) -> Any:

@@ -3,6 +3,7 @@
 import json
 import os
 import stat
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ def test_the_hook_is_added_and_everything_else_stays(home: Path) -> None:
     assert ringlet(home, "guard", "install", "default", "--period", "month", "--limit", "12.50").code == 0
 
     text, content = settings_of(home).read_text(), read(home)
-    assert guards(content)[0].endswith("ringlet guard --profile default --period month --limit 12.50")
+    assert guards(content)[0].endswith(" guard --profile default --period month --limit 12.50")
     assert content["hooks"]["PreToolUse"][1]["matcher"] == "*"
     assert list(content) == ["model", "größe", "hooks"]
     assert text.startswith('{\n    "model": "opus",\n    "größe": 1.5,\n')
@@ -65,6 +66,26 @@ def test_installing_twice_is_installing_once(home: Path) -> None:
     ringlet(home, "guard", "install", "default", "--period", "day", "--limit", "3")
 
     assert len(guards(read(home))) == 1
+
+
+def test_an_agent_that_obeys_its_settings_is_stopped(home: Path) -> None:
+    """The hook works as it is written, from a folder with a package of our name in it, and in an environment that knows nothing of us."""
+    ringlet(home, "guard", "install", "default", "--period", "all", "--limit", "18")
+    project = home / "project"
+    (project / "ringlet").mkdir(parents=True)
+    (project / "ringlet" / "__init__.py").write_text("raise SystemExit('not ours')")
+    env = {"HOME": str(home), "RINGLET_HOME": str(home / "rl"), "PATH": "/usr/bin:/bin", "TZ": "UTC"}
+    said = json.dumps({"hook_event_name": "PreToolUse", "tool_name": "Bash", "tool_input": {"command": "ls"}, "cwd": str(project)})
+
+    def asked() -> "subprocess.CompletedProcess[str]":
+        command = guards(read(home))[0]
+        return subprocess.run(["sh", "-c", command], env=env, cwd=project, input=said, text=True, capture_output=True, check=False)
+
+    denied = asked()
+    assert (denied.returncode, denied.stdout) == (2, "")
+    assert "the budget of profile 'default' is spent: $18.85 of $18.00" in denied.stderr
+    ringlet(home, "guard", "install", "default", "--period", "all", "--limit", "19")
+    assert (asked().returncode, asked().stderr) == (0, "")
 
 
 def test_removing_leaves_what_was_there(home: Path) -> None:
@@ -107,6 +128,17 @@ def test_settings_that_cannot_be_understood_are_not_touched(home: Path, text: st
     assert "settings.json" in outcome.err
 
 
+def test_hooks_of_others_stay_whatever_they_are(home: Path) -> None:
+    """Entries that are no hooks of ours, half commands and other kinds of values included, are left where they are."""
+    odd: list[Any] = [7, {"hooks": 7}, {"matcher": "*"}, {"hooks": [8, {"command": 9}, {"command": "'"}, {"command": "python -P -c"}, {}]}]
+    odd.append({"hooks": [{"command": "ringlet guard --profile acme"}, {"command": "/x/ringlet usage --profile default"}]})
+    settings_of(home).write_text(json.dumps({"hooks": {"PreToolUse": odd}}))
+    assert ringlet(home, "guard", "install", "default").code == 0
+    assert read(home)["hooks"]["PreToolUse"][:-1] == odd
+    assert ringlet(home, "guard", "remove", "default").code == 0
+    assert read(home)["hooks"]["PreToolUse"] == odd
+
+
 def test_a_hook_needs_a_budget(home: Path) -> None:
     """A hook without any limit would fail before each call, so it is not written: no budget, no amount, no such period."""
     for words in (
@@ -146,7 +178,7 @@ def test_the_status_line_is_written_and_removed(home: Path) -> None:
     settings_of(home).write_text('{"model": "opus"}')
     assert ringlet(home, "statusline", "install").code == 0
     assert read(home)["statusLine"]["type"] == "command"
-    assert read(home)["statusLine"]["command"].endswith("ringlet statusline")
+    assert read(home)["statusLine"]["command"].endswith(" statusline")
     assert "already" in ringlet(home, "statusline", "install").out
     assert ringlet(home, "statusline", "remove").code == 0
     assert read(home) == {"model": "opus"}
@@ -158,7 +190,7 @@ def test_the_line_of_a_profile_names_it(home: Path) -> None:
     ringlet(home, "profiles", "create", "claude", "own", "--home", str(home / "own"))
     ringlet(home, "statusline", "install", "own")
 
-    assert json.loads((home / "own" / "settings.json").read_text())["statusLine"]["command"].endswith("ringlet statusline --profile own")
+    assert json.loads((home / "own" / "settings.json").read_text())["statusLine"]["command"].endswith(" statusline --profile own")
 
 
 def test_another_program_keeps_its_line(home: Path) -> None:
