@@ -38,6 +38,17 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """`[providers.name]`"""
 
     billing: Literal["metered", "managed", "local"]
+    endpoint: str | None = None
+    """Where calls through the proxy go: `https://host`, or `http://` on this machine; None: the provider's own place, if it is known."""
+
+
+class Capture(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[capture]`"""
+
+    enabled: bool = False
+    """Whether the daemon also listens as a proxy that counts the calls that pass."""
+    port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8766
+    """0: any that is free."""
 
 
 class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -70,6 +81,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     providers: dict[str, Provider] = {}
     budgets: dict[str, Budget] = {}
     daemon: Daemon = Daemon()
+    capture: Capture = Capture()
 
     def price_table(self) -> bytes:
         """`tokenPriceTable` as a price book file; empty where there is none. Raises `RingletError` that names the row."""

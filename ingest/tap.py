@@ -33,6 +33,8 @@ HELD_BYTES = 32 << 20
 """So much may be kept in memory of all replies that are being read; a reply that takes more is not read further."""
 RETRY_S = 1.0
 """Between two attempts where the log cannot be written."""
+QUIET_SHARE = 4
+"""What follows the log is brought up to date in no more than a fifth of the tap's time."""
 SEAL_S = 60.0
 """After so long the oldest hot row is sealed."""
 _END_S = 5.0
@@ -141,6 +143,8 @@ class Tap:
         self._thread = threading.Thread(target=self._run, name="tap")
         self._log: Log | None = None
         self._hot_since: float | None = None
+        self._untold = False
+        self._tell_at = 0.0
         self.held = 0
         """Bytes kept in memory of replies that are being read."""
         self.tally = Tally()
@@ -190,7 +194,7 @@ class Tap:
 
     def _run(self) -> None:
         while not self._ending.is_set():
-            self._news.wait(SEAL_S)
+            self._news.wait(max(self._tell_at - time.monotonic(), 0.0) if self._untold else SEAL_S)
             self._news.clear()
             self._flush()
         end = time.monotonic() + _END_S
@@ -216,8 +220,8 @@ class Tap:
                 with self._lock:
                     for _ in taken:
                         self._waiting.popleft()
-                if not self._waiting and self._log is not None:
-                    self._on_quiet(self._log)
+                self._untold = True
+            self._tell()
             self._seal()
         except Exception as error:  # noqa: BLE001 - it is tried again; a tap that has died in silence would be worse
             logger.warning(
@@ -244,6 +248,13 @@ class Tap:
         if len(batch) and self._hot_since is None:
             self._hot_since = time.monotonic()
         self._on_commit(commit)
+
+    def _tell(self) -> None:
+        began = time.monotonic()
+        if self._log is not None and self._untold and began >= self._tell_at:
+            self._untold = False
+            self._on_quiet(self._log)
+            self._tell_at = time.monotonic() + QUIET_SHARE * (time.monotonic() - began)
 
     def _seal(self) -> None:
         if self._log is None or self._hot_since is None:

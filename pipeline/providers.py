@@ -1,7 +1,7 @@
 """Who bills for a call, and how.
 
-Decides each provider's billing: `metered` (per token), `managed` (a seat, a plan or a gateway with its own accounts) or `local`.
-Prices are a view's business.
+Decides each provider's billing: `metered` (per token), `managed` (a seat, a plan or a gateway with its own accounts) or `local`; and
+where its API stands, for those that calls are captured of. Prices are a view's business.
 """
 
 TYPE_CHECKING = False
@@ -48,6 +48,26 @@ METERED = (
 )
 LOCAL = ("ollama", "lmstudio", "lm-studio", "llama.cpp", "llamacpp", "llamafile", "localai", "local", "vllm", "mlx", "jan", "oss")
 MANAGED = ("github-copilot", "copilot", "cursor", "custom")
+
+ENDPOINTS = {
+    "alibaba": "https://dashscope-intl.aliyuncs.com",
+    "anthropic": "https://api.anthropic.com",
+    "cerebras": "https://api.cerebras.ai",
+    "deepseek": "https://api.deepseek.com",
+    "fireworks": "https://api.fireworks.ai",
+    "google": "https://generativelanguage.googleapis.com",
+    "groq": "https://api.groq.com",
+    "minimax": "https://api.minimax.io",
+    "mistral": "https://api.mistral.ai",
+    "moonshot": "https://api.moonshot.ai",
+    "ollama": "http://127.0.0.1:11434",
+    "openai": "https://api.openai.com",
+    "openrouter": "https://openrouter.ai",
+    "together": "https://api.together.xyz",
+    "xai": "https://api.x.ai",
+    "zai": "https://api.z.ai",
+}
+"""Where the API of a provider stands (its documentation, October 2026): scheme, host and port. The path is the agent's own."""
 
 _BILLING = {**dict.fromkeys(METERED, "metered"), **dict.fromkeys(LOCAL, "local"), **dict.fromkeys(MANAGED, "managed")}
 

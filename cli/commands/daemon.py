@@ -18,8 +18,9 @@ from cli.figures import duration, many
 from cli.outcomes import NOT_FOUND
 from cli.paths import Paths, paths
 from cli.serve import state, units
-from cli.serve.state import Condition, Options, Running
-from pipeline.errors import NothingFound
+from cli.serve.state import Capturing, Condition, Options, Running
+from pipeline.errors import NothingFound, UnknownName
+from pipeline.profiles import DEFAULT, Rules
 
 app = typer.Typer(
     help="The daemon: watches all the time, serves the pages and the API. Reading usage never needs it.",
@@ -90,6 +91,30 @@ def status(json: Json = False) -> None:
         return
     for name, value in _described(running, condition):
         typer.echo(f"{name:<12}{value}")
+
+
+@app.command()
+def address(
+    provider: Annotated[str, typer.Argument(help="Where the calls go: anthropic, openai, groq, …")],
+    profile: Annotated[str, typer.Option("--profile", help="Whose the calls are.")] = DEFAULT,
+) -> None:
+    """Print the address to give an agent in place of its provider's, so that its calls are counted as they pass.
+
+    Exit code 3 when no daemon runs, or none that captures.
+    """
+    from cli.serve import entrances, launch
+
+    where = paths()
+    running = launch.find(where)
+    if running.capture_port is None:
+        raise NothingFound("the daemon captures no calls", mend="[capture] enabled = true in config.toml, then start it again")
+    Rules.load(where.profiles).find(profile)
+    known = entrances.Entrances(where).known()
+    if provider not in known:
+        raise UnknownName(
+            f"no endpoint is known of {provider!r}; there are: {', '.join(known)}", mend="docs/capture.md tells how to add one"
+        )
+    typer.echo(entrances.address(where, running.capture_port, profile, provider))
 
 
 @app.command()
@@ -191,12 +216,27 @@ def _described(running: Running, condition: Condition) -> Iterator[tuple[str, st
         yield "Unreadable", f"{condition.unreadable:,} of the agents' files or folders; ringlet daemon logs names them"
     if condition.restarts:
         yield "Failures", f"the watcher was started again {many(condition.restarts, 'time')}; last: {condition.last_error}"
+    if condition.capture is not None:
+        yield "Capture", _capturing(condition.capture)
     yield "Pages", f"{condition.listening} open"
     if condition.ends_at is None:
         yield "Ends", "when it is told to"
     else:
         at = datetime.fromtimestamp(condition.ends_at, UTC).astimezone()
         yield "Ends", f"at {at:%H:%M:%S} if nobody asks and no agent writes until then"
+
+
+def _capturing(capture: Capturing) -> str:
+    if capture.port is None:
+        return f"off: {capture.error}"
+    words = [f"http://127.0.0.1:{capture.port}, {many(capture.captured, 'call')} counted since the start"]
+    if capture.streams:
+        words.append(f"{capture.streams:,} under way")
+    if capture.uncaptured:
+        words.append(f"{capture.uncaptured:,} passed unread")
+    if capture.dropped:
+        words.append(f"{capture.dropped:,} lost for counting")
+    return ", ".join(words)
 
 
 def _ago(seconds: float) -> str:

@@ -74,6 +74,8 @@ class Live:
         self._pages = pages
         self._ending = threading.Event()
         self._lock = threading.Lock()
+        self._writing = threading.Lock()
+        """Held while the snapshot is written: what was worked out later must not be replaced by what was worked out before."""
         self._untold = _Untold()
         self._news = threading.Event()
         self._sealed = threading.Event()
@@ -189,7 +191,22 @@ class Live:
 
     def _write_snapshot(self, log: Log) -> None:
         # A store of its own each time: rules, prices and settings may have changed since the last.
-        Store(self._paths, self._environ, _now_us(), log).refreshed(sync=False, prove=True)
+        with self._writing:
+            Store(self._paths, self._environ, _now_us(), log).refreshed(sync=False, prove=True)
+
+    # Capture: called from the tap's thread
+
+    def captured(self, commit: Commit) -> None:
+        """Calls that the proxy saw are in the log."""
+        self._committed(commit)
+
+    def settled(self, log: Log) -> None:
+        """No further one waits: the time to bring up to date what follows the log."""
+        self._write_snapshot(log)
+
+    def sealed(self) -> None:
+        """Hot rows have become a segment."""
+        self._sealed.set()
 
     def _committed(self, commit: Commit) -> None:
         self.stirred_at = time.monotonic()

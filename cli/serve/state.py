@@ -41,12 +41,33 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
     started_at: float
     """Seconds since 1970 UTC."""
     version: str
+    capture_port: int | None = None
+    """Where its proxy listens; None: nowhere."""
 
     @property
     def url(self) -> str:
         """Where its pages begin, without a slash at the end."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{self.port}"
+
+
+class Capturing(msgspec.Struct, frozen=True, kw_only=True):
+    """How the proxy of a daemon is, as the daemon says itself; numbers are since its start."""
+
+    port: int | None
+    """None: it does not listen."""
+    error: str | None
+    """Why it does not."""
+    streams: int
+    """Calls under way."""
+    captured: int
+    """Calls that were counted as they passed."""
+    dropped: int
+    """Replies that passed and were lost for counting, by a fault or a bound of the daemon's own."""
+    uncaptured: int
+    """Replies that passed unread: of a path, type or coding that is not understood."""
+    without_usage: int
+    """Replies that hold no call by rule: refusals, lists of models, embeddings."""
 
 
 class Condition(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +96,8 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
     """Pages that are open and told of news."""
     ends_at: float | None
     """When it will end if nothing more happens; None: it stays."""
+    capture: Capturing | None = None
+    """None: the configuration does not ask for it."""
 
 
 def write(data: str, running: Running) -> None:

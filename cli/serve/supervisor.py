@@ -18,6 +18,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -30,6 +31,9 @@ from cli.serve.logfile import begin, end
 from cli.serve.state import Condition, Options, Running
 from pipeline import durable
 from pipeline.errors import Held, RingletError
+
+if TYPE_CHECKING:
+    from cli.serve.capturing import Capture
 
 logger = logging.getLogger("ringlet.daemon")
 
@@ -109,6 +113,7 @@ class _Daemon:
         self._service.condition = self.condition
         self._service.on_import = lambda progress: self._push.publish("import", progress)
         self._live = Live(paths, environ, self._service, self._push)
+        self._capture: Capture | None = None
 
     async def serve(self, bound: socket.socket, on_ready: Callable[[Running], None]) -> int:
         """Answer and watch until the end."""
@@ -126,6 +131,7 @@ class _Daemon:
         try:
             site = web.SockSite(runner, bound)
             await site.start()
+            self._capture = await self._capturing()
             state.write(self._paths.data, self._running)
             logger.info("ringlet %s answers at %s (pid %d)", self._running.version, self._running.url, self._running.pid)
             self._live.start()
@@ -133,15 +139,31 @@ class _Daemon:
             await self._until_the_end()
             logger.info("ending")
             await site.stop()
+            if self._capture is not None:
+                await self._capture.drained()
             self._push.close()
             self._live.ask_to_stop()
             self._service.stopping.set()
         finally:
             await runner.cleanup()
+            if self._capture is not None:
+                await self._capture.stop()
             await asyncio.to_thread(self._live.stop)
             self._service.close()
         logger.info("ended; everything is sealed")
         return self._code or DONE
+
+    async def _capturing(self) -> "Capture | None":
+        """The proxy, where the configuration asks for one."""
+        wanted = config.load(self._paths.config).capture
+        if not wanted.enabled:
+            return None
+        from cli.serve.capturing import Capture
+
+        capture = Capture(self._paths, self._live, self._running.port)
+        await capture.start(wanted.port)
+        self._running = msgspec.structs.replace(self._running, capture_port=capture.port)
+        return capture
 
     def _greet(self, on_ready: Callable[[Running], None]) -> None:
         try:
@@ -170,6 +192,7 @@ class _Daemon:
             last_error=live.last_error,
             listening=self._push.listening,
             ends_at=None if left_s is None else now + left_s,
+            capture=None if self._capture is None else self._capture.condition(),
         )
 
     def _left_s(self) -> float | None:

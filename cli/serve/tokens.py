@@ -44,8 +44,12 @@ def file(paths: Paths, role: Role) -> str:
 
 def token(paths: Paths, role: Role) -> str:
     """The role's token, 256 random bits, made where there is none. RingletError where others may have read or changed it."""
-    folder(paths)
-    path = file(paths, role)
+    return secret(paths, f"{role}.token")
+
+
+def secret(paths: Paths, name: str) -> str:
+    """What the file `name` beside the tokens keeps: 256 random bits, made where there is none. Raises as `token` does."""
+    path = os.path.join(folder(paths), name)
     if not os.path.lexists(path):
         _make(path)
     return read(path)

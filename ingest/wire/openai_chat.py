@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from ingest import decode
-from ingest.wire.reply import Reply, count, first_text, inside, member, milliseconds, read, reported
+from ingest.wire.reply import Reply, count, inside, member, milliseconds, read, reported
 from pipeline.events import Status, Tokens
 
 _TICKS_PER_USD = Decimal(10**10)
@@ -129,11 +129,3 @@ def cost_of(usage: dict[str, Any]) -> Decimal | None:
 def _says_something(usage: dict[str, Any]) -> bool:
     """Whether it counts a prompt or a completion: zeros stand where nothing is known yet, or nothing was done."""
     return any(usage.get(name) not in (None, 0) for name in ("prompt_tokens", "completion_tokens"))
-
-
-def model_asked(body: bytes) -> str | None:
-    """The model that a request names; None where it cannot be told."""
-    try:
-        return first_text([member(msgspec.json.decode(body), "model")])
-    except (ValueError, RecursionError):
-        return None

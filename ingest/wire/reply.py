@@ -4,7 +4,6 @@ Decides what is read of a reply, and what a format's reader is given and gives b
 reply becomes in the log is decided by `wire.event`.
 """
 
-from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any, Protocol, TypeVar
 
@@ -90,11 +89,6 @@ def reported(value: object, *names: str) -> int | None:
 def inside(prompt: int, read: int, written: int) -> int:
     """The uncached part of a `prompt` that is written with its cache inside; where it cannot hold it, it was written without."""
     return prompt - read - written if read + written <= prompt else prompt
-
-
-def first_text(values: Iterable[object]) -> str | None:
-    """The first of `values` that is a text which says something."""
-    return next((found for value in values if (found := decode.text(value)) is not None), None)
 
 
 def milliseconds(seconds: object) -> int | None:

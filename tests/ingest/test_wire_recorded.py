@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(not RECORDED.is_dir(), reason="the recordings ar
 A, C, R, G, INTERACTIONS = Kind.ANTHROPIC, Kind.CHAT, Kind.RESPONSES, Kind.GEMINI, Kind.INTERACTIONS
 
 # (model, input, output, cache read, written for 5 m, for 1 h, reasoning)
-KNOWN = {
+KNOWN: dict[str, tuple[Kind, list[tuple[str | None, int, int, int, int, int, int | None]]]] = {
     "anthropic/anthropic-text": (A, [("claude-sonnet-4-5-20250929", 12, 30, 0, 0, 0, None)]),
     "anthropic/anthropic-message-delta-input-tokens": (A, [("claude-opus-4-5-20251101", 61, 2, 0, 0, 0, None)]),
     "anthropic/anthropic-compaction.1": (

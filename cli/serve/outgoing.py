@@ -1,0 +1,93 @@
+"""Connections to providers: verified, to where they were meant, and without a limit on how long a model may think.
+
+Decides TLS, names and times of the proxy's outgoing side. What is sent is the proxy's business.
+"""
+
+import ipaddress
+import socket
+import ssl
+from collections.abc import Callable
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.resolver import DefaultResolver
+
+from cli.serve.entrances import Upstream, is_loopback
+from pipeline.errors import RingletError
+
+CONNECT_S = 10.0
+SILENCE_S = 900.0
+"""So long a provider may say nothing."""
+KEPT_S = 15.0
+"""So long an idle connection is kept: less than any provider keeps its end."""
+PIECE_BYTES = 64 << 10
+
+
+class Elsewhere(RingletError):
+    """An upstream leads to where no key must go."""
+
+
+def session(upstreams: Callable[[], dict[str, Upstream]], own_ports: Callable[[], set[int]]) -> aiohttp.ClientSession:
+    """A session that follows no redirect, keeps no cookie, decodes nothing and checks every certificate. Made in its event loop."""
+    connector = aiohttp.TCPConnector(
+        limit=0, resolver=_Resolver(upstreams, own_ports), ssl=ssl.create_default_context(), keepalive_timeout=KEPT_S, ttl_dns_cache=60
+    )
+    return aiohttp.ClientSession(
+        connector=connector,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+        trust_env=False,
+        timeout=aiohttp.ClientTimeout(total=None, connect=None, sock_connect=CONNECT_S, sock_read=SILENCE_S),
+        read_bufsize=PIECE_BYTES,
+        max_line_size=32 << 10,
+        max_field_size=32 << 10,
+    )
+
+
+def check(upstream: Upstream, own_ports: set[int]) -> None:
+    """Raises Elsewhere for an upstream that is the proxy or the daemon itself."""
+    if is_loopback(upstream.host) and upstream.port in own_ports:
+        raise Elsewhere("this is the daemon itself", where=upstream.name, mend="mend the endpoint in config.toml")
+
+
+class _Resolver(AbstractResolver):
+    """Names to addresses; a provider's name that leads to this machine or its link is refused unless it was configured."""
+
+    def __init__(self, upstreams: Callable[[], dict[str, Upstream]], own_ports: Callable[[], set[int]]) -> None:
+        self._inner = DefaultResolver()
+        self._upstreams = upstreams
+        self._own_ports = own_ports
+
+    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> list[ResolveResult]:
+        found = await self._inner.resolve(host, port, family)
+        here = any(upstream.here for upstream in self._upstreams().values() if upstream.host == host)
+        kept = [each for each in found if allowed(each["host"], port, here=here, own_ports=self._own_ports())]
+        if not kept:
+            raise OSError(None, f"{host} leads to this machine")
+        return kept
+
+    async def close(self) -> None:
+        await self._inner.close()
+
+
+def allowed(address: str, port: int, *, here: bool, own_ports: set[int]) -> bool:
+    """Whether an address may be connected to; `here` where one on this machine was configured."""
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    mapped = getattr(ip, "ipv4_mapped", None)
+    ip = mapped or ip
+    if ip.is_unspecified or ip.is_multicast or (ip.is_loopback and port in own_ports):
+        return False
+    return here or not (ip.is_loopback or ip.is_link_local)
+
+
+def reason(error: Exception) -> tuple[int, str, str]:
+    """(HTTP status, word, sentence) for a connection that failed before any answer came."""
+    if isinstance(error, Elsewhere):
+        return 502, "refused_upstream", error.what
+    if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError | ssl.SSLError):
+        return 502, "bad_certificate", "the provider's certificate is not good"
+    if isinstance(error, aiohttp.ServerTimeoutError | TimeoutError):
+        return 504, "timeout", "the provider did not answer in time"
+    if isinstance(error, aiohttp.ClientConnectorError | OSError):
+        return 502, "no_connection", "the provider cannot be reached"
+    return 502, "bad_answer", "the provider's answer is none"

@@ -1,0 +1,158 @@
+"""Which requests pass the proxy, and what of their heads goes along: everything that can be told from their first lines.
+
+Decides what a request must look like, so that neither a web page nor a trick with framing gets anything through, and which headers belong
+to one connection only. Pure: a head in, a way or a refusal out.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from cli.serve.doors import Refused
+from ingest.wire import body
+
+HEAD_BYTES = 64 << 10
+"""Agents send tokens of several kilobytes."""
+
+_HOP = frozenset(
+    (
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    )
+)
+_ONCE = frozenset(("content-length", "host", "transfer-encoding", "content-encoding", "content-type", "expect"))
+_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
+_DOTS = re.compile(r"(?:^|/)(?:\.|%2e){1,2}(?:/|$)", re.IGNORECASE)
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """A request that may pass."""
+
+    word: str
+    """What stands for the profile."""
+    provider: str
+    path: str
+    """What comes after both, with its slash."""
+    query: str
+    """With its question mark; empty where there is none."""
+    headers: tuple[tuple[str, str], ...]
+    """Those that go along, in order."""
+    length: int | None
+    """Bytes of the body as said; None where it comes in chunks, or there is none."""
+    has_body: bool
+    waits: bool
+    """It wants to be told to go on before it sends its body."""
+
+    def header(self, name: str) -> str:
+        """The value of a header that goes along; empty where there is none."""
+        return next((value for key, value in self.headers if key.lower() == name), "")
+
+
+def let_through(
+    method: str, target: str, version: tuple[int, int], headers: Iterable[tuple[bytes, bytes]], hosts: frozenset[bytes]
+) -> Asked:
+    """The way that a request wants to go. Raises Refused where it must not."""
+    if version not in ((1, 0), (1, 1)):
+        raise Refused(400, "bad_request", "this is HTTP/1.1")
+    if method not in _METHODS:
+        raise Refused(405, "no_method", "this proxy opens no tunnels and knows no such method")
+    told: list[tuple[str, str]] = []
+    once: dict[str, str] = {}
+    size = len(target)
+    for raw_name, raw_value in headers:
+        size += len(raw_name) + len(raw_value) + 4
+        name, value = _text(raw_name).lower(), _text(raw_value)
+        if name in _ONCE:
+            if name in once:
+                raise Refused(400, "bad_request", f"more than one {name} header")
+            once[name] = value
+        if name == "origin" or name.startswith(("sec-fetch-", "access-control-")):
+            raise Refused(403, "browser", "a browser asks; no page speaks to a provider through this proxy")
+        told.append((_text(raw_name), value))
+    if size > HEAD_BYTES:
+        raise Refused(431, "head_too_large", f"the headers are larger than {HEAD_BYTES} bytes")
+    host = once.get("host", "").encode()
+    if not host:
+        raise Refused(400, "bad_request", "no Host header")
+    if host not in hosts:
+        raise Refused(421, "other_host", "this proxy is not known by that name")
+    if any(name.lower() == "upgrade" for name, _ in told):
+        raise Refused(501, "no_upgrade", "this proxy carries no other protocol than HTTP")
+    length, has_body = _framing(once)
+    word, provider, path, query = _way(target)
+    return Asked(
+        word=word,
+        provider=provider,
+        path=path,
+        query=query,
+        headers=tuple((name, value) for name, value in onward(told) if name.lower() not in ("host", "expect")),
+        length=length,
+        has_body=has_body,
+        waits=once.get("expect", "").lower() == "100-continue",
+    )
+
+
+def onward(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Headers without those of one connection, in order."""
+    told = list(headers)
+    named = {each.strip().lower() for name, value in told if name.lower() == "connection" for each in value.split(",")}
+    # Whoever names one of these there asks that the next must not see it.
+    named -= {"content-length", "content-type", "content-encoding", "host", "authorization", "x-api-key"}
+    return [(name, value) for name, value in told if name.lower() not in _HOP and name.lower() not in named]
+
+
+def readable(headers: Iterable[tuple[str, str]], *, plain: bool) -> list[tuple[str, str]]:
+    """Headers of a request whose reply is read: only codings that are understood are asked for, or none with `plain`."""
+    told = list(headers)
+    if plain:
+        return [*((name, value) for name, value in told if name.lower() != "accept-encoding"), ("Accept-Encoding", "identity")]
+    return [(name, body.understood(value) if name.lower() == "accept-encoding" else value) for name, value in told]
+
+
+def lowered(headers: Iterable[tuple[str, str]]) -> Mapping[str, str]:
+    """Headers by their names in small letters."""
+    return {name.lower(): value for name, value in headers}
+
+
+def _framing(once: Mapping[str, str]) -> tuple[int | None, bool]:
+    length, coding = once.get("content-length"), once.get("transfer-encoding")
+    if coding is not None:
+        if length is not None or coding.strip(" \t").lower() != "chunked":
+            raise Refused(400, "bad_request", "where this body ends can be read in two ways")
+        return None, True
+    if length is None:
+        return None, False
+    if not length.isascii() or not length.isdigit() or len(length) > 15:
+        raise Refused(400, "bad_request", "Content-Length is no number")
+    return int(length), int(length) > 0
+
+
+def _way(target: str) -> tuple[str, str, str, str]:
+    # In this order: a proxy's forms (`http://…`, `host:port`, `*`) lead nowhere here.
+    if not target.startswith("/") or not target.isascii() or not target.isprintable() or any(mark in target for mark in "#\\ "):
+        raise Refused(400, "bad_request", "the address is not a path of this proxy")
+    path, mark, query = target.partition("?")
+    if _DOTS.search(path):
+        raise Refused(400, "bad_request", "a path goes onward only")
+    _, word, *rest = path.split("/", 3)
+    if not rest or not word or not rest[0]:
+        raise Refused(404, "no_way", "the address is /PROFILE/PROVIDER/PATH", mend="ringlet daemon status tells where the proxy listens")
+    return word, rest[0], "/" + rest[1] if len(rest) > 1 else "/", mark + query
+
+
+def _text(raw: bytes) -> str:
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        raise Refused(400, "bad_request", "a header is no text") from None
+    if any(mark in text for mark in "\r\n\0"):
+        raise Refused(400, "bad_request", "a header has more than one line")
+    return text

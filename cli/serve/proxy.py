@@ -1,0 +1,329 @@
+"""The proxy: carries agents' calls to their providers and back, unchanged, and has the tap read along.
+
+Decides the order of things: a piece goes to the agent first and to the tap after, and no fault of the tap's is a fault of the call.
+Which requests pass is decided in `passage`, where they lead in `entrances`, what a reply says in `ingest.wire`.
+
+Nothing of a request but its path, its agent's name and its session is looked at, unless it is a chat whose usage must be asked for. Keys
+pass through; they are neither kept nor logged.
+"""
+
+import logging
+import os
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+import aiohttp
+import msgspec
+from aiohttp import web
+from multidict import CIMultiDict
+from yarl import URL
+
+from cli.serve import answers, outgoing, usage_asked
+from cli.serve.doors import Refused, doors
+from cli.serve.entrances import Entrances, Upstream
+from cli.serve.limits import Limits
+from cli.serve.passage import Asked, let_through, lowered, onward, readable
+from ingest.tap import Tap, Tapped
+from ingest.wire.caller import agent_of, session_of
+from ingest.wire.capture import Head
+from ingest.wire.event import Ending, Exchange
+from ingest.wire.recognise import Kind, kind_of
+from pipeline.errors import RingletError
+from pipeline.events import Status
+from pipeline.profiles import Profile
+
+logger = logging.getLogger("ringlet.proxy")
+
+LIMITS = Limits(head_s=30.0, idle_s=75.0, write_s=3600.0, connections=1024, line_bytes=32 << 10, headers=128)
+"""Of the proxy's own connections: agents keep theirs, and read slowly."""
+HEALTH = "/healthz"
+_NO_DEFAULTS = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
+_PIECES = outgoing.PIECE_BYTES
+_UNWANTED = (400, 422)
+
+
+class Proxy:
+    """One proxy; made inside the event loop that it runs in, `close` when its server has ended."""
+
+    def __init__(self, entrances: Entrances, tap: Tap, port: int, own_ports: Callable[[], set[int]]) -> None:
+        self.asked_at = time.monotonic()
+        """When a call came or went last (`time.monotonic`): the daemon stays while agents work."""
+        self.at_work = 0
+        """Calls that are under way."""
+        self._entrances = entrances
+        self._tap = tap
+        self._hosts = doors("127.0.0.1", port).hosts
+        self._own_ports = own_ports
+        self._session = outgoing.session(lambda: entrances.upstreams, own_ports)
+        self._silent: set[str] = set()
+        """Upstreams that refuse to be asked for usage."""
+
+    async def close(self) -> None:
+        """Let go of all connections to providers."""
+        await self._session.close()
+
+    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        """The answer to any request; never raises but when it is cancelled."""
+        try:
+            if request.raw_path == HEALTH and request.method == "GET":
+                let_through("GET", "/health/z", request.version, request.raw_headers, self._hosts)
+                return answers.answer(200, b'{"ok":true}', answers.JSON)
+            asked = let_through(request.method, request.raw_path, request.version, request.raw_headers, self._hosts)
+            profile = self._entrances.profile(asked.word)
+            if profile is None:
+                raise Refused(404, "no_profile", "this address is no profile's", mend="ringlet profiles list shows the profiles")
+            upstream = self._entrances.upstream(asked.provider)
+            if upstream is None:
+                raise self._unknown(asked.provider)
+            outgoing.check(upstream, self._own_ports())
+        except Refused as refused:
+            return answers.refusal(refused)
+        except RingletError as error:
+            return answers.trouble(error)
+        self.at_work += 1
+        self.asked_at = time.monotonic()
+        try:
+            return await _Call(self, request, asked, profile, upstream).carried()
+        finally:
+            self.at_work -= 1
+            self.asked_at = time.monotonic()
+
+    def _unknown(self, name: str) -> Refused:
+        why = self._entrances.refused.get(name)
+        if why is not None:
+            return Refused(502, "refused_upstream", f"the endpoint of {name} must not be used: {why}", mend="mend config.toml")
+        known = ", ".join(self._entrances.known())
+        return Refused(404, "no_provider", f"no provider {name!r}; there are: {known}", mend="docs/capture.md tells how to add one")
+
+
+class _Passed(web.StreamResponse):
+    """A reply as it came: no header is added that the provider did not send."""
+
+    def __init__(self, status: int, reason: str | None, headers: CIMultiDict[str]) -> None:
+        super().__init__(status=status, reason=reason or "", headers=headers)
+        self._came_with = {name.lower() for name in headers}
+
+    async def _prepare_headers(self) -> None:
+        await super()._prepare_headers()
+        for name in ("Content-Type", "Date", "Server"):
+            if name.lower() not in self._came_with:
+                self.headers.popall(name, None)
+
+
+class _Call:
+    """One request on its way there and back."""
+
+    def __init__(self, proxy: Proxy, request: web.BaseRequest, asked: Asked, profile: Profile, upstream: Upstream) -> None:
+        self._proxy = proxy
+        self._request = request
+        self._asked = asked
+        self._profile = profile
+        self._upstream = upstream
+        self._kind = kind_of(request.method, asked.path)
+        self._began = time.monotonic()
+        self._model: str | None = None
+        self._hider: usage_asked.Hider | None = None
+        self._tapped: Tapped | None = None
+        self._reply_id: str | None = None
+
+    async def carried(self) -> web.StreamResponse:
+        """The provider's reply, sent to the agent; or a refusal where there is none."""
+        try:
+            reply = await self._sent()
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            if self._gone:
+                raise
+            status, code, message = outgoing.reason(error)
+            logger.warning("no reply from %s: %s (%s)", self._upstream.name, message, type(error).__name__)
+            return answers.refusal(Refused(status, code, message))
+        except ValueError:
+            return answers.refusal(Refused(400, "bad_request", "this request cannot be passed on"))
+        try:
+            return await self._returned(reply)
+        finally:
+            reply.close()
+
+    # There
+
+    async def _sent(self) -> aiohttp.ClientResponse:
+        asked, request = self._asked, self._request
+        headers = list(asked.headers)
+        if asked.waits and request.transport is not None:
+            request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        body: Any = self._body() if asked.has_body else None
+        if self._may_ask():
+            whole = await self._whole()
+            changed = self._changed(whole)
+            if changed is not None:
+                reply = await self._exchange(readable(_sized(headers, len(changed)), plain=True), changed)
+                if reply.status not in _UNWANTED:
+                    self._hider = usage_asked.Hider()
+                    return reply
+                # Perhaps it minds what we added: what the agent wrote decides.
+                reply.close()
+                self._proxy._silent.add(self._upstream.name)
+            body, headers = whole, _sized(headers, len(whole))
+        if self._kind not in (Kind.NOT_COUNTED, Kind.UNKNOWN):
+            headers = readable(headers, plain=False)
+        return await self._exchange(headers, body)
+
+    async def _exchange(self, headers: list[tuple[str, str]], body: Any) -> aiohttp.ClientResponse:
+        asked = self._asked
+        return await self._proxy._session.request(
+            self._request.method,
+            URL(f"{self._upstream.base}{asked.path}{asked.query}", encoded=True),
+            headers=CIMultiDict(headers),
+            data=body,
+            allow_redirects=False,
+            skip_auto_headers=_NO_DEFAULTS,
+        )
+
+    def _may_ask(self) -> bool:
+        asked = self._asked
+        return (
+            self._kind is Kind.CHAT
+            and self._upstream.name not in self._proxy._silent
+            and not asked.header("content-encoding")
+            and asked.length is not None
+            and 0 < asked.length <= usage_asked.REQUEST_BYTES
+        )
+
+    def _changed(self, whole: bytes) -> bytes | None:
+        try:
+            self._model = _model_of(whole)
+            return usage_asked.asking(whole)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the request passes as it is
+            logger.error("a request could not be looked at: %s", type(error).__name__)
+            return None
+
+    async def _body(self) -> AsyncIterator[bytes]:
+        async for piece in self._request.content.iter_any():
+            yield piece
+
+    async def _whole(self) -> bytes:
+        return b"".join([piece async for piece in self._body()])
+
+    # And back
+
+    async def _returned(self, reply: aiohttp.ClientResponse) -> web.StreamResponse:
+        headers = onward(
+            (name.decode("utf-8", "surrogateescape"), value.decode("utf-8", "surrogateescape")) for name, value in reply.raw_headers
+        )
+        known = lowered(headers)
+        if self._hider is not None and (known.get("content-encoding") or "event-stream" not in known.get("content-type", "")):
+            self._hider = None
+        if self._hider is not None:
+            headers = [(name, value) for name, value in headers if name.lower() != "content-length"]
+        self._begin(reply.status, known)
+        passed = _Passed(reply.status, reply.reason, CIMultiDict(headers))
+        ended: Status = "aborted"
+        try:
+            await passed.prepare(self._request)
+            async for piece in _pieces(reply):
+                out = piece if self._hider is None else self._hider.feed(piece)
+                if out:
+                    await passed.write(out)
+                self._feed(piece)
+            if self._hider is not None and (rest := self._hider.end()):
+                await passed.write(rest)
+            ended = "ok"
+        except _Broken as broken:
+            ended = "error"
+            logger.warning("the reply of %s broke off (%s)", self._upstream.name, broken)
+            # As it would be without us: the agent sees a reply that is not whole.
+            if self._request.transport is not None:
+                self._request.transport.close()
+        except ConnectionError:
+            ended = "aborted"
+        finally:
+            self._end(ended)
+        return passed
+
+    @property
+    def _gone(self) -> bool:
+        return self._request.transport is None or self._request.transport.is_closing()
+
+    # Beside it: nothing here may raise
+
+    def _begin(self, status: int, headers: Any) -> None:
+        try:
+            head = Head(status=status, content_type=headers.get("content-type", ""), content_encoding=headers.get("content-encoding", ""))
+            self._reply_id = headers.get("request-id") or None
+            self._tapped = self._proxy._tap.begin(self._kind, head)
+        except Exception as error:  # noqa: BLE001 - the reply passes all the same
+            self._lost(error)
+
+    def _feed(self, piece: bytes) -> None:
+        if self._tapped is not None:
+            try:
+                self._tapped.feed(piece)
+            except Exception as error:  # noqa: BLE001 - as above
+                self._lost(error)
+
+    def _end(self, status: Status) -> None:
+        tapped, self._tapped = self._tapped, None
+        if tapped is None:
+            return
+        try:
+            ending = Ending(at=datetime.now(UTC), duration_ms=round((time.monotonic() - self._began) * 1000), status=status)
+            tapped.end(self._exchanged(), ending)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._lost(error)
+
+    def _exchanged(self) -> Exchange:
+        asked, upstream = self._asked, self._upstream
+        agent, version = agent_of(asked.header("user-agent"))
+        return Exchange(
+            name=f"{time.time_ns()}.{os.urandom(8).hex()}",
+            kind=self._kind.value,
+            profile=self._profile.name,
+            agent=self._profile.agent or agent,
+            agent_version=version if self._profile.agent in (None, agent) else None,
+            provider=upstream.name,
+            endpoint=upstream.host,
+            session=session_of(lowered(asked.headers)),
+            model_asked=self._model,
+            request_id=self._reply_id,
+        )
+
+    def _lost(self, error: Exception) -> None:
+        self._tapped = None
+        with suppress(Exception):
+            self._proxy._tap.lost(1)
+            logger.error("a capture failed: %s", type(error).__name__)
+
+
+class _Broken(Exception):
+    """The provider's side ended before its reply did."""
+
+
+async def _pieces(reply: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    """The body as it comes, undecoded. Raises _Broken, so that it is not taken for the agent's side breaking off."""
+    content = reply.content
+    while True:
+        try:
+            piece = await content.readany()
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise _Broken(type(error).__name__) from None
+        if not piece:
+            return
+        for at in range(0, len(piece), _PIECES):
+            yield piece[at : at + _PIECES]
+
+
+def _sized(headers: list[tuple[str, str]], length: int) -> list[tuple[str, str]]:
+    return [(name, str(length)) if name.lower() == "content-length" else (name, value) for name, value in headers]
+
+
+class _Model(msgspec.Struct):
+    model: str | None = None
+
+
+def _model_of(body: bytes) -> str | None:
+    try:
+        return msgspec.json.decode(body, type=_Model).model
+    except (ValueError, RecursionError):
+        return None

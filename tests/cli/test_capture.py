@@ -1,0 +1,104 @@
+"""Capture in a real daemon: from the configuration to `ringlet usage`."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from cli.paths import paths
+from cli.serve import entrances
+from tests.cli.daemons import Home, daemon
+from tests.ingest.wired import sse
+
+USAGE = {"input_tokens": 1000, "output_tokens": 1}
+REPLY = sse(
+    [
+        {"type": "message_start", "message": {"id": "msg_1", "model": "claude-sonnet-4-5", "usage": USAGE}},
+        {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 500}},
+    ]
+)
+
+
+class _Provider(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Content-Length", str(len(REPLY)))
+        self.end_headers()
+        self.wfile.write(REPLY)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+@pytest.fixture
+def provider() -> Iterator[int]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Provider)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server.server_port
+    server.shutdown()
+    server.server_close()
+
+
+def configured(tmp_path: Path, port: int, capture: str = "enabled = true\nport = 0") -> Home:
+    """A home whose daemon captures, with Anthropic's API on this machine."""
+    home = Home(tmp_path)
+    home.store.mkdir(mode=0o700)
+    (home.store / "config.toml").write_text(
+        f'[capture]\n{capture}\n[providers.anthropic]\nbilling = "metered"\nendpoint = "http://127.0.0.1:{port}"\n'
+    )
+    return home
+
+
+def test_a_call_through_the_proxy_is_in_usage_within_a_second(tmp_path: Path, provider: int) -> None:
+    """The proxy starts with the daemon, is shown in its status, and what passes is counted for the address's profile, priced, at once."""
+    home = configured(tmp_path, provider)
+    assert home.run("profiles", "create", "claude", "work").code == 0
+    with daemon(home) as status:
+        port = status["capture"]["port"]
+        printed = home.run("daemon", "address", "anthropic", "--profile", "work").out.strip()
+        assert printed == entrances.address(paths(home.env), port, "work", "anthropic")
+        assert home.run("daemon", "address", "nobody").code == 2
+        assert home.run("daemon", "address", "anthropic", "--profile", "nobody").code == 2
+        address = urlsplit(printed)
+        connection = HTTPConnection(address.hostname or "", port, timeout=20)
+        connection.request("POST", address.path + "/v1/messages", b"{}", {"x-api-key": "k"})
+        assert connection.getresponse().read() == REPLY
+        connection.close()
+        for _ in range(40):
+            told = json.loads(home.run("usage", "profiles", "--json").out)
+            if told["total_requests"]:
+                break
+            time.sleep(0.1)
+        assert (home.status()["capture"]["captured"], home.status()["capture"]["dropped"]) == (1, 0)
+        shown = home.run("daemon", "status").out
+    assert f"Capture     http://127.0.0.1:{port}, 1 call counted since the start" in shown
+
+    assert (told["total_tokens"]["input_tokens"], told["total_tokens"]["output_tokens"]) == (1000, 500)
+    # Sonnet 4.5: 1,000 tokens at $3 and 500 at $15 per million.
+    assert told["total_cost"]["total_cost"] == 0.0105
+    assert "work" in json.dumps(told["rows"])
+
+
+def test_without_being_asked_for_there_is_no_proxy(tmp_path: Path, provider: int) -> None:
+    """Capture is off until the configuration asks for it."""
+    home = configured(tmp_path, provider, "enabled = false")
+    with daemon(home) as status:
+        assert status["capture"] is None
+        assert home.run("daemon", "address", "anthropic").code == 3
+
+
+def test_a_port_that_is_taken_is_told_of(tmp_path: Path, provider: int) -> None:
+    """The daemon runs without its proxy, and says why."""
+    home = configured(tmp_path, provider, f"enabled = true\nport = {provider}")
+    with daemon(home) as status:
+        assert status["capture"]["port"] is None
+        assert "in use" in status["capture"]["error"]
+        assert "off: port" in home.run("daemon", "status").out
