@@ -12,7 +12,7 @@ zero, so that the log alone can tell the same story again.
 import sqlite3
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, islice
+from itertools import chain, groupby, islice
 from operator import itemgetter
 from struct import unpack
 from typing import Any, NamedTuple
@@ -206,10 +206,10 @@ class _Desk:
             extra=[batch.extra.get(row) for row in winner] if batch.extra else [None] * count,
             **{name: _picked(getattr(batch, name), winner) for name in _AS_THEY_ARE},
         )
-        ids = [self._id(day) for day in days]
+        ids = list(chain.from_iterable(self._ids(day, len(list(run))) for day, run in groupby(days)))
         self._identify(rows, ids, winner, positions)
         keys = unpack(f">{2 * count}q", b"".join(rows.key))
-        since = [at_us - day * DAY_US for at_us, day in zip(rows.at_us, days, strict=True)]
+        since = [at_us % DAY_US for at_us in rows.at_us]
         sums = (rows.input, rows.output, rows.cache_read, rows.cache_write_5m, rows.cache_write_1h, rows.web_searches)
         more = (rows.reasoning, rows.duration_ms, rows.logged_cost)
         # Read only when it is written, so without a list of its own; `rows` will be longer by then.
@@ -228,10 +228,11 @@ class _Desk:
         odd = batch.aliases.keys() | batch.offers.keys()
         if not odd and not members:
             return
-        for at, row in enumerate(winner):
-            several = members.get(positions[at])
-            if several is None and row not in odd:
-                continue
+        named = {at for at, row in enumerate(winner) if row in odd}
+        if members:
+            named.update(at for at, position in enumerate(positions) if position in members)
+        for at in sorted(named):
+            row, several = winner[at], members.get(positions[at])
             claimed: Iterable[bytes]
             offered: Iterable[bytes] = ()
             if several is None and row not in batch.offers:
@@ -275,8 +276,8 @@ class _Desk:
             number = self._composed[facts, owner] = self._dimensions.number(dims)
         return number
 
-    def _id(self, day: int) -> int:
-        """A row number on that day that no call has or had."""
+    def _ids(self, day: int, count: int) -> range:
+        """Row numbers on that day that no call has or had."""
         last = self._last.get(day)
         if last is None:
             low, high = day << DAY_BITS, (day + 1) << DAY_BITS
@@ -286,8 +287,8 @@ class _Desk:
                 (low, high),
             ).fetchone()
             last = found[0]
-        self._last[day] = last + 1
-        return last + 1
+        self._last[day] = last + count
+        return range(last + 1, last + count + 1)
 
     # Known calls
 
@@ -388,7 +389,7 @@ class _Desk:
     def _place(self, kept: int, old: State, state: State, losers: list[int], claimed: Iterable[bytes], offered: Iterable[bytes]) -> None:
         """The call's new row in `calls`, its new index entries, and where the old row numbers lead."""
         changes = self._changes
-        number = kept if state.day == old.day else self._id(state.day)
+        number = kept if state.day == old.day else self._ids(state.day, 1)[0]
         changes.removed.extend((kept, *losers))
         at = state.at_us - state.day * DAY_US
         more = (state.reasoning, state.duration_ms, state.logged_cost)

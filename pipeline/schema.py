@@ -81,7 +81,7 @@ _RENAMED = {"at": "at_us", "ingested_at": "ingested_at_us", "logged_cost_usd": "
 class Columns:
     """Rows as columns of `SCHEMA`, in the order of their places that is given; `dims` holds at least the dimensions that they name.
 
-    What many rows share is only spread out for the part that is asked for: spread out for all, it would be half of their memory.
+    What rows share is only spread out for the part that is asked for: spread out for all, it would be more than half of their memory.
     """
 
     def __init__(self, rows: Rows, dims: Mapping[int, Dims], order: Sequence[int] | None = None) -> None:
@@ -93,24 +93,32 @@ class Columns:
         used = [dims[number] for number in numbers]
         self._own: dict[str, pa.Array] = {}
         self._shared: dict[str, pa.Array] = {}
+        self._constant: dict[str, Any] = {}
         for field in SCHEMA:
             if field.name in DIMENSIONS:
                 values = [getattr(one, field.name) for one in used]
-                if values.count(values[0]) == len(values):
-                    self._own[field.name] = _constant(values[0], field.type, len(rows))
+                if values and values.count(values[0]) == len(values):
+                    self._constant[field.name] = values[0]
                 else:
                     self._shared[field.name] = _plain(values, field.type)
-            elif field.name == "kind":
-                self._own[field.name] = _array(field.name, [KINDS[kind] for kind in rows.kind], field.type, places)
             else:
                 values = getattr(rows, _RENAMED.get(field.name, field.name))
-                self._own[field.name] = _array(field.name, values, field.type, places)
+                if values and values[0] == values[-1] and values.count(values[0]) == len(values) and not isinstance(values[0], dict | list):
+                    self._constant[field.name] = KINDS[values[0]] if field.name == "kind" else values[0]
+                else:
+                    self._own[field.name] = _array(field.name, values, field.type, places)
 
     def part(self, start: int, count: int) -> pa.Table:
         """`count` rows from `start` on."""
         dim = self._dim.slice(start, count)
-        own, shared = self._own, self._shared
-        columns = [own[name].slice(start, count) if name in own else shared[name].take(dim) for name in SCHEMA.names]
+        columns = []
+        for field in SCHEMA:
+            if field.name in self._own:
+                columns.append(self._own[field.name].slice(start, count))
+            elif field.name in self._shared:
+                columns.append(self._shared[field.name].take(dim))
+            else:
+                columns.append(_repeated(field, self._constant[field.name], count))
         return pa.Table.from_arrays(columns, schema=SCHEMA)
 
 
@@ -125,10 +133,9 @@ def money(text: str) -> Decimal:
 
 
 def _array(name: str, values: Any, kind: pa.DataType, places: pa.Array | None) -> pa.Array:
-    nested = name in ("aliases", "extra", "logged_cost_usd")
-    if values and values[0] == values[-1] and (values[0] is None or not nested) and values.count(values[0]) == len(values):
-        return _constant(values[0], kind, len(values))
-    if not nested:
+    if name == "kind":
+        made = _plain([KINDS[one] for one in values], kind)
+    elif name not in ("aliases", "extra", "logged_cost_usd"):
         made = _plain(values, kind)
     elif name == "logged_cost_usd":
         made = _decimals(values)
@@ -159,8 +166,11 @@ def _present(values: list[Any]) -> pa.Buffer:
     return _flags([value is not None for value in values]).buffers()[1]
 
 
-def _constant(value: Any, kind: pa.DataType, count: int) -> pa.Array:
-    return pa.nulls(count, kind) if value is None else pa.repeat(_plain([value], kind)[0], count)
+def _repeated(field: pa.Field, value: Any, count: int) -> pa.Array:
+    if value is None:
+        return pa.nulls(count, field.type)
+    one = _decimals([value]) if field.type == MONEY else _plain([value], field.type)
+    return pa.repeat(one[0], count)
 
 
 def _plain(values: Any, kind: pa.DataType) -> pa.Array:

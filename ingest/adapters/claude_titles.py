@@ -14,6 +14,7 @@ _LONGEST = 300
 _LONGEST_LINE = 2048
 _NEEDLES = (b'"summary"', b'"ai-title"', b'"custom-title"')
 _FORKED = b'"forkedFrom"'
+_UUID = b'"uuid":'
 _SPOKEN = b'{"parentUuid"'
 """How a line of the conversation begins, which has no title."""
 
@@ -68,7 +69,13 @@ def _title(line: _Line, head: bytes, tail: bytes) -> tuple[int, str | None]:
 def _speaks_of(leaf: str, head: bytes, tail: bytes) -> bool:
     """Whether the summarised line stands in this file: a transcript may begin with summaries of the sessions before it."""
     quoted = msgspec.json.encode(leaf)
-    return any(b'"uuid":' + space + quoted in part for part in (head, tail) for space in (b"", b" "))
+    for part in (head, tail):
+        at = part.find(quoted)
+        while at >= 0:
+            if part[max(0, at - len(_UUID) - 1) : at].rstrip(b" ").endswith(_UUID):
+                return True
+            at = part.find(quoted, at + 1)
+    return False
 
 
 def _lines(head: bytes, tail: bytes) -> list[_Line]:
