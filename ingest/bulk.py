@@ -14,12 +14,11 @@ import msgspec
 from ingest.adapter import Adapter
 from ingest.discover import Trouble
 from ingest.reader import Fold, Manner, Work, fold, read
-from pipeline import forking
 from pipeline.batch import Batch, as_column, as_plain
 from pipeline.sources import Reading
 
-BATCH_ROWS = 250_000
-"""Sightings after which a batch is handed on."""
+BATCH_ROWS = 150_000
+"""Sightings after which a batch is handed on: with all that a commit makes of it, it takes 350 MB."""
 ROUND_BYTES = 3 << 30
 """Bytes of sources that are read before what the children found is handed on: it bounds their memory."""
 PARALLEL_BYTES = 48 << 20
@@ -61,7 +60,7 @@ def read_all(
     ordered = sorted(work, key=due, reverse=True)
     workers = min(os.cpu_count() or 1, MAX_WORKERS) if workers is None else workers
     total = sum(map(due, ordered))
-    if total < PARALLEL_BYTES or not forking.possible():
+    if total < PARALLEL_BYTES or os.name != "posix":
         workers = 1
     folds = _columnar() if total >= COLUMNS_BYTES else {}
     before = 0
@@ -167,19 +166,17 @@ def _shared(
     progress: Progress | None,
 ) -> Iterator[Harvest]:
     """One round, with `children` further processes."""
-    from ingest.crew import Crew, Queue  # as above
+    # What these import is too much for a few new lines.
+    from ingest.crew import Crew, Queue
+    from pipeline import forking
 
     queue = Queue(len(work))
     crew = Crew()
     try:
-
-        def gather(taken: Iterable[int], write: Callable[[bytes], None]) -> None:
-            encode = msgspec.msgpack.Encoder(enc_hook=as_plain).encode
-            for harvest in reap((work[number] for number in taken), adapters, manner, folds=folds):
-                write(encode(harvest))
-
+        task = Gather(work, adapters, now_ns=manner.now_ns, prefilter=manner.prefilter, take_tail=manner.take_tail, titles=manner.titles)
+        begin = crew.fork if forking.possible() else crew.start
         for _ in range(children):
-            crew.add(queue, gather)
+            begin(queue, task)
         missing = {each.source_id for each in work}
         sizes = [0]
         for each in work:
@@ -210,6 +207,21 @@ def _shared(
         queue.end()
         queue.close()
         crew.close()
+
+
+class Gather:
+    """What a child does: it reads those of `work` whose numbers it gets. Whether to stop is decided by its parent, who ends the queue."""
+
+    def __init__(self, work: Sequence[Work], adapters: Mapping[str, Adapter[Any]], **manner: Any) -> None:
+        self._work = work
+        self._adapters = adapters
+        self._manner = manner
+
+    def __call__(self, taken: Iterable[int], leave: Callable[[bytes], None]) -> None:
+        gc.disable()
+        encode = msgspec.msgpack.Encoder(enc_hook=as_plain).encode
+        for harvest in reap((self._work[number] for number in taken), self._adapters, Manner(**self._manner), folds=_columnar()):
+            leave(encode(harvest))
 
 
 def _found(harvest: Harvest, missing: set[int]) -> None:

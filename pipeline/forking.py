@@ -26,11 +26,15 @@ def fork(work: Callable[[], None]) -> int:
         return child
     code = 1
     try:
-        # An interrupt from the terminal reaches the whole group; the parent decides what it means.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        obey()
         work()
         code = 0
     finally:
         # Nothing of the parent's may run here: no exit handlers, no second flush of its output.
         os._exit(code)
+
+
+def obey() -> None:
+    """In a child: an interrupt from the terminal reaches the whole group, and the parent decides what it means."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -2,12 +2,14 @@
 
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ingest import bulk
+from ingest.adapter import Place
 from ingest.bulk import Harvest, read_all
 from ingest.crew import Crew, Queue
 from ingest.discover import under
@@ -27,6 +29,30 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Work]:
     for number in range(1, 41):
         (folder / f"{number}.jsonl").write_bytes(b"".join(toy.line(f"{number}-{nth}", nth) for nth in range(number)))
     return [Work(found=found, source_id=number) for number, found in enumerate(under(toy.ADAPTER, str(tmp_path), []))]
+
+
+class Deadly(toy.Toy):
+    """An adapter that kills every process but its own."""
+
+    def __init__(self, own: int) -> None:
+        self.own = own
+
+    def step(self, state: toy.State, record: bytes) -> tuple[toy.State, list[Event]]:
+        if os.getpid() != self.own:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().step(state, record)
+
+
+class Slow(toy.Toy):
+    """An adapter that leaves other processes the time to begin, and a file of the name of each that reads."""
+
+    def __init__(self, marks: Path) -> None:
+        self.marks = marks
+
+    def start(self, place: Place) -> toy.State:
+        (self.marks / str(os.getpid())).touch()
+        time.sleep(0.05)
+        return super().start(place)
 
 
 def read(work: list[Work], adapter: toy.Toy = toy.ADAPTER, **options: Any) -> list[Harvest]:
@@ -58,15 +84,28 @@ def test_any_number_of_processes_reads_the_same(work: list[Work]) -> None:
 
 def test_a_child_that_dies_costs_nothing(work: list[Work]) -> None:
     """What a killed child had read, or not yet read, is read by the parent."""
-    parent = os.getpid()
+    assert taken(read(work, Deadly(os.getpid()), workers=3)) == taken(read(work, workers=1))
 
-    class Deadly(toy.Toy):
-        def step(self, state: toy.State, record: bytes) -> tuple[toy.State, list[Event]]:
-            if os.getpid() != parent:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return super().step(state, record)
 
-    assert taken(read(work, Deadly(), workers=3)) == taken(read(work, workers=1))
+def test_new_interpreters_read_the_same(work: list[Work], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where this process may not be forked, children are started afresh: the same calls, one reading for each source, all at work."""
+    monkeypatch.setattr(forking, "possible", lambda: False)
+    marks = tmp_path / "marks"
+    marks.mkdir()
+    alone = read(work, workers=1)
+
+    together = read(work, Slow(marks), workers=2)
+
+    assert taken(together) == taken(alone)
+    assert readings(together) == readings(alone)
+    assert len(list(marks.iterdir())) == 2
+
+
+def test_an_interpreter_that_dies_costs_nothing(work: list[Work], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a started child had read when it died, and all it had not, is read by the parent."""
+    monkeypatch.setattr(forking, "possible", lambda: False)
+
+    assert taken(read(work, Deadly(os.getpid()), workers=3)) == taken(read(work, workers=1))
 
 
 def test_batches_are_bounded(work: list[Work], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,7 +150,7 @@ def test_a_queue_gives_each_number_once() -> None:
         leave(b" ".join(b"%d" % number for number in numbers))
 
     for _ in range(3):
-        crew.add(queue, note)
+        crew.fork(queue, note)
     mine = list(queue)
     theirs = [int(number) for left in crew.left() for number in bytes(left).split()]
     queue.close()
