@@ -1,5 +1,6 @@
 """The guard: when it denies, what it says then, and that nothing else of it ever stops an agent."""
 
+import json
 import os
 import subprocess
 import sys
@@ -93,6 +94,29 @@ def test_a_new_day_is_free_again(home: Path) -> None:
     """Budgets are of calendar days: at midnight the sum begins at nothing."""
     assert guard(home, "--period", "day", "--limit", "1").code == 2
     assert guard(home, "--period", "day", "--limit", "1", now="2026-05-14T00:00:00+00:00").code == 0
+
+
+@pytest.mark.parametrize("period", ["day", "week", "month", "7d", "yesterday", "last-month", "year", "all", "24h"])
+@pytest.mark.parametrize("profile", ["default", "acme", "mine", None])
+def test_the_guard_goes_by_what_usage_says(shared: Path, period: str, profile: str | None) -> None:
+    """To the last digit: at the cost that `ringlet usage` states for the same period and profile it denies, a trifle above it does not."""
+    filters = [] if profile is None else ["--profile", profile]
+    usage = json.loads(
+        ringlet(shared, "usage", "--json", "--period", "today" if period == "day" else period, *filters).out, parse_float=str
+    )
+    cost = str(usage["total_cost"]["total_cost"]) if usage["total_cost"] else "0"
+
+    assert guard(shared, "--period", period, "--limit", cost, *filters).code == 2
+    assert guard(shared, "--period", period, "--limit", f"{cost}{'' if '.' in cost else '.'}0001", *filters).code == 0
+
+
+@pytest.mark.parametrize("lost", ["snapshot.base", "snapshot.today", "looked"])
+def test_a_lost_file_of_the_views_changes_no_verdict(home: Path, lost: str) -> None:
+    """Views can go at any time; the answer is then found the longer way: 18.832, and 0.015 of four small calls before 13 May."""
+    (home / "rl" / "views" / lost).unlink(missing_ok=True)
+    assert guard(home, "--period", "month", "--limit", "18.847").code == 2
+    (home / "rl" / "views" / lost).unlink(missing_ok=True)
+    assert guard(home, "--period", "month", "--limit", "18.8471").code == 0
 
 
 MISUSE = [
