@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 _FEW = 8
 _MOST_FILES = 500
-"""So many files are held open at once."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[SegmentInfo]).decode
@@ -73,7 +72,7 @@ class Staging:
         durable.step("staging_made")
         try:
             # A file system that a test put in the place of the real one sees this process only.
-            if self._wanted and len(self._parts) <= _MOST_FILES and type(durable.fs) is durable.Fs and forking.possible():
+            if self._wanted and type(durable.fs) is durable.Fs and forking.possible() and len(self._parts) <= _openable():
                 self._fork()
             else:
                 self._made = self._write(repeat(None))
@@ -175,6 +174,14 @@ class Staging:
         if isinstance(places, range):
             return {name: sum(column[places.start : places.stop]) for name, column in columns.items()}
         return {name: sum([column[place] for place in places]) for name, column in columns.items()}
+
+
+def _openable() -> int:
+    """How many files may be held open for a child: half of what a process may have, and not without end."""
+    import resource  # there is none on Windows, and no child either
+
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _MOST_FILES if allowed == resource.RLIM_INFINITY else min(_MOST_FILES, allowed // 2)
 
 
 def _planned(rows: Rows, seqs: Sequence[int], *, epoch: str, machine: str) -> tuple[Sequence[int], list[Part]]:

@@ -40,10 +40,12 @@ with Log.open(home) as log:
 """
 
 
-def commit(folder: Path, *, child: str = "pass", parent: str = "pass", fault: str | None = None) -> "subprocess.CompletedProcess[str]":
-    """A commit of one call on each of thirty dates; `child` and `parent` are run where the two part."""
+def commit(
+    folder: Path, *, first: str = "", child: str = "pass", parent: str = "pass", fault: str | None = None
+) -> "subprocess.CompletedProcess[str]":
+    """A commit of one call on each of thirty dates; `first` is run before it, `child` and `parent` where the two part."""
     env = {**os.environ, "PYTHONPATH": str(ROOT), **({"RINGLET_FAULT": fault} if fault else {})}
-    argv = [sys.executable, "-c", COMMIT.format(child=child, parent=parent), str(folder / "store"), str(folder / "mark")]
+    argv = [sys.executable, "-c", first + COMMIT.format(child=child, parent=parent), str(folder / "store"), str(folder / "mark")]
     return subprocess.run(argv, env=env, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
@@ -108,3 +110,11 @@ def test_a_commit_that_fails_takes_its_child_along(tmp_path: Path) -> None:
         Feed(log).commit(Sighting(key="a", at_us=NOON))
         log.seal()
     assert outputs(tmp_path) == [5]
+
+
+def test_where_few_files_may_be_open_there_is_no_child(tmp_path: Path) -> None:
+    """A process that may not hold a file for each date writes the segments itself."""
+    done = commit(tmp_path, first="import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))")
+
+    assert (done.stdout, done.stderr, (tmp_path / "mark").exists()) == (f"{DATES} True\n", "", False)
+    assert outputs(tmp_path) == list(range(DATES))
