@@ -189,6 +189,7 @@ class Store:
             folders=folders,
             places=places,
             proof=proof,
+            profiles=self.rules.names(),
             budgets=self.config.limits(),
         )
 

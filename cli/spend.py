@@ -51,8 +51,8 @@ def spent(profile: "str | None", periods: "Asked", now_us: int) -> "tuple[Header
         try:
             named = list(periods(snapshot.header))
             queries = [app.asked(_request(profile, period), snapshot, now_us) for period in named]
-            # Most often it is at work today, and the names of all other days need not be read.
-            known = profile is None or any(profile == combo[0] for combo in snapshot.combos) or profile in snapshot.names("profile")
+            # The names of all calls are read only for one that no rule makes.
+            known = profile is None or profile in snapshot.header.profiles or profile in snapshot.names("profile")
             if known and all(map(snapshot.answers, queries)):
                 return snapshot.header, list(map(Spent, named, queries, snapshot.totals(queries)))
         except Stale:

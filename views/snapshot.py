@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Walk = tuple[str, tuple[str, ...], tuple[str, ...], bool]
 
-VERSION = "3"
+VERSION = "4"
 TODAY = "snapshot.today"
 BASE = "snapshot.base"
 
@@ -45,6 +45,7 @@ class Header:
         "midnights",
         "places",
         "position",
+        "profiles",
         "proof",
         "stamps",
         "tz",
@@ -66,6 +67,7 @@ class Header:
         folders: str,
         places: "Sequence[Walk]",
         proof: str,
+        profiles: "Sequence[str]",
         budgets: "Mapping[str, Mapping[str, int]]",
     ) -> None:
         self.position = position
@@ -88,6 +90,8 @@ class Header:
         """Where to look for log files, as `ingest.sweep` takes it."""
         self.proof = proof
         """`proof_of` the look at all log files that came before they were read; empty = must be read again."""
+        self.profiles = profiles
+        """The profiles that there are, with calls or without."""
         self.budgets = budgets
         """Attodollars by profile and period (`day`, `week`, `month`), as the settings say: a short question reads no settings."""
 
@@ -286,6 +290,7 @@ def parsed(text: bytes, views: str) -> "Snapshot | None":
         folders=values["folders"][0],
         places=places,
         proof=values["proof"][0],
+        profiles=[text_of(field) for field in values["profiles"]],
         budgets=budgets,
     )
     combos, lines = split(body)

@@ -127,6 +127,7 @@ def today_text(header: Header, base_name: str, end_day: int, days: "Mapping[int,
         f"zone\t{_escaped(header.tz)}\t{header.week_start}\t{header.cost_mode}",
         "\t".join(["midnights", str(header.first_day), *map(str, header.midnights)]),
         f"folders\t{header.folders}",
+        "\t".join(["profiles", *map(_escaped, header.profiles)]),
         f"proof\t{header.proof}",
     ]
     lines += [f"env\t{_escaped(name)}\t{_escaped(value)}" for name, value in header.env.items()]

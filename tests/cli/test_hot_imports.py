@@ -70,7 +70,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("home")
     mixed(made)
     env = {"PATH": os.environ["PATH"], "HOME": str(made), "RINGLET_HOME": str(made / "rl"), "TZ": "UTC", "PYTHONPATH": str(ROOT)}
-    subprocess.run([sys.executable, "-m", "ringlet", "usage"], env=env, check=True, cwd=ROOT, capture_output=True)
+    for words in (["profiles", "create", "claude", "idle"], ["usage"]):
+        subprocess.run([sys.executable, "-m", "ringlet", *words], env=env, check=True, cwd=ROOT, capture_output=True)
     return made
 
 
@@ -83,6 +84,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "usage --json --period all",
         "usage profiles --profile acme --period all",
         "guard --profile default --period month --limit 1000",
+        "guard --profile idle --period day --limit 1",
         "statusline --profile default",
     ],
 )

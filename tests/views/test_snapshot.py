@@ -44,6 +44,7 @@ def header(**changed: object) -> Header:
         "folders": "f",
         "places": [("/h", ("projects", "**"), ("*.jsonl", "x"), False), ("/db", (), ("*.db",), True)],
         "proof": "p",
+        "profiles": ["default", "work\t%"],
         "budgets": {"work\t%": {"day": 10**19, "month": 0}},
     }
     return Header(**{**fields, **changed})  # type: ignore[arg-type]
