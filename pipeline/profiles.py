@@ -6,6 +6,7 @@ the next rebuild. Views apply the rules; the command line edits them.
 
 import os
 from collections.abc import Mapping
+from datetime import date
 from fnmatch import fnmatchcase
 
 import msgspec
@@ -13,6 +14,10 @@ import msgspec
 from pipeline.errors import BadName, Damaged, NothingFound, RingletError, UnknownName
 
 DEFAULT = "default"
+
+
+LOGS_WITHOUT_ID = ("codex", "opencode")
+"""Agents whose logs share no id with the wire: what is logged and what is captured of them cannot be told to be one call."""
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -24,6 +29,9 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Who bills this profile's calls; None or `self`: the provider that the log names."""
     home: str | None = None
     """The agent home that is this profile's alone."""
+    captured_from: date | None = None
+    """The UTC date from which on its captured calls count instead of its logged ones, where no id tells that two are one; None: its log
+    counts."""
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -129,6 +137,12 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
         if not 1 <= number <= len(self.rules):
             raise NothingFound(f"no rule {number}; there are {len(self.rules)}", mend="ringlet profiles map shows them")
         return msgspec.structs.replace(self, rules=(*self.rules[: number - 1], *self.rules[number:]))
+
+    def count_from(self, name: str, captured_from: date | None) -> "Rules":
+        """With captured calls of profile `name` counting from that UTC date on, or its log for ever. Raises `UnknownName`."""
+        changed = msgspec.structs.replace(self.find(name), captured_from=captured_from)
+        others = tuple(known for known in self.profiles if known.name != name)
+        return msgspec.structs.replace(self, profiles=(*others, changed))
 
     def rename(self, old: str, new: str) -> "Rules":
         """With profile `old` called `new`, in its rules too."""

@@ -10,6 +10,7 @@ from datetime import date
 
 import polars as pl
 
+from pipeline.profiles import LOGS_WITHOUT_ID
 from views.columns import CALLS, COSTS, NAME, PROMPT, RATES, TOKENS, attodollars, usd
 from views.numbers import distinct, numbered
 
@@ -117,6 +118,23 @@ def owned(calls: pl.DataFrame, ownership: Ownership) -> pl.DataFrame:
     found = [ownership(*row) for row in asked[first].iter_rows()]
     columns = {"profile": NAME, "provider": NAME, "billed": pl.Boolean()}
     return calls.with_columns(pl.DataFrame(found, schema=columns, orient="row")[which])
+
+
+def counted(calls: pl.DataFrame, captured_from: Mapping[str, int]) -> pl.DataFrame:
+    """`calls` without those that are kept as evidence beside another account of them: `views.attribution.counts` stated for columns.
+
+    `captured_from` gives the UTC day number from which on captured calls of a profile count.
+
+    In:  owned calls
+    """
+    shared = pl.col("agent").is_in(LOGS_WITHOUT_ID)
+    if not captured_from and calls.select((shared & pl.col("root").is_null()).any()).item() is not True:
+        return calls  # As in nearly every log.
+    day = pl.col("at").dt.epoch("d")
+    captured = pl.any_horizontal(
+        pl.lit(value=False), *((pl.col("profile") == profile) & (day >= since) for profile, since in captured_from.items())
+    )
+    return calls.filter(~shared | (pl.col("root").is_null() == captured))
 
 
 def rated(calls: pl.DataFrame, rates: Rates, *, steps: Sequence[int], is_timed: IsTimed) -> pl.DataFrame:

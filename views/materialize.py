@@ -15,7 +15,7 @@ import polars as pl
 from pipeline.errors import Held
 from pipeline.log import Log
 from views import logged, shelf
-from views.calls import costed, folded, listed, owned, rated, recosted
+from views.calls import costed, counted, folded, listed, owned, rated, recosted
 from views.catalog import VIEWS, Frames
 from views.columns import CALLS
 from views.cube import cube, measured
@@ -208,7 +208,7 @@ def _part(rows: pl.DataFrame, *, terms: Terms, lost: pl.DataFrame | None) -> _Pa
 
 def _priced(rows: pl.DataFrame, terms: Terms, lost: pl.DataFrame | None) -> pl.DataFrame:
     """The calls of whole UTC days, owned and priced, by time."""
-    calls = owned(folded(rows, lost=lost), terms.attribution)
+    calls = counted(owned(folded(rows, lost=lost), terms.attribution), terms.attribution.captured_from)
     return costed(rated(calls, terms.rates, steps=terms.steps, is_timed=terms.is_timed).lazy()).collect()
 
 

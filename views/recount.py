@@ -134,6 +134,8 @@ def _recount(days: dict[int, Day], log: Log, run: tuple[int, int, int, int, int]
     for total in totals:
         dims = known[total.dim]
         asked = attribution(dims.agent, dims.root, dims.project, dims.profile, dims.provider)
+        if not attribution.counts(asked[0], dims.agent, dims.root, total.first_at_us // calendar.DAY_US):
+            continue
         rates = prices.of(dims, asked[1], total.first_at_us // calendar.DAY_US, total.step)
         if rates is not None and rates.off_peak:
             timed.add(total.dim)
@@ -204,6 +206,8 @@ def _correct(
             continue
         profile, provider, billed = attribution(dims.agent, dims.root, dims.project, dims.profile, dims.provider)
         utc_day, time_us = divmod(call.at_us, calendar.DAY_US)
+        if not attribution.counts(profile, dims.agent, dims.root, utc_day):
+            continue
         prompt = call.input + call.cache_read + call.cache_write_5m + call.cache_write_1h
         step = sum(prompt > one for one in prices.steps)
         logged = None if call.logged_cost is None else attodollars(call.logged_cost)

@@ -1,6 +1,8 @@
 """`ringlet profiles`: who usage belongs to, and the rules that decide it."""
 
 from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from enum import StrEnum
 from typing import Annotated
 
 import msgspec
@@ -19,6 +21,13 @@ _WITHOUT_LOGS = ("grok", "droid")
 """Agents that a profile can be for although no log of theirs is read."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+class Account(StrEnum):
+    """Who tells of a call."""
+
+    log = "log"
+    capture = "capture"
 
 
 @app.command()
@@ -75,6 +84,8 @@ def inspect(name: Annotated[str, typer.Argument(help="Name of the profile.")], j
     typer.echo(f"agent     {profile.agent or '-'}")
     typer.echo(f"provider  {f'{profile.provider} ({billing(profile.provider)})' if profile.provider else '-'}")
     typer.echo(f"home      {profile.home or '-'}")
+    if profile.captured_from is not None:
+        typer.echo(f"counts    captured calls from {profile.captured_from} (UTC) on, logged ones before, where no id joins them")
     for rule in own:
         typer.echo(f"rule      {_told(rule)}")
     if name == DEFAULT:
@@ -97,6 +108,31 @@ def delete(name: Annotated[str, typer.Argument(help="Name of the profile.")]) ->
     where = paths()
     _save(where, Rules.load(where.profiles).delete(name))
     typer.echo(f"✓ Deleted profile {name!r}; its usage now follows the remaining rules (ringlet usage profiles --period all)")
+
+
+@app.command("count-from")
+def count_from(
+    name: Annotated[str, typer.Argument(help="Name of the profile.")],
+    what: Annotated[Account, typer.Argument(help="Which account of its calls counts.")],
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="DATE", help="First UTC day of captured calls (YYYY-MM-DD); without it, today.")
+    ] = None,
+) -> None:
+    """Say whether a profile's logged or captured calls count, for agents whose logs share no id with the wire (Codex, OpenCode).
+
+    The other account is kept as evidence: with `log` captured calls of such agents count nowhere, with `capture` logged ones only before.
+    """
+    where = paths()
+    if what is Account.log and since is not None:
+        raise typer.BadParameter("--since belongs to capture: what is logged counts on all days before")
+    day = None
+    if what is Account.capture:
+        try:
+            day = date.fromisoformat(since) if since is not None else datetime.now(UTC).date()
+        except ValueError:
+            raise typer.BadParameter(f"{since!r} is no day: give YYYY-MM-DD") from None
+    _save(where, Rules.load(where.profiles).count_from(name, day))
+    typer.echo(f"✓ Of profile {name!r} " + ("what its agents log counts" if day is None else f"captured calls count from {day} (UTC) on"))
 
 
 @app.command("map")

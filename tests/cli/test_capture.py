@@ -102,3 +102,17 @@ def test_a_port_that_is_taken_is_told_of(tmp_path: Path, provider: int) -> None:
         assert status["capture"]["port"] is None
         assert "in use" in status["capture"]["error"]
         assert "off: port" in home.run("daemon", "status").out
+
+
+def test_which_account_counts_is_set_by_a_command(tmp_path: Path) -> None:
+    """A day for captured calls, today without one, and back to the log; nonsense is wrong usage."""
+    home = Home(tmp_path)
+    assert home.run("profiles", "create", "codex", "work").code == 0
+
+    assert home.run("profiles", "count-from", "work", "capture", "--since", "2026-11-01").code == 0
+    assert "captured calls from 2026-11-01" in home.run("profiles", "inspect", "work").out
+    assert home.run("profiles", "count-from", "work", "capture").code == 0
+    assert home.run("profiles", "count-from", "work", "log").code == 0
+    assert "counts" not in home.run("profiles", "inspect", "work").out
+    wrong = (["work", "capture", "--since", "May"], ["work", "log", "--since", "2026-11-01"], ["nobody", "log"], ["work", "both"])
+    assert [home.run("profiles", "count-from", *words).code for words in wrong] == [2] * 4
