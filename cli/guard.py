@@ -40,7 +40,6 @@ class Wanted:
 
 def answer(wanted: Wanted) -> int:
     """The exit code: `DENIED` only where a budget is breached; for any trouble `FAILED`, told in one line."""
-    heard()  # nothing in it decides
     gc.disable()
     reasons: list[str] = []
     code = guarded(lambda: _judged(wanted, reasons))
@@ -58,6 +57,7 @@ def answer(wanted: Wanted) -> int:
 
 def _judged(wanted: Wanted, reasons: "list[str]") -> int:
     try:
+        heard()  # nothing in it decides
         reason = breach(wanted, clock())
     except (RingletError, OSError, MemoryError):
         raise

@@ -12,7 +12,7 @@ import sys
 from cli.app import clock
 from cli.figures import usd
 from cli.hearing import heard
-from cli.outcomes import guarded
+from cli.outcomes import DONE, guarded
 from cli.spend import BUDGETS, spent
 from views.pricing.money import attodollars
 
@@ -68,9 +68,13 @@ class Known:
 
 
 def answer(*, profile: "str | None" = None) -> int:
-    """Print the line and return 0, whatever happens."""
-    said = told(heard())
+    """Print the line and return 0, whatever is missing; 130 where it was interrupted."""
     gc.disable()
+    return guarded(lambda: _shown(profile))
+
+
+def _shown(profile: "str | None") -> int:
+    said = told(heard())
     try:
         known = _known(profile, clock())
     except Exception:  # noqa: BLE001 - a shorter line tells enough
@@ -79,12 +83,8 @@ def answer(*, profile: "str | None" = None) -> int:
     width = os.environ.get("COLUMNS", "")
     plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
     text = line(said, known, plain=plain, width=int(width) if width.isascii() and width.isdigit() else 0)
-
-    def shown() -> int:
-        sys.stdout.write(text.encode(sys.stdout.encoding, "replace").decode(sys.stdout.encoding) + "\n")
-        return 0
-
-    return guarded(shown)
+    sys.stdout.write(text.encode(sys.stdout.encoding, "replace").decode(sys.stdout.encoding) + "\n")
+    return DONE
 
 
 def line(said: Told, known: Known, *, plain: bool = False, width: int = 0) -> str:

@@ -242,6 +242,19 @@ def test_an_agent_that_never_ends_is_answered(home: Path) -> None:
         assert process.wait(60) == 2
 
 
+@pytest.mark.parametrize("command", ["guard --period all --limit 1", "statusline"])
+def test_interrupted_it_ends_without_a_word(home: Path, command: str) -> None:
+    """Ctrl-C while an agent is listened to is exit code 130, no verdict and no traceback."""
+    env = {"PATH": os.environ["PATH"], "HOME": str(home), "RINGLET_HOME": str(home / "rl"), "TZ": "UTC", "PYTHONPATH": str(ROOT)}
+    # Sent from within, so that it comes neither too early nor too late.
+    start = "import os, select, signal, sys; select.select = lambda *_: os.kill(os.getpid(), signal.SIGINT)\n"
+    start += "from cli.gate import main; sys.exit(main(sys.argv[1:]))"
+    argv = [sys.executable, "-c", start, *command.split()]
+    done = subprocess.run(argv, env=env, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
+
+
 def test_a_reason_that_nobody_takes_still_denies(home: Path) -> None:
     """With standard error closed the exit code is left, and it says the same."""
     command = f"{sys.executable} -m ringlet guard --period all --limit 1 2>&-"
