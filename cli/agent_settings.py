@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from cli.escaped import escaped
+from cli.paths import MOVING
 from pipeline import durable
 from pipeline.errors import Damaged, RingletError
 from pipeline.profiles import DEFAULT, Rules, absolute
@@ -24,6 +25,8 @@ KEPT = ".before-ringlet"
 """Ends the name of the copy."""
 AGENT = "claude"
 HOOK, STATUS = "PreToolUse", "statusLine"
+_PLACES = ("RINGLET_HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME", "CLAUDE_CONFIG_DIR")
+"""Variables that an agent may have been given for itself, and that say where ringlet or Claude Code keep their files."""
 _START = "from ringlet.__main__ import main; sys.exit(main())"
 TIMEOUT_S = 30
 """After so long Claude Code gives up on a hook and goes on: only the very first import takes longer."""
@@ -138,14 +141,19 @@ def is_status(entry: object) -> bool:
     return isinstance(entry, dict) and next(_ours(entry.get("command")), "") == "statusline"
 
 
-def program(*words: str) -> list[str]:
-    """The command line that starts this ringlet from anywhere, and never a package of its name in the folder that an agent works in."""
+def command_line(environ: Mapping[str, str], *words: str) -> list[str]:
+    """What starts this ringlet, with its store and its agents' homes, wherever an agent is at work and whatever home it was given.
+
+    Never a package of the same name in the folder that the agent works in.
+    """
+    kept = [f"{name}={environ[name]}" for name in ("HOME", *MOVING) if environ.get(name)]
+    let_go = [word for name in _PLACES if not environ.get(name) for word in ("-u", name)]
     script = os.path.join(os.path.dirname(sys.executable), "ringlet")
     if os.access(script, os.X_OK):
-        return [script, *words]
+        return ["env", *let_go, *kept, script, *words]
     spec = find_spec("ringlet")
     folder = os.path.dirname(os.path.dirname(os.path.abspath(str(spec and spec.origin))))
-    return [sys.executable, "-P", "-c", f"import sys; sys.path.insert(0, {folder!r}); {_START}", *words]
+    return ["env", *let_go, *kept, sys.executable, "-P", "-c", f"import sys; sys.path.insert(0, {folder!r}); {_START}", *words]
 
 
 def _guards(command: object, profile: str) -> bool:
@@ -163,6 +171,12 @@ def _ours(command: object) -> Iterator[str]:
         words = shlex.split(command)
     except ValueError:
         return
+    if words[:1] == ["env"]:
+        del words[0]
+        while words[:1] == ["-u"]:
+            del words[:2]
+        while words and words[0].partition("=")[1] and "/" not in words[0].partition("=")[0]:
+            del words[0]
     if words and os.path.basename(words[0]) == "ringlet":
         yield from words[1:]
     elif words[1:3] == ["-P", "-c"] and words[3:] and words[3].endswith(_START):

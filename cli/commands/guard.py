@@ -89,7 +89,7 @@ def install(
     options = [word for name, value in (("--period", period), ("--limit", limit)) if value is not None for word in (name, value)]
     checked(Wanted(profile=profile, period=period, limit=limit), load(where.config).limits())
     file = agent_settings.Settings(absolute(settings) if settings else agent_settings.path_of(profile, rules, os.environ))
-    command = agent_settings.program("guard", "--profile", profile, *options)
+    command = agent_settings.command_line(os.environ, "guard", "--profile", profile, *options)
     agent_settings.add_guard(file.content, profile, command, file.path)
     if file.save():
         typer.echo(f"✓ Claude Code asks ringlet guard before each tool call of profile {profile!r}: {escaped(file.path)}")

@@ -50,7 +50,7 @@ def install(
     file = agent_settings.Settings(absolute(settings) if settings else agent_settings.path_of(profile, rules, os.environ))
     # What nobody maps is the default profile's: its agent home shows everybody's cost.
     words = ("statusline",) if profile == DEFAULT else ("statusline", "--profile", profile)
-    agent_settings.add_status(file.content, agent_settings.program(*words), file.path, replace=replace)
+    agent_settings.add_status(file.content, agent_settings.command_line(os.environ, *words), file.path, replace=replace)
     if file.save():
         typer.echo(f"✓ Claude Code shows the line of ringlet: {escaped(file.path)}")
         if file.text is not None:

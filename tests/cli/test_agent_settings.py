@@ -69,12 +69,12 @@ def test_installing_twice_is_installing_once(home: Path) -> None:
 
 
 def test_an_agent_that_obeys_its_settings_is_stopped(home: Path) -> None:
-    """The hook works as it is written, from a folder with a package of our name in it, and in an environment that knows nothing of us."""
+    """The hook works as it is written, from a folder with a package of our name in it, in an agent that was given another home."""
     ringlet(home, "guard", "install", "default", "--period", "all", "--limit", "18")
     project = home / "project"
     (project / "ringlet").mkdir(parents=True)
     (project / "ringlet" / "__init__.py").write_text("raise SystemExit('not ours')")
-    env = {"HOME": str(home), "RINGLET_HOME": str(home / "rl"), "PATH": "/usr/bin:/bin", "TZ": "UTC"}
+    env = {"HOME": str(project), "CLAUDE_CONFIG_DIR": str(project), "PATH": "/usr/bin:/bin", "TZ": "UTC"}
     said = json.dumps({"hook_event_name": "PreToolUse", "tool_name": "Bash", "tool_input": {"command": "ls"}, "cwd": str(project)})
 
     def asked() -> "subprocess.CompletedProcess[str]":
