@@ -24,6 +24,7 @@ SCRIPTS = {
     "rebuild_views": ["--calls", "2000", "--days", "3", "--rounds", "1"],
     "repeat_import": ["--bytes", "200K", "--rounds", "1"],
     "api": ["--calls", "2000", "--days", "3", "--questions", "60", "--rounds", "2"],
+    "proxy": ["--streams", "20", "--rounds", "1", "--gap", "0"],
     "page_load": ["--calls", "2000", "--days", "3", "--rounds", "1"],
     "store_size": ["--bytes", "200K"],
 }
