@@ -95,7 +95,8 @@ def _refuse_nothing(argv: list[str]) -> None:
 
 def _run(argv: list[str]) -> int:
     if argv[:1] != ["guard"]:  # it says so itself, with an exit code of its own
-        _refuse_nothing(argv)
+        # What an agent is to be given is the agent's business.
+        _refuse_nothing(argv[:3] if argv[:2] == ["profiles", "run"] else argv)
     take_over_once()
     if isinstance(sys.stdout, TextIOWrapper):
         # A terminal that cannot show a letter shows another in its place; that is no reason to fail.

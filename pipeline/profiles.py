@@ -32,6 +32,12 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     captured_from: date | None = None
     """The UTC date from which on its captured calls count instead of its logged ones, where no id tells that two are one; None: its log
     counts."""
+    model: str | None = None
+    """The model that its agent is told to use; None: the agent's own choice."""
+    endpoint: str | None = None
+    """Where its agent sends calls; None: where the provider is usually reached."""
+    key: str | None = None
+    """Under which name its API key is kept, never the key itself; None: it has none."""
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -4,14 +4,19 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import msgspec
 import typer
 
+from cli import api_keys
+from cli.ask import WrongUsage
+from cli.commands import runs
 from cli.escaped import escaped
-from cli.paths import Paths, paths
+from cli.launch import launch
+from cli.own_home import changed
+from cli.paths import paths
 from cli.render import columns_of
-from pipeline import durable
 from pipeline.profiles import DEFAULT, Profile, Rule, Rules, absolute
 from pipeline.providers import billing
 
@@ -19,6 +24,9 @@ app = typer.Typer(help="Profiles: whose usage it is. A changed rule changes hist
 
 _WITHOUT_LOGS = ("grok", "droid")
 """Agents that a profile can be for although no log of theirs is read."""
+
+app.command(context_settings=runs.AS_TYPED)(runs.run)
+app.command()(runs.env)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -41,9 +49,16 @@ def create(
         str | None, typer.Option("--home", help="Agent home that is this profile's alone; all usage in it is the profile's.")
     ] = None,
     project: Annotated[str | None, typer.Option("--project", help="Path or pattern of the projects whose usage is the profile's.")] = None,
+    model: Annotated[str | None, typer.Option("--model", help="Model that `profiles run` tells the agent to use.")] = None,
+    endpoint: Annotated[
+        str | None, typer.Option("--endpoint", help="Address that the agent calls instead of its provider's usual one.")
+    ] = None,
+    api_key_stdin: Annotated[bool, typer.Option("--api-key-stdin", help="Read the profile's API key from standard input.")] = False,
 ) -> None:
     """Create a profile and, with --home or --project, the rules that give it usage."""
     _known_agent(agent)
+    if endpoint is not None:
+        _check_endpoint(endpoint)
     where = paths()
     folder = absolute(home) if home else None
     rules = []
@@ -51,12 +66,25 @@ def create(
         rules.append(Rule(profile=name, agent=agent, root=folder))
     if project:
         rules.append(Rule(profile=name, agent=agent, project=absolute(project)))
-    _save(where, Rules.load(where.profiles).create(Profile(name=name, agent=agent, provider=provider, home=folder), tuple(rules)))
+    profile = Profile(name=name, agent=agent, provider=provider, home=folder, model=model, endpoint=endpoint)
+    Rules.load(where.profiles).create(profile, tuple(rules))
+    key = api_keys.typed() if api_key_stdin else None
+    if model or endpoint or key:
+        launch(profile, "", None, key, {})  # what its agent cannot do is said now
+    kept = api_keys.keep(where, key) if key else None
+    try:
+        changed(where, lambda known: known.create(msgspec.structs.replace(profile, key=kept), tuple(rules)))
+    except BaseException:
+        api_keys.forget(where, kept)
+        raise
     typer.echo(f"✓ Created profile {name!r} ({agent}, {provider}: {billing(provider)})")
     for rule in rules:
         typer.echo(f"✓ {_told(rule)}")
+    if key:
+        typer.echo(f"✓ Kept its API key {api_keys.masked(key)} where only you can read it")
     if not rules:
-        typer.echo(f"No usage is mapped to it yet: ringlet import {agent} --to {name}, or ringlet profiles map {name} --project PATH")
+        typer.echo(f"No usage is mapped to it yet: ringlet profiles run {name}, ringlet import {agent} --to {name}, or")
+        typer.echo(f"ringlet profiles map {name} --project PATH")
 
 
 @app.command("list")
@@ -74,7 +102,8 @@ def list_(json: Json = False) -> None:
 @app.command()
 def inspect(name: Annotated[str, typer.Argument(help="Name of the profile.")], json: Json = False) -> None:
     """Show one profile and its rules."""
-    rules = Rules.load(paths().profiles)
+    where = paths()
+    rules = Rules.load(where.profiles)
     profile = rules.find(name)
     own = [rule for rule in rules.rules if rule.profile == name]
     if json:
@@ -86,6 +115,12 @@ def inspect(name: Annotated[str, typer.Argument(help="Name of the profile.")], j
     typer.echo(f"home      {profile.home or '-'}")
     if profile.captured_from is not None:
         typer.echo(f"counts    captured calls from {profile.captured_from} (UTC) on, logged ones before, where no id joins them")
+    if profile.model:
+        typer.echo(f"model     {escaped(profile.model)}")
+    if profile.endpoint:
+        typer.echo(f"endpoint  {escaped(profile.endpoint)}")
+    if profile.key:
+        typer.echo(f"key       {api_keys.masked(api_keys.of(where, profile) or '')}")
     for rule in own:
         typer.echo(f"rule      {_told(rule)}")
     if name == DEFAULT:
@@ -98,7 +133,7 @@ def rename(
 ) -> None:
     """Rename a profile, in its rules and so in all history."""
     where = paths()
-    _save(where, Rules.load(where.profiles).rename(old, new))
+    changed(where, lambda rules: rules.rename(old, new))
     typer.echo(f"✓ {old!r} is now {new!r}")
 
 
@@ -106,7 +141,9 @@ def rename(
 def delete(name: Annotated[str, typer.Argument(help="Name of the profile.")]) -> None:
     """Delete a profile and its rules. No usage is lost: it falls to the next rule that matches, or to `default`."""
     where = paths()
-    _save(where, Rules.load(where.profiles).delete(name))
+    key = Rules.load(where.profiles).find(name).key
+    changed(where, lambda rules: rules.delete(name))
+    api_keys.forget(where, key)
     typer.echo(f"✓ Deleted profile {name!r}; its usage now follows the remaining rules (ringlet usage profiles --period all)")
 
 
@@ -131,7 +168,7 @@ def count_from(
             day = date.fromisoformat(since) if since is not None else datetime.now(UTC).date()
         except ValueError:
             raise typer.BadParameter(f"{since!r} is no day: give YYYY-MM-DD") from None
-    _save(where, Rules.load(where.profiles).count_from(name, day))
+    changed(where, lambda rules: rules.count_from(name, day))
     typer.echo(f"✓ Of profile {name!r} " + ("what its agents log counts" if day is None else f"captured calls count from {day} (UTC) on"))
 
 
@@ -153,7 +190,7 @@ def map_(
     if remove is not None:
         if profile is not None:
             raise typer.BadParameter("--remove takes no profile")
-        _save(where, rules.unmap(remove))
+        changed(where, lambda rules: rules.unmap(remove))
         typer.echo(f"✓ Removed rule {remove}")
         return
     if profile is None and json:
@@ -169,7 +206,7 @@ def map_(
     if agent is not None:
         _known_agent(agent)
     rule = Rule(profile=profile, agent=agent, root=absolute(home) if home else None, project=absolute(project) if project else None)
-    _save(where, rules.map(rule, first=first))
+    changed(where, lambda rules: rules.map(rule, first=first))
     typer.echo(f"✓ {_told(rule)}")
 
 
@@ -181,9 +218,15 @@ def _known_agent(agent: str) -> None:
         raise typer.BadParameter(f"no agent {agent!r}; there are: {', '.join(known)}")
 
 
-def _save(where: Paths, rules: Rules) -> None:
-    durable.prepare_home(where.data, create=True)
-    durable.write_over(where.profiles, rules.dump())
+def _check_endpoint(text: str) -> None:
+    """Raises WrongUsage for what is no address, or one that holds a secret."""
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and text.isascii() and text.isprintable()
+    except ValueError:
+        usable, parts = False, urlsplit("")
+    if not usable or " " in text or parts.username is not None or parts.query or parts.fragment:
+        raise WrongUsage("--endpoint is no http or https address of a provider", mend="give it whole, without a key, as https://host/path")
 
 
 def _told(rule: Rule) -> str:

@@ -1,0 +1,157 @@
+"""What a profile's agent is started with: the environment and the arguments that make it this profile's and nobody else's.
+
+Decides by the profile, its key and the user's environment alone. Opens no file; the agents' own habits are `cli.agent_programs`'.
+"""
+
+import json
+from collections.abc import Mapping
+
+import msgspec
+
+from cli.agent_programs import OWN, PROVIDERS, Program, Provider, leaks, program_of
+from cli.ask import WrongUsage
+from pipeline.profiles import Profile
+
+_ANY = "RINGLET_API_KEY"
+"""Carries the key of a provider whose own variable nobody knows."""
+
+
+class Launch(msgspec.Struct, frozen=True, kw_only=True):
+    """How an agent is started."""
+
+    program: Program
+    removed: tuple[str, ...]
+    """Variables of the user's that would contradict the profile, by name."""
+    set: dict[str, str]
+    secret: frozenset[str]
+    """Those of `set` whose value is a secret."""
+    arguments: tuple[str, ...] = ()
+    """They stand before the user's own."""
+
+    def environment(self, environ: Mapping[str, str]) -> dict[str, str]:
+        """The whole environment of the agent."""
+        return {name: value for name, value in environ.items() if name not in self.removed} | self.set
+
+
+def launch(profile: Profile, home: str, base: str | None, key: str | None, environ: Mapping[str, str]) -> Launch:
+    """How the agent of `profile` is started in `home`, with `base` in the place of the folder that an agent finds it by.
+
+    Raises WrongUsage for a profile that asks for what its agent cannot do.
+    """
+    program = program_of(profile.agent, profile.name)
+    variables: dict[str, str] = {}
+    if program.home_variable is not None:
+        variables[program.home_variable] = home
+    if program.base is not None and base is not None:
+        variables[program.base[0]] = base
+    wanted = _Wanted(profile, key)
+    told, arguments = _TOLD[str(profile.agent)](wanted)
+    removed = tuple(sorted(name for name in environ if leaks(program, name)))
+    secret = frozenset(name for name, value in told.items() if key is not None and value == key)
+    return Launch(program=program, removed=removed, set=variables | told, secret=secret, arguments=arguments)
+
+
+class _Wanted:
+    """What a profile says about provider, endpoint, key and model."""
+
+    def __init__(self, profile: Profile, key: str | None) -> None:
+        self.profile = profile
+        self.name = profile.provider or "self"
+        own = OWN.get(profile.agent or "")
+        self.is_own = self.name in ("self", own)
+        self.maker = (own or "") if self.name == "self" else self.name
+        self.provider = PROVIDERS.get(self.maker, Provider())
+        self.endpoint = profile.endpoint
+        self.key = key
+        self.model = profile.model
+
+    def place(self, known: str | None) -> str:
+        """The endpoint: the profile's own, else the `known` one of its provider."""
+        place = self.endpoint or known
+        if place is None:
+            raise WrongUsage(
+                f"profile {self.profile.name!r}: no endpoint of {self.name!r} is known that {self.profile.agent} can call",
+                mend="create it with --endpoint URL, or with another --provider",
+            )
+        return place
+
+    def refuse(self, what: str, mend: str) -> WrongUsage:
+        """That the agent cannot be told `what`."""
+        return WrongUsage(f"profile {self.profile.name!r}: {self.profile.agent} cannot be given {what}", mend=mend)
+
+
+def _claude(wanted: _Wanted) -> tuple[dict[str, str], tuple[str, ...]]:
+    told = {"ANTHROPIC_MODEL": wanted.model} if wanted.model else {}
+    if not wanted.is_own or wanted.endpoint:
+        told["ANTHROPIC_BASE_URL"] = wanted.place(wanted.provider.anthropic)
+    if wanted.key and wanted.is_own:
+        told["ANTHROPIC_API_KEY"] = wanted.key
+    elif wanted.key:
+        told["ANTHROPIC_AUTH_TOKEN"] = wanted.key
+    elif wanted.name == "ollama":
+        told["ANTHROPIC_AUTH_TOKEN"] = "ollama"  # it wants one, and takes any
+    return told, ()
+
+
+def _codex(wanted: _Wanted) -> tuple[dict[str, str], tuple[str, ...]]:
+    settings = {"model": wanted.model} if wanted.model else {}
+    told: dict[str, str] = {}
+    if wanted.name == "self" and not wanted.endpoint:
+        # A provider entry of ours would stand in its log in place of `openai`, and `self` bills by what the log names.
+        if wanted.key:
+            told = {"OPENAI_API_KEY": wanted.key, "CODEX_API_KEY": wanted.key}
+    elif wanted.endpoint or wanted.key or not wanted.is_own:
+        settings |= {
+            "model_provider": "ringlet",
+            "model_providers.ringlet.name": wanted.name,
+            "model_providers.ringlet.base_url": wanted.place(wanted.provider.openai),
+            "model_providers.ringlet.wire_api": "responses",
+        }
+        if wanted.key:
+            variable = wanted.provider.variable or _ANY
+            settings["model_providers.ringlet.env_key"] = variable
+            told[variable] = wanted.key
+    # A JSON text without escapes beyond TOML's is a TOML string.
+    return told, tuple(word for name, value in settings.items() for word in ("-c", f"{name}={json.dumps(value, ensure_ascii=False)}"))
+
+
+def _opencode(wanted: _Wanted) -> tuple[dict[str, str], tuple[str, ...]]:
+    if wanted.name == "self":
+        if wanted.key or wanted.endpoint:
+            raise wanted.refuse("a key or endpoint of nobody's", "name whose it is: --provider anthropic, openai …")
+        return ({"OPENCODE_CONFIG_CONTENT": json.dumps({"model": wanted.model})} if wanted.model else {}), ()
+    known = wanted.name in PROVIDERS and wanted.name != "ollama"
+    variable = wanted.provider.variable or _ANY
+    options: dict[str, str] = {}
+    if wanted.endpoint or not known:
+        options["baseURL"] = wanted.place(wanted.provider.openai)
+    if wanted.key and not known:
+        options["apiKey"] = f"{{env:{variable}}}"
+    entry: dict[str, object] = {"options": options} if options else {}
+    if not known:
+        entry |= {"npm": "@ai-sdk/openai-compatible", "name": wanted.name}
+        entry |= {"models": {wanted.model: {}}} if wanted.model else {}
+    content: dict[str, object] = {"provider": {wanted.name: entry}} if entry else {}
+    if wanted.model:
+        content["model"] = f"{wanted.name}/{wanted.model}"
+    told = {"OPENCODE_CONFIG_CONTENT": json.dumps(content)} if content else {}
+    return told | ({variable: wanted.key} if wanted.key else {}), ()
+
+
+def _grok(wanted: _Wanted) -> tuple[dict[str, str], tuple[str, ...]]:
+    told = {"GROK_MODEL": wanted.model} if wanted.model else {}
+    if wanted.endpoint or not wanted.is_own:
+        told["GROK_BASE_URL"] = wanted.place(wanted.provider.openai)
+    # Two programs bear this name; each reads a variable of its own.
+    return told | ({"XAI_API_KEY": wanted.key, "GROK_API_KEY": wanted.key} if wanted.key else {}), ()
+
+
+def _droid(wanted: _Wanted) -> tuple[dict[str, str], tuple[str, ...]]:
+    if wanted.model or wanted.endpoint or (wanted.key and wanted.name != "self"):
+        raise wanted.refuse(
+            "a model, an endpoint or another provider's key from outside", "set them up inside droid, in the profile's own home"
+        )
+    return ({"FACTORY_API_KEY": wanted.key} if wanted.key else {}), ()
+
+
+_TOLD = {"claude": _claude, "codex": _codex, "opencode": _opencode, "grok": _grok, "droid": _droid}
