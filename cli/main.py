@@ -18,6 +18,7 @@ from cli.outcomes import DONE, FAILED, guarded, let_go
 
 COMMANDS = {
     "usage": "cli.commands.usage",
+    "explain": "cli.commands.explain",
     "guard": "cli.commands.guard",
     "statusline": "cli.commands.statusline",
     "ingest": "cli.commands.ingest",

@@ -1,0 +1,127 @@
+"""`ringlet explain`: a total is taken apart without a rest, down to places in files and rows of the price book."""
+
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.cli.homes import mixed, reply, ringlet, transcript
+
+MODELS = ("claude-sonnet-4-5", "claude-opus-4-5-20251101", "mystery-9", "claude-*")
+OPTIONS: dict[str, tuple[str, ...]] = {
+    "--model": MODELS,
+    "--profile": ("acme", "mine", "default"),
+    "--agent": ("claude",),
+    "--project": ("/src/acme/api", "shop"),
+}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("home")
+    mixed(made)
+    transcript(made, "fork", reply(1, "2026-05-13T09:00:00Z", session="s9", input=2_000_000, output=5))
+    return made
+
+
+def told(home: Path, *words: str) -> Any:
+    return json.loads(ringlet(home, "explain", *words, "--json").out, parse_float=Decimal)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    filters=st.fixed_dictionaries({}, optional={name: st.sampled_from(values) for name, values in OPTIONS.items()}),
+    dates=st.sampled_from((("--period", "all"), ("--period", "week"), ("--since", "2026-03-01", "--until", "2026-05-11"))),
+    zone=st.sampled_from(("UTC", "Asia/Kathmandu")),
+)
+def test_calls_add_up_to_the_answer(home: Path, filters: dict[str, str], dates: tuple[str, ...], zone: str) -> None:
+    """Whatever is asked: the calls and the parts explained add up to what `ringlet usage` says, to the last digit."""
+    words = [*dates, "--tz", zone, *(word for pair in filters.items() for word in pair)]
+    found = told(home, *words)
+    usage = json.loads(ringlet(home, "usage", *words, "--json").out, parse_float=Decimal)
+
+    assert len(found["calls"]) == usage["total_requests"]
+    for costs in ([call["cost"] for call in found["calls"]], [part["cost"] for part in found["parts"]]):
+        known = [cost for cost in costs if cost is not None]
+        assert sum(known) == (usage["total_cost"] or {"total_cost": None})["total_cost"] or (not known and not found["total_cost"])
+
+
+def test_a_part_is_tokens_times_rate(home: Path) -> None:
+    """4,000 tokens written to the cache for 5 minutes at $6.25 a million cost $0.025; 2 M of input beyond 200 K cost $6 a million."""
+    parts = {(part["model"], part["what"], part["tokens"]): part for part in told(home, "--day", "2026-05-13")["parts"]}
+
+    assert parts["claude-opus-4-5-20251101", "cache_write_5m", 4000]["cost"] == Decimal("0.025")
+    assert parts["claude-sonnet-4-5-20250929", "input", 2_000_000]["cost"] == 12
+
+
+def test_a_call_stands_where_its_line_stands(home: Path) -> None:
+    """File, offset and length of a call cut its line out of the transcript."""
+    call = next(each for each in told(home, "--day", "2026-05-12")["calls"])
+    line = Path(call["file"]).read_bytes()[call["offset"] : call["offset"] + call["length"]]
+
+    assert json.loads(line)["message"]["id"] == "msg_4"
+
+
+def test_a_dropped_record_says_where_it_stands_and_what_counts(home: Path) -> None:
+    """The copy with 5 output tokens loses to the fuller record, and both places are named."""
+    (dropped,) = told(home, "--day", "2026-05-13")["dropped"]
+
+    assert (Path(dropped["file"]).name, dropped["offset"], dropped["output"], dropped["identity"]) == ("fork.jsonl", 0, 5, "same key")
+    assert dropped["why"] == "a fuller or later record of the same call counts"
+    assert dropped["counts"].endswith("one.jsonl:0")
+
+
+def test_one_call_shows_its_price_to_the_last_digit(home: Path) -> None:
+    """A call names the row of the price book, its threshold and each product; a prefix of its key is enough."""
+    key = next(call["key"] for call in told(home, "--day", "2026-05-13")["calls"] if call["input"] == 2_000_000)
+    found = told(home, key[:8])
+
+    assert found["key"] == key
+    assert found["price"]["prompt_over"] == 200_000
+    assert [(each["class"], each["count"], each["cost"]) for each in found["arithmetic"]] == [
+        ("input", 2_000_000, 12),
+        ("output", 300_000, Decimal("6.75")),
+    ]
+    assert found["place_state"] == "the file still holds that record"
+
+
+@pytest.mark.parametrize(("words", "code"), [(("0" * 32,), 3), (("xyz",), 2), (("ab", "--model", "x"), 2), (("--day", "May"), 2)])
+def test_what_is_no_call_is_refused(home: Path, words: tuple[str, ...], code: int) -> None:
+    """A key of no call is not found; a word that is no key, or a key with filters, is wrong usage."""
+    assert ringlet(home, "explain", *words).code == code
+
+
+def test_an_ambiguous_key_lists_the_calls(tmp_path: Path) -> None:
+    """Of 17 calls at least two keys begin with the same digit: it is refused with both keys."""
+    transcript(tmp_path, "one", *(reply(number, "2026-05-13T09:00:00Z") for number in range(17)))
+    keys = [call["key"] for call in told(tmp_path, "--day", "2026-05-13")["calls"]]
+    digit = next(key[0] for key in keys if sum(other[0] == key[0] for other in keys) > 1)
+    refused = ringlet(tmp_path, "explain", digit)
+
+    assert refused.code == 2
+    assert all(key in refused.err for key in keys if key[0] == digit)
+
+
+def test_a_source_that_is_gone_is_told_from_its_counts(tmp_path: Path) -> None:
+    """What a deleted file repeated can no longer be shown; its counts say how many records that were."""
+    transcript(tmp_path, "one", reply(1, "2026-05-13T09:00:00Z"))
+    copy = transcript(tmp_path, "two", reply(1, "2026-05-13T09:00:00Z"))
+    before = told(tmp_path, "--day", "2026-05-13")
+    copy.unlink()
+    after = told(tmp_path, "--day", "2026-05-13")
+
+    assert (len(before["dropped"]), before["sources_not_read_again"]) == (1, [])
+    assert after["sources_not_read_again"][0]["reason"] == "gone"
+
+
+def test_prompt_text_is_never_shown(tmp_path: Path) -> None:
+    """A canary in a line's content reaches neither form of the output."""
+    line = reply(1, "2026-05-13T09:00:00Z").replace('"content": []', '"content": [{"type": "text", "text": "CANARY"}]')
+    transcript(tmp_path, "one", line)
+    key = told(tmp_path, "--day", "2026-05-13")["calls"][0]["key"]
+
+    assert not any("CANARY" in ringlet(tmp_path, "explain", *words).out for words in ((), ("--json",), (key,), (key, "--json")))

@@ -1,0 +1,113 @@
+"""What an answer is made of: its calls, what each token class of them costs at which rate, and the rows of the log that say so.
+
+Decides how a sum is taken apart so that the parts add up to it exactly. Which calls a question means is `views.answers`' business; money is
+whole attodollars.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import polars as pl
+
+from pipeline.log import Log
+from views.answers import calls_of
+from views.catalog import Frames
+from views.columns import COSTS, RATES, TOKENS, attodollars
+from views.logged import look
+from views.query import Query
+
+ROW = (
+    *("key", "aliases", "kind", "rank", "owner_rank", "at", "requests", *TOKENS, "reasoning", "web_searches", "logged_cost_usd"),
+    *("logged_cost_basis", "message_id", "request_id", "source", "offset", "length", "origin", "agent", "agent_version", "root", "session"),
+    *("project", "profile", "provider", "model", "ingested_at"),
+)
+"""The columns of the log that tell where a call was read."""
+
+_CLASSES = (("input", "input"), ("cache_write_5m",) * 2, ("cache_write_1h",) * 2, ("cache_read",) * 2, ("output",) * 2, ("reasoning",) * 2)
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """Tokens of one class that were billed at one rate: `tokens` x `rate` = `cost`, in attodollars.
+
+    A cost that the log states as a whole, and calls without a cost, have no rate; calls without a cost have none of both.
+    """
+
+    provider: str | None
+    model: str | None
+    what: str
+    """A token class, `web_search`, or `logged`: the cost is the one that the log states."""
+    requests: int
+    tokens: int
+    rate: int | None
+    cost: int | None
+
+
+def calls(query: Query, views: Frames) -> list[dict[str, Any]]:
+    """The calls of a question, by time, with `columns.COSTS`, `columns.RATES` and cost_usd in attodollars, and `key` as bytes."""
+    return _told(calls_of(query, views))
+
+
+def calls_by_key(prefix: str, query: Query, views: Frames) -> list[dict[str, Any]]:
+    """As `calls`, those whose key begins with these hexadecimal digits."""
+    return _told(calls_of(query, views).filter(pl.col("key").bin.encode("hex").str.starts_with(prefix)))
+
+
+def _told(found: pl.LazyFrame) -> list[dict[str, Any]]:
+    money = [attodollars(pl.col(name)).alias(name) for name in (*COSTS, *RATES, "cost_usd", "logged_cost_usd")]
+    return list(found.with_columns(money).collect(engine="streaming").iter_rows(named=True))
+
+
+def is_stated(call: dict[str, Any], mode: str) -> bool:
+    """Whether a call's cost is the one that its log states, and not the price book's, under a cost mode."""
+    if call["cost_status"] != "priced" or call["logged_cost_usd"] is None:
+        return False
+    return mode == "logged" or (mode == "auto" and (call["logged_cost_basis"] == "provider" or all(call[rate] is None for rate in RATES)))
+
+
+def products(call: dict[str, Any]) -> list[tuple[str, int, int]]:
+    """(class, count, rate) of a call that the price book prices, classes without any count left out."""
+    reasoning = call["reasoning"] or 0
+    counts = {name: call[name] for name in TOKENS} | {"output": call["output"] - reasoning, "reasoning": reasoning}
+    found = [(name, counts[name], call[f"{rate}_rate"] or 0) for name, rate in _CLASSES if counts[name]]
+    return [*found, ("web_search", call["web_searches"], call["web_search_rate"] or 0)] if call["web_searches"] else found
+
+
+def parts(found: Sequence[dict[str, Any]], mode: str) -> list[Part]:
+    """The calls' tokens by model, class and rate; the costs of all parts add up to the calls' cost."""
+    sums: dict[tuple[str, str, str, int], list[Any]] = {}
+
+    def add(call: dict[str, Any], what: str, tokens: int, rate: int | None, cost: int | None) -> None:
+        place = (call["provider"] or "", call["model"] or "", what, -1 if rate is None else rate)
+        kept = sums.setdefault(place, [call["provider"], call["model"], what, 0, 0, rate, None])
+        kept[3] += 1
+        kept[4] += tokens
+        if cost is not None:
+            kept[6] = (kept[6] or 0) + cost
+
+    for call in found:
+        whole = sum(call[name] for name in TOKENS)
+        if call["cost_status"] != "priced":
+            add(call, call["cost_status"], whole, None, None)
+        elif is_stated(call, mode):
+            add(call, "logged", whole, None, call["cost_usd"])
+        else:
+            for what, count, rate in products(call):
+                add(call, what, count, rate, count * rate)
+    names = Part.__struct_fields__
+    return [Part(**dict(zip(names, sums[place], strict=True))) for place in sorted(sums)]
+
+
+def rows(log: Log, keys: set[bytes]) -> list[dict[str, Any]]:
+    """The log's rows of some calls, sealed and hot, of every machine, in the order in which they were written."""
+    wanted = pl.col("key").is_in(list(keys))
+    content = look(log)
+    hot = log.hot_rows()
+    frames = []
+    if content.files:
+        paths = [file.path for file in content.files]
+        frames.append(pl.scan_parquet(paths, hive_partitioning=False).select(ROW).filter(wanted).collect(engine="streaming"))
+    if hot is not None:
+        frames.append(pl.DataFrame(hot.select(list(ROW))).filter(wanted))
+    told = [row for frame in frames for row in frame.iter_rows(named=True)]
+    return sorted(told, key=lambda row: (row["key"], row["ingested_at"], row["kind"] != "retraction"))
