@@ -39,7 +39,8 @@ def drawing(cache: str) -> Mapping[str, bytes]:
     path = os.path.join(cache, _KEPT)
     kept = _read(path)
     if kept is None:
-        done = subprocess.run([sys.executable, "-c", _MAKE, _ROOMS], stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        # -P: a folder of somebody else's, in which the daemon was started, has no say in what runs.
+        done = subprocess.run([sys.executable, "-P", "-c", _MAKE, _ROOMS], stdin=subprocess.DEVNULL, capture_output=True, check=False)
         if done.returncode:
             last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
             raise RingletError(f"the charts could not be made ({last})", mend="install ringlet again")

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
+from contextlib import chdir
 from pathlib import Path
 
 import pytest
@@ -10,13 +11,18 @@ import pytest
 from cli import charts
 from cli.serve.drawing import BUNDLE, drawing
 
+HOSTILE = ("msgspec", "altair", "vl_convert", "cli", "json")
+
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Mapping[str, bytes]]:
-    """The one file of a folder in which the charts were made, and what came of it."""
-    folder = tmp_path_factory.mktemp("drawn") / "cache"
-    made = drawing(str(folder))
-    (path,) = folder.iterdir()
+    """The one file of a folder in which the charts were made, and what came of it. They were made where others put what they like."""
+    folder = tmp_path_factory.mktemp("drawn")
+    for name in HOSTILE:
+        (folder / f"{name}.py").write_text("raise SystemExit('this is not the real one')\n")
+    with chdir(folder):
+        made = drawing(str(folder / "cache"))
+    (path,) = (folder / "cache").iterdir()
     return path, made
 
 
@@ -58,3 +64,11 @@ def test_what_does_not_fit_is_made_anew(kept: tuple[Path, Mapping[str, bytes]], 
 
     assert drawing(str(tmp_path)) == kept[1]
     assert path.read_bytes() == kept[0].read_bytes()
+
+
+def test_nothing_of_the_current_folder_runs(kept: tuple[Path, Mapping[str, bytes]]) -> None:
+    """A folder that holds files named like libraries has no say in what makes the charts: these were made in one."""
+    there = {path.name for path in kept[0].parents[1].iterdir()}
+
+    assert {f"{name}.py" for name in HOSTILE} <= there
+    assert kept[1][BUNDLE]
