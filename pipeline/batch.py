@@ -40,8 +40,9 @@ class Dims(msgspec.Struct, frozen=True, kw_only=True, gc=False, array_like=True)
     origin: Origin = "transcript"
 
 
-OWNER_FIELDS = ("session", "parent_session", "project", "git_branch", "initiator", "root", "profile")
-"""Dimensions that follow the owner of a call; all others follow the record that counts."""
+OWNER_FIELDS = ("session", "parent_session", "project", "git_branch", "initiator", "root")
+"""Dimensions that follow the owner of a call; all others follow the record that counts, also the profile, which only a capture knows: what
+was used and by whom it was paid were seen together."""
 
 
 if TYPE_CHECKING:
