@@ -26,6 +26,7 @@ COMMANDS = {
     "import": "cli.commands.imports",
     "agents": "cli.commands.agents",
     "profiles": "cli.commands.profiles",
+    "aliases": "cli.commands.aliases",
     "providers": "cli.commands.providers",
     "prices": "cli.commands.prices",
     "registry": "cli.commands.registry",
