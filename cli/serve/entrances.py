@@ -6,6 +6,7 @@ key. It only says whose the call is, and cannot be guessed, so that nobody books
 
 import hmac
 import ipaddress
+import logging
 from urllib.parse import urlsplit
 
 import msgspec
@@ -17,6 +18,8 @@ from pipeline import providers
 from pipeline.errors import RingletError
 from pipeline.profiles import Profile, Rules
 from views.snapshot import stamp
+
+logger = logging.getLogger("ringlet.proxy")
 
 SECRET = "capture.key"
 _LETTERS = 32
@@ -91,7 +94,15 @@ class Entrances:
         stamps = tuple(map(stamp, (self._paths.profiles, self._paths.config)))
         if stamps == self._stamps:
             return
-        rules, settings = Rules.load(self._paths.profiles), config.load(self._paths.config)
+        try:
+            rules, settings = Rules.load(self._paths.profiles), config.load(self._paths.config)
+        except RingletError as error:
+            if not self._stamps:
+                raise
+            # A mistake in a file, made while agents work, is no reason to cut them off.
+            self._stamps = stamps
+            logger.warning("the proxy goes on as it was: %s", error)
+            return
         # Kept under a digest: looking a word up tells by its time nothing of the words that there are.
         self._profiles = {_digest(self._key, _word(self._key, name)): rules.find(name) for name in rules.names()}
         found: dict[str, Upstream] = {}

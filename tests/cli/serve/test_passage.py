@@ -249,6 +249,18 @@ def test_the_configuration_adds_and_moves_providers(tmp_path: Any) -> None:
     assert "bad" in ways.refused
 
 
+def test_a_mistake_in_a_file_cuts_nobody_off(tmp_path: Any) -> None:
+    """While the configuration or the profiles cannot be read, all ways lead where they led."""
+    where = home(tmp_path, profiles='{"profiles":[{"name":"work"}]}')
+    ways, word = Entrances(where), entrances.word(where, "work")
+    assert ways.profile(word) is not None
+
+    (tmp_path / "config.toml").write_text("[capture\n")
+    assert ways.profile(word) is not None
+    (tmp_path / "profiles.json").write_text("nonsense")
+    assert ways.upstream("anthropic") is not None
+
+
 # Hiding
 
 

@@ -4,7 +4,10 @@ import asyncio
 import gzip
 import json
 import random
+import shutil
 import sqlite3
+import ssl
+import subprocess
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -453,3 +456,30 @@ def test_no_key_is_kept(tmp_path: Path) -> None:
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert [path for path in files if b"canary" in path.read_bytes()] == []
     assert any(path.suffix == ".parquet" for path in files)
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl to make a certificate with")
+def test_a_certificate_that_is_not_good_gets_no_key(tmp_path: Path) -> None:
+    """A provider that cannot prove its name is sent nothing: the agent sees 502 with the reason."""
+    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    subprocess.run([*command, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    heard: list[bytes] = []
+
+    async def scene(stand: Stand) -> None:
+        async def listen(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+            heard.append(await reader.read(100))
+
+        server = await asyncio.start_server(listen, "127.0.0.1", 0, ssl=context)
+        port = server.sockets[0].getsockname()[1]
+        config = stand.paths.config
+        Path(config).write_text(f'[providers.forged]\nbilling = "metered"\nendpoint = "https://localhost:{port}"\n')
+        status, _, _, body = await asked(stand, stand.url("/v1/messages", provider="forged"), data=b"{}", headers={"x-api-key": KEY})
+        assert (status, json.loads(body)["error"]["code"]) == (502, "bad_certificate")
+        server.close()
+
+    run(tmp_path / "home", lambda _: Said(pieces=[b"x"]), scene)
+
+    assert not any(KEY.encode() in piece for piece in heard)
