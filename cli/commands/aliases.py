@@ -2,7 +2,6 @@
 
 import os
 import shlex
-import tempfile
 from typing import Annotated
 
 import typer
@@ -12,6 +11,7 @@ from cli.agent_programs import PROGRAMS
 from cli.commands.runs import MARK
 from cli.escaped import escaped
 from cli.paths import paths
+from pipeline import durable
 from pipeline.errors import NothingFound, PartlyDone
 from pipeline.profiles import Rules, absolute
 
@@ -68,21 +68,15 @@ def _script(profile: str) -> bytes:
 
 def _written(path: str, script: bytes) -> bool:
     """Whether `path` holds `script` now: not where a file that is not ours stands there."""
-    fd, new = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".ringlet-")
     try:
-        with os.fdopen(fd, "wb") as file:
-            file.write(script)
-            os.fchmod(fd, 0o755)
         if _is_ours(path):
-            os.replace(new, path)
-            return True
-        os.link(new, path)  # fails where anything stands, also what has come this moment
-        return True
+            durable.write_over(path, script)
+        else:
+            durable.write_new(path, script)
     except FileExistsError:
         return False
-    finally:
-        if os.path.exists(new):
-            os.unlink(new)
+    os.chmod(path, 0o755)
+    return True
 
 
 def _is_ours(path: str) -> bool:
