@@ -25,6 +25,7 @@ COMMANDS = {
     "daemon": "cli.commands.daemon",
     "import": "cli.commands.imports",
     "agents": "cli.commands.agents",
+    "init": "cli.commands.init",
     "profiles": "cli.commands.profiles",
     "aliases": "cli.commands.aliases",
     "providers": "cli.commands.providers",
