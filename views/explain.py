@@ -111,3 +111,47 @@ def rows(log: Log, keys: set[bytes]) -> list[dict[str, Any]]:
         frames.append(pl.DataFrame(hot.select(list(ROW))).filter(wanted))
     told = [row for frame in frames for row in frame.iter_rows(named=True)]
     return sorted(told, key=lambda row: (row["key"], row["ingested_at"], row["kind"] != "retraction"))
+
+
+def without_cost(query: Query, views: Frames) -> list[tuple[str, str, int, int]]:
+    """(cost status, model, calls, tokens) of the calls of a question that have no cost, and with the status `partial` of those whose
+    agent wrote only a placeholder for output."""
+    tokens = pl.sum_horizontal(TOKENS)
+    status = pl.when("partial_output").then(pl.lit("partial")).otherwise(pl.lit(""))
+    found = calls_of(query, views).select(
+        pl.concat_list(pl.col("cost_status").cast(pl.String), status).alias("status"),
+        pl.col("model").cast(pl.String).fill_null("unknown"),
+        tokens.alias("tokens"),
+    )
+    told = found.explode("status").filter(pl.col("status").is_in(["unpriced", "not_billed", "partial"]))
+    sums = told.group_by("status", "model").agg(pl.len().cast(pl.Int64).alias("calls"), pl.col("tokens").sum())
+    return list(sums.sort("status", "model").collect(engine="streaming").iter_rows())
+
+
+def by_day_and_model(query: Query, views: Frames) -> list[tuple[str, str, int | None]]:
+    """(UTC day, model, attodollars) of a question's calls that are billed; None where none of them has a price."""
+    cost = attodollars(pl.col("cost_usd"))
+    sums = (
+        calls_of(query, views)
+        .filter(pl.col("cost_status") != "not_billed")
+        .group_by(
+            pl.col("at").dt.convert_time_zone("UTC").dt.strftime("%Y-%m-%d").alias("day"), pl.col("model").cast(pl.String).fill_null("")
+        )
+        .agg(pl.when(cost.is_not_null().any()).then(cost.sum()))
+    )
+    return list(sums.sort("day", "model").collect(engine="streaming").iter_rows())
+
+
+def days_of_sources(log: Log) -> list[tuple[str, int, int]]:
+    """(UTC day, source, calls) of this machine's log."""
+    frames = [pl.DataFrame(schema={"day": pl.String, "source": pl.Int64, "requests": pl.Int64})]
+    content = look(log)
+    day = pl.col("at").dt.strftime("%Y-%m-%d").alias("day")
+    paths = [file.path for file in content.files if file.machine == content.machine]
+    if paths:
+        frames.append(pl.scan_parquet(paths, hive_partitioning=False).select(day, "source", "requests").collect(engine="streaming"))
+    hot = log.hot_rows()
+    if hot is not None:
+        frames.append(pl.DataFrame(hot.select(["at", "source", "requests"])).select(day, "source", "requests"))
+    sums = pl.concat(frames).group_by("day", "source").agg(pl.col("requests").sum()).filter(pl.col("requests") > 0)
+    return list(sums.sort("day", "source").iter_rows())

@@ -4,22 +4,27 @@ Decides names, help and completion of the options. The common forms never come h
 business, and both ways end in `cli.app`.
 """
 
+import os
+import sys
 from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
+from cli.app import asked, check_names, clock, settled
 from cli.app import usage as answer
 from cli.ask import EXPORT_FORMATS, Request, WrongUsage, unknown
+from cli.paths import paths
+from cli.refresh import opened
 from views.calendar import PERIODS, WEEKDAYS
 from views.matching import INITIATORS, SOURCES
 from views.query import COST_MODES, GROUPING_NAMES, GROUPINGS, SORTS
 
 app = typer.Typer(add_completion=False)
 
-WORDS = (*GROUPING_NAMES, "blocks", "export", "chart", "import-claude")
+WORDS = (*GROUPING_NAMES, "blocks", "audit", "export", "chart", "import-claude")
 
-_FILTERS, _OUTPUT, _IMPORT = "Filters (all must hold)", "Output", "Only for import-claude"
+_FILTERS, _OUTPUT, _IMPORT, _AUDIT = "Filters (all must hold)", "Output", "Only for import-claude", "Only for audit"
 
 
 Completion = Callable[[str], list[str]]
@@ -114,6 +119,12 @@ def usage(
     week_start: Annotated[str | None, typer.Option(help="First day of the week.", autocompletion=_starting(WEEKDAYS))] = None,
     cost_mode: Annotated[str | None, typer.Option(help=f"{', '.join(COST_MODES)}.", autocompletion=_starting(COST_MODES))] = None,
     no_sync: Annotated[bool, typer.Option("--no-sync", help="Do not look for new log lines first.")] = False,
+    invoice: Annotated[
+        str | None, typer.Option("--invoice", metavar="FILE", help="A provider's cost export, CSV.", rich_help_panel=_AUDIT)
+    ] = None,
+    date_column: Annotated[str | None, typer.Option("--date-column", metavar="NAME", rich_help_panel=_AUDIT)] = None,
+    model_column: Annotated[str | None, typer.Option("--model-column", metavar="NAME", rich_help_panel=_AUDIT)] = None,
+    amount_column: Annotated[str | None, typer.Option("--amount-column", metavar="NAME", rich_help_panel=_AUDIT)] = None,
     claude_dir: Annotated[str | None, typer.Option("--claude-dir", metavar="DIR", rich_help_panel=_IMPORT)] = None,
     to: Annotated[str | None, typer.Option("--to", metavar="PROFILE", rich_help_panel=_IMPORT)] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", rich_help_panel=_IMPORT)] = False,
@@ -153,6 +164,13 @@ def usage(
     request.sort, request.limit, request.classes, request.json = sort, limit, classes, json
     request.tz, request.week_start, request.cost_mode = tz, week_start, cost_mode
     request.sync, request.color = not no_sync, not no_color
+    columns = {"date": date_column, "model": model_column, "amount": amount_column}
+    if invoice is None and any(columns.values()):
+        raise WrongUsage("--date-column and its like name columns of an invoice", mend="add --invoice FILE")
+    if what == "audit":
+        raise typer.Exit(_audit(request, invoice, columns))
+    if invoice is not None:
+        raise WrongUsage("--invoice belongs to usage audit", mend="write ringlet usage audit --invoice FILE")
     if request.chart:
         from cli.picture import checked  # the chart libraries: half a second
 
@@ -170,6 +188,26 @@ def _export_format(what: str | None, export: str | None, format: str | None) -> 
     if export and format and export != format:
         raise WrongUsage(f"--export {export} and --format {format} are two formats", mend="give one of them")
     return wanted
+
+
+def _audit(request: Request, invoice: str | None, columns: dict[str, str | None]) -> int:
+    if request.by is not None or request.export is not None or request.sort is not None or request.limit is not None:
+        raise WrongUsage("an audit has no grouping, order, limit or export", mend="leave them out; --json has every field")
+    request.period = request.period or ("all" if request.since is None and request.until is None else None)
+    now = clock()
+    with opened(paths(), os.environ, now) as store:
+        from cli.audit import audit  # the frame library: 100 ms
+
+        store.refreshed(sync=request.sync)
+
+        def told() -> tuple[str, int]:
+            query = asked(request, store.snapshot, now)
+            check_names(query, store.snapshot, store)
+            return audit(request, query, store, invoice, columns)
+
+        text, code = settled(store, told)
+    sys.stdout.write(text)
+    return code
 
 
 def _import_claude(claude_dir: str | None, to: str | None, *, dry_run: bool) -> None:
