@@ -1,6 +1,7 @@
 """`ringlet explain`: a total is taken apart without a rest, down to places in files and rows of the price book."""
 
 import json
+import shutil
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -125,3 +126,21 @@ def test_prompt_text_is_never_shown(tmp_path: Path) -> None:
     key = told(tmp_path, "--day", "2026-05-13")["calls"][0]["key"]
 
     assert not any("CANARY" in ringlet(tmp_path, "explain", *words).out for words in ((), ("--json",), (key,), (key, "--json")))
+
+
+def test_cases_of_all_kinds_are_explained_to_the_last_digit(tmp_path: Path) -> None:
+    """Every case of both line-writing agents in one store: no call is without a place, and calls and parts add up to the answer."""
+    cases = Path(__file__).parents[2] / "data-fixtures"
+    for number, path in enumerate(sorted(cases.glob("claude/**/*.jsonl")) + sorted(cases.glob("codex/**/*.jsonl"))):
+        is_claude = path.is_relative_to(cases / "claude")
+        folder = tmp_path / (".claude/projects" if is_claude else ".codex/sessions/2026/05") / str(number)
+        folder.mkdir(parents=True)
+        shutil.copy(path, folder / (path.name if is_claude or path.name.startswith("rollout") else f"rollout-{path.name}"))
+    for words in (("--period", "all"), ("--period", "all", "--agent", "codex"), ("--period", "all", "--agent", "claude")):
+        found = told(tmp_path, *words)
+        usage = json.loads(ringlet(tmp_path, "usage", *words, "--json").out, parse_float=Decimal)
+
+        assert len(found["calls"]) == usage["total_requests"] > 0
+        assert sum(call["cost"] or 0 for call in found["calls"]) == usage["total_cost"]["total_cost"]
+        assert sum(part["cost"] or 0 for part in found["parts"]) == usage["total_cost"]["total_cost"]
+        assert not [call for call in found["calls"] if call["place_state"] != "the file still holds that record"]
