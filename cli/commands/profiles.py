@@ -58,7 +58,7 @@ def create(
     """Create a profile and, with --home or --project, the rules that give it usage."""
     _known_agent(agent)
     if endpoint is not None:
-        _check_endpoint(endpoint)
+        _check_endpoint(endpoint, carries_key=api_key_stdin)
     where = paths()
     folder = absolute(home) if home else None
     rules = []
@@ -218,8 +218,8 @@ def _known_agent(agent: str) -> None:
         raise typer.BadParameter(f"no agent {agent!r}; there are: {', '.join(known)}")
 
 
-def _check_endpoint(text: str) -> None:
-    """Raises WrongUsage for what is no address, or one that holds a secret."""
+def _check_endpoint(text: str, *, carries_key: bool) -> None:
+    """Raises WrongUsage for what is no address, one that holds a secret, or one that would take a key through the network unencrypted."""
     try:
         parts = urlsplit(text)
         usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and text.isascii() and text.isprintable()
@@ -227,6 +227,11 @@ def _check_endpoint(text: str) -> None:
         usable, parts = False, urlsplit("")
     if not usable or " " in text or parts.username is not None or parts.query or parts.fragment:
         raise WrongUsage("--endpoint is no http or https address of a provider", mend="give it whole, without a key, as https://host/path")
+    if carries_key and parts.scheme == "http":
+        from cli.serve.entrances import is_loopback  # only where it matters
+
+        if not is_loopback(parts.hostname or ""):
+            raise WrongUsage("--endpoint would send the key unencrypted", mend="give an https address, or an http one on this machine")
 
 
 def _told(rule: Rule) -> str:

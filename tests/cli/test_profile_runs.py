@@ -338,3 +338,11 @@ def test_what_an_agent_cannot_be_told_is_said_when_the_profile_is_made(machine: 
 
     assert ringlet(machine.home, "profiles", "create", agent, "work", *options).code == 2
     assert machine.rules().profiles == ()
+
+
+@pytest.mark.parametrize(("endpoint", "code"), [("http://10.0.0.1/v1", 2), ("http://localhost:8080", 0), ("https://10.0.0.1/v1", 0)])
+def test_a_key_never_crosses_a_network_unencrypted(machine: Machine, endpoint: str, code: int) -> None:
+    """A profile with a key takes an http endpoint on this machine alone."""
+    options = ("--endpoint", endpoint, "--api-key-stdin")
+
+    assert machine.run("profiles", "create", "claude", "work", *options, typed=KEY)[0] == code
