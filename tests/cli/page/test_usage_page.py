@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.cli.homes import mixed, reply, transcript
 from tests.cli.page.browsing import Shown, called, choose, figure, period, seen, settled, shown
@@ -305,6 +305,21 @@ def test_a_chart_tells_who_points_at_it(page: Page) -> None:
     expect(tooltip).to_contain_text("Wednesday, May 13, 2026")
     expect(tooltip).to_contain_text("Est. cost")
     assert tooltip.evaluate("node => getComputedStyle(node).position") == "fixed"
+
+
+def test_days_stand_in_their_order(page: Page) -> None:
+    """From left to right, whatever range was shown before: days that are in both have no place of their own."""
+    week = ["May 7", "May 8", "May 9", "May 10", "May 11", "May 12", "May 13"]
+    for name in ("Yesterday", "Today", "Last 7 Days"):
+        period(page, name)
+    for part in ("daily", "initiators", "cost"):
+        labels = page.locator(f"[data-part={part}] .drawn svg text", has_text="May").all()
+        assert [label.text_content() for label in sorted(labels, key=left)] == week
+
+
+def left(label: Locator) -> float:
+    box = label.bounding_box()
+    return box["x"] if box is not None else -1.0
 
 
 def test_days_are_the_viewers(daemon: Shown) -> None:

@@ -34,17 +34,13 @@ export function canvas(name, label, kind = "div.canvas") {
   }
 
   const draw = (given) => {
-    // One after the other: a view that is still being made cannot be given other rows.
+    // One after the other, and each anew: a view that is given other rows keeps the days of those before in front of the others.
     rows = given;
-    last = last.catch(() => {}).then(() => (view === null ? redraw() : view.data("rows", rows).resize().runAsync()));
+    last = last.catch(() => {}).then(redraw);
     return last;
   };
   DARK.addEventListener("change", () => {
-    if (view !== null) {
-      view.finalize();
-      view = null;
-      draw(rows);
-    }
+    if (view !== null) draw(rows);
   });
   return { node, draw };
 }
