@@ -49,7 +49,7 @@ def test_a_profile_is_for_an_agent_that_is_known(tmp_path: Path) -> None:
     assert "opencode" in outcome.err
 
 
-@pytest.mark.parametrize("name", ["", "a/b", "-x", " x", "a\x1b[2J", "x" * 65])
+@pytest.mark.parametrize("name", ["a/b", "-x", " x", "a\x1b[2J", "x" * 65])
 def test_a_name_that_no_profile_can_bear_is_wrong_usage(tmp_path: Path, name: str) -> None:
     """It exits 2, says what a name can be, and reaches the terminal escaped."""
     outcome = ringlet(tmp_path, "import", "claude", "--to", name)

@@ -6,6 +6,7 @@ import pty
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -74,15 +75,21 @@ def test_nothing_odd_reaches_the_terminal(env: dict[str, str]) -> None:
     assert "m\\x1b[31m\\n\ufffd" in text
 
 
+def read(outcome: tuple[int, str]) -> Any:
+    """The document that a command printed; what it complained of comes after it."""
+    return json.JSONDecoder().raw_decode(outcome[1])[0]
+
+
 def test_json_holds_odd_names_as_text(env: dict[str, str]) -> None:
     """JSON is UTF-8 whatever the names are: bytes that are no text stand as U+FFFD, control letters as JSON's own escapes."""
     commands = [("ingest",), ("agents", "list", "--json"), ("doctor", "--json"), ("usage", "models", "--period", "all", "--json")]
     _, agents, doctor, usage = each(env, commands, preexec_fn=bound_by_modes)
 
-    assert sum(row["calls"] for row in json.loads(agents[1])) == json.loads(agents[1])[0]["calls"] == 1
-    assert json.loads(agents[1])[0]["home"].endswith("/o\ufffd\x1b]0;owned\x07\n\u202ed")
-    assert json.loads(doctor[1])["quarantine"] == {"negative": 1}
-    assert [row["model"] for row in json.loads(usage[1])["rows"]] == ["m\x1b[31m\n\ufffd"]
+    found = read(agents)
+    assert sum(row["calls"] for row in found) == found[0]["calls"] == 1
+    assert found[0]["home"].endswith("/o\ufffd\x1b]0;owned\x07\n\u202ed")
+    assert read(doctor)["quarantine"] == {"negative": 1}
+    assert [row["model"] for row in read(usage)["rows"]] == ["m\x1b[31m\n\ufffd"]
 
 
 @pytest.mark.parametrize(

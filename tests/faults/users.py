@@ -36,7 +36,10 @@ def ringlet(env: dict[str, str], *argv: str, **options: object) -> tuple[int, st
 
 
 def each(env: dict[str, str], commands: Sequence[Sequence[str]], **options: object) -> list[tuple[int, str]]:
-    """What `ringlet` does for each of several command lines, one after the other in one process."""
+    """What `ringlet` does for each of several command lines, one after the other in one process: exit code, and all it says.
+
+    What goes to standard error comes after the rest.
+    """
     command = [sys.executable, "-c", _EACH, *(json.dumps(list(argv)) for argv in commands)]
     pipes: dict[str, object] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, **options}
     run = subprocess.run(command, cwd=ROOT, env=env, timeout=120, check=True, **pipes)  # type: ignore[call-overload]

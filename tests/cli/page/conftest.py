@@ -12,9 +12,9 @@ from benchmarks.page_load import CHROMIUM
 from cli.serve.drawing import drawing
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A headless Chromium, whichever the system has."""
+    """A headless Chromium, whichever the system has. It ends with each module: its event loop would stand in the way of others' loops."""
     path = next((found for name in CHROMIUM if (found := shutil.which(name))), None)
     if path is None:
         if os.environ.get("CI"):
