@@ -265,10 +265,12 @@ class Log:
             done.seq = self._number(len(changes.rows))
             seqs = range(done.seq - len(changes.rows) + 1, done.seq + 1)
             if len(changes.rows) >= BULK_ROWS:
-                with self._staging(changes.rows, seqs, child=True) as staging:
+                # What is hot goes along: a difference in a file whose call were in the journal alone would outlive it.
+                with self._staging(*self._with_hot(changes.rows, seqs), child=True) as staging:
                     self._keep(changes)
                     self._account(taken, batch, rows, changes, done, ingested_at_us)
                     staged = self._recorded(staging.finish())
+                self._connection.execute("DELETE FROM hot")
             else:
                 self._keep(changes)
                 self._heat(changes.rows, seqs)
@@ -282,10 +284,10 @@ class Log:
         if not self.hot_count():
             return []
         with self._transaction():
-            hot = self._connection.execute("SELECT seq, row FROM hot ORDER BY day, seq").fetchall()
+            hot, seqs = self._with_hot(Rows(), ())
             made: list[SegmentInfo] = []
             if hot:
-                with self._staging(unpacked(blob for _, blob in hot), [seq for seq, _ in hot], child=False) as staging:
+                with self._staging(hot, seqs, child=False) as staging:
                     made = self._recorded(staging.finish())
             self._connection.execute("DELETE FROM hot")
         segments = self._publish(made)
@@ -395,6 +397,16 @@ class Log:
         days = [at_us // DAY_US for at_us in rows.at_us]
         self._connection.executemany("INSERT INTO hot VALUES(?, ?, ?)", zip(seqs, days, packed(rows), strict=True))
 
+    def _with_hot(self, rows: Rows, seqs: Sequence[int]) -> tuple[Rows, Sequence[int]]:
+        """The hot rows, and behind them `rows`; the sequence numbers of all."""
+        hot = self._connection.execute("SELECT seq, row FROM hot ORDER BY day, seq").fetchall()
+        if not hot:
+            return rows, seqs
+        every = unpacked(blob for _, blob in hot)
+        for column, further in zip(every.columns(), rows.columns(), strict=True):
+            column.extend(further)
+        return every, [*(seq for seq, _ in hot), *seqs]
+
     def _staging(self, rows: Rows, seqs: Sequence[int], *, child: bool) -> "staging.Staging":
         # What it imports is too much for a small commit.
         from pipeline import staging
@@ -412,7 +424,8 @@ class Log:
     def _publish(self, made: Sequence[SegmentInfo]) -> list[SegmentInfo]:
         if not made:
             return []
-        recover.publish_committed(self.home, self._path, self._connection, [one.name for one in made])
+        # Also what another process has committed and not published yet: these rows may build on its rows.
+        recover.publish_committed(self.home, self._path, self._connection, recover.unpublished(self._connection))
         return [msgspec.structs.replace(one, path=placement.published_path(self.home, one.name)) for one in made]
 
     def _account(

@@ -4,12 +4,13 @@ import os
 import shutil
 import signal
 import sqlite3
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 
-from pipeline import durable
+from pipeline import durable, placement
 from pipeline.check import repair
 from pipeline.errors import Held
 from pipeline.log import Log
@@ -21,6 +22,44 @@ from tests.pipeline.test_log import Story, every_row, stories, sums
 def lose_journal(store: Path) -> None:
     for suffix in ("", "-wal", "-shm"):
         (store / f"journal.db{suffix}").unlink(missing_ok=True)
+
+
+def test_a_file_never_builds_on_rows_of_the_journal_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large commit tells a hot call more fully. Without the journal, and the source read again, the call counts 50 once, not 45 more."""
+    monkeypatch.setattr("pipeline.log.BULK_ROWS", 3)
+    store = tmp_path / "store"
+    better = [Sighting(key="a", rank=2, output=50), *(Sighting(key=f"k{number}") for number in range(3))]
+    with Log.open(store) as log:
+        feed = Feed(log)
+        feed.commit(Sighting(key="a", output=5))
+        feed.commit(*better)
+        assert log.hot_count() == 0
+    lose_journal(store)
+    with Log.open(store) as log:
+        Feed(log).commit(*better)
+        assert sums(every_row(log)) == Counter({("requests",): 4, ("input",): 40, ("output",): 65})
+        assert sorted(call.output for call in log.calls(0, 40_000)) == [5, 5, 5, 50]
+
+
+class Immovable(durable.Fs):
+    """A file system on which nothing can be moved: a commit ends before its files are published."""
+
+    def rename_new(self, source: str, target: str) -> None:
+        raise OSError("immovable")
+
+
+def test_what_another_process_committed_is_published_before_what_builds_on_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One dies between its commit and its publishing, the next publishes for both: no file without the one that it corrects."""
+    monkeypatch.setattr("pipeline.log.BULK_ROWS", 1)
+    store = tmp_path / "store"
+    with Log.open(store) as one, Log.open(store) as other:
+        with monkeypatch.context() as patch:
+            patch.setattr(durable, "fs", Immovable())
+            with pytest.raises(OSError, match="immovable"):
+                Feed(one).commit(Sighting(key="a", output=5))
+        Feed(other, "/home/a/other.jsonl").commit(Sighting(key="a", rank=2, output=50))
+        published = list(placement.published_names(str(store)))
+    assert len(published) == 2
 
 
 def test_lost_journal_is_rebuilt(tmp_path: Path) -> None:
