@@ -1,6 +1,7 @@
 """How each agent that a profile can be for is started: its program, its home, and what tells it where to call with which key.
 
-Decides what an agent reads, as its own documentation says (July to October 2026). What a profile wants is `cli.launch`'s business.
+Decides what an agent reads, as it is known of its releases up to October 2026; tests hold it to stand-in programs, not to the agents
+themselves. What a profile wants is `cli.launch`'s business.
 """
 
 import os
@@ -94,7 +95,7 @@ PROVIDERS = {
     "google": Provider(variable="GOOGLE_GENERATIVE_AI_API_KEY"),
     "ollama": Provider(anthropic="http://127.0.0.1:11434", openai="http://127.0.0.1:11434/v1"),
 }
-"""The providers that need no --endpoint (their own documentation, read in October 2026)."""
+"""The providers that need no --endpoint: where they answered in October 2026."""
 
 OWN = {"claude": "anthropic", "codex": "openai", "grok": "xai"}
 """Who an agent calls of itself: what `self` means for it."""
