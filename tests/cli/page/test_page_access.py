@@ -186,11 +186,13 @@ def test_the_dark_is_dark(daemon: Shown) -> None:
     with daemon.page() as page:
         bar = page.locator("[data-part=daily] .mark-rect path").first
         light, before = page.evaluate(ground), bar.get_attribute("fill") or ""
+        bright = page.evaluate("getComputedStyle(document.body).backgroundColor")
         page.emulate_media(color_scheme="dark")
 
         expect(bar).not_to_have_attribute("fill", before)
         assert light > 600
-        page.wait_for_function(f"{ground} < 150")
+        expect(page.locator("body")).not_to_have_css("background-color", bright)
+        assert page.evaluate(ground) < 150
 
 
 @pytest.mark.skipif(not AXE, reason="axe-core is not here: .ci/run fetches it and names it in AXE_SCRIPT")
