@@ -31,7 +31,7 @@ def two(home: Path) -> None:
     transcript(home, "one", reply(1, "2026-05-13T09:00:00Z"), reply(2, "2026-05-13T09:05:00Z"))
     transcript(home / "work", "one", reply(3, "2026-05-13T10:00:00Z", session="s2"))
     (home / "rl").mkdir(mode=0o700)
-    (home / "rl" / "config.toml").write_text(f'[homes]\nclaude = ["{home}/work/.claude"]\n')
+    (home / "rl" / "config.toml").write_text(f'[homes]\nclaude = ["{home}/job/.claude"]\n')
 
 
 def test_a_large_import_reads_all_homes(api: Api) -> None:
@@ -49,7 +49,7 @@ def test_a_large_import_reads_all_homes(api: Api) -> None:
 def test_a_large_import_of_one_home_leaves_the_others(api: Api) -> None:
     """Only the home that was named is read."""
     two(api.home)
-    home = f"{api.home}/work/.claude"
+    home = f"{api.home}/job/.claude"
     found = api.ask(PATH, "POST", claude_dir=home)
 
     assert (found["homes"], found["new"]) == ([home], 1)
