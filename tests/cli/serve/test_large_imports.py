@@ -29,7 +29,7 @@ def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
 def two(home: Path) -> None:
     """Two calls in one home, a third in another."""
     transcript(home, "one", reply(1, "2026-05-13T09:00:00Z"), reply(2, "2026-05-13T09:05:00Z"))
-    transcript(home / "work", "one", reply(3, "2026-05-13T10:00:00Z", session="s2"))
+    transcript(home / "job", "one", reply(3, "2026-05-13T10:00:00Z", session="s2"))
     (home / "rl").mkdir(mode=0o700)
     (home / "rl" / "config.toml").write_text(f'[homes]\nclaude = ["{home}/job/.claude"]\n')
 
