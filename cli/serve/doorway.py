@@ -65,18 +65,13 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
     ended: bool
 
 
-async def _answered_before(service: Any, params: Any) -> msgspec.Struct:
-    # These routes need the request's own secrets, which no handler of the table sees: `Doorway` answers them.
-    raise NotImplementedError
-
-
 ROUTES = (
-    Route("POST", "/api/login", _answered_before, LoginParams, Session, "open", "Exchange a one-time code for a session cookie"),
-    Route("POST", "/api/login/code", _answered_before, CodeParams, Code, "admin", "Make a one-time code; needs the token, not a session"),
-    Route("POST", "/api/logout", _answered_before, None, Ended, "viewer", "End this session"),
-    Route("GET", "/api/session", _answered_before, None, Session, "viewer", "Whose session or token this is"),
-    Route("GET", "/api/proof", _answered_before, ProofParams, Proof, "open", "Prove to a program that this is its user's daemon"),
-    Route("GET", "/api/events", _answered_before, None, None, "admin", "A stream of events: `usage` whenever there is new usage"),
+    Route("POST", "/api/login", None, LoginParams, Session, "open", "Exchange a one-time code for a session cookie"),
+    Route("POST", "/api/login/code", None, CodeParams, Code, "admin", "Make a one-time code; needs the token, not a session"),
+    Route("POST", "/api/logout", None, None, Ended, "viewer", "End this session"),
+    Route("GET", "/api/session", None, None, Session, "viewer", "Whose session or token this is"),
+    Route("GET", "/api/proof", None, ProofParams, Proof, "open", "Prove to a program that this is its user's daemon"),
+    Route("GET", "/api/events", None, None, None, "admin", "A stream of events: `usage` whenever there is new usage"),
 )
 
 

@@ -19,7 +19,8 @@ class Route(NamedTuple):
 
     method: Literal["GET", "POST"]
     path: str
-    handler: Handler
+    handler: Handler | None
+    """None: `doorway` answers, because it takes the request's own secrets, which no handler sees."""
     params: type[msgspec.Struct] | None
     """From the query string; None: it takes none."""
     answer: type[msgspec.Struct] | None

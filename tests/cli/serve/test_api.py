@@ -39,9 +39,11 @@ class Api:
         """What stands under `data`; money as Decimal."""
         route = next(each for each in ROUTES if (each.path, each.method) == (path, method))
         params = None if route.params is None else msgspec.convert(words, route.params, strict=False)
+        handler = route.handler
+        assert handler is not None
 
         async def answered() -> bytes:
-            answer: Any = await route.handler(self.service, params)
+            answer: Any = await handler(self.service, params)
             if isinstance(answer, contract.Encoded):
                 return answer.data
             if not isinstance(answer, contract.Reply):
