@@ -296,6 +296,11 @@ async def endless(service: Any, params: None) -> Reply:
     return Reply("text/plain", pieces())
 
 
+async def large(service: Any, params: None) -> Reply:
+    # More than the buffers of a connection take, on both sides.
+    return Reply("text/plain", b"x" * (64 << 20))
+
+
 OWN = (
     Route("GET", "/api/open", plain, None, Echo, "open", ""),
     Route("GET", "/api/seen", plain, None, Echo, "viewer", ""),
@@ -306,6 +311,7 @@ OWN = (
     Route("GET", "/api/streamed", streamed, None, None, "admin", ""),
     Route("GET", "/api/broken", broken, Asked, None, "admin", ""),
     Route("GET", "/api/endless", endless, None, None, "admin", ""),
+    Route("GET", "/api/large", large, None, None, "admin", ""),
     *doorway.ROUTES,
 )
 """A small table for what is the same for every route."""

@@ -97,11 +97,12 @@ def test_an_idle_connection_is_closed(served: Served) -> None:
         assert time.monotonic() - began < 5
 
 
-def test_a_client_that_does_not_read_is_let_go(served: Served) -> None:
-    """An endless answer to somebody who takes nothing of it ends, and leaves nothing behind."""
+@pytest.mark.parametrize("path", ["/api/endless", "/api/large"])
+def test_a_client_that_does_not_read_is_let_go(served: Served, path: str) -> None:
+    """An answer, endless or in one piece, to somebody who takes nothing of it ends, and leaves nothing behind."""
     with served.connect() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        connection.sendall(request("/api/endless", host=served.host, token=served.token()))
+        connection.sendall(request(path, host=served.host, token=served.token()))
         deadline = time.monotonic() + 10
         while served.server.connections and time.monotonic() < deadline:
             time.sleep(0.05)
