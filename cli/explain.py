@@ -23,6 +23,8 @@ from views.pricing.money import dollars
 from views.query import Query
 
 Told = dict[str, Any]
+_HELD = "the file still holds that record"
+_FOREIGN = "only the machine that read that record knows the file"
 _EPOCH = date(1970, 1, 1).toordinal()
 SHOWN = 20
 """Calls and dropped records that are shown where no limit was given; `--json` has all."""
@@ -34,7 +36,7 @@ def total(request: Request, query: Query, store: Store) -> str:
     answer = answer_from_views(query, store)
     found = materialize.asked(store.paths.views, store.log, terms_of(store), lambda frames: explain.calls(query, frames))
     parts = explain.parts(found, query.cost_mode)
-    told, seen, unread = _places(store, found)
+    told, seen, unread = _places(store, found, explain.rows(store.log, {each["key"] for each in found}))
     cost, summed = answer.totals.cost, [part.cost for part in parts if part.cost is not None]
     about: Told = {
         "schema_version": 1,
@@ -88,8 +90,8 @@ def call(request: Request, prefix: str, query: Query, store: Store) -> str:
         raise WrongUsage(f"{digits} begins {len(found)} keys: {keys}", mend="give more digits")
     one = found[0]
     rows = explain.rows(store.log, {one["key"]})
-    paths = {each.id: each.source.path for each in store.log.sources()}
-    told, seen, unread = _places(store, found)
+    told, seen, unread = _places(store, found, rows)
+    paths = _paths(store)
     rates = _rates(store, one)
     stated = explain.is_stated(one, query.cost_mode)
     about: Told = {
@@ -138,28 +140,35 @@ def _call_text(about: Told, unread: list[Unread]) -> str:
     return "\n".join([*lines, "", *_dropped_lines(about["dropped"], unread, SHOWN)]) + "\n"
 
 
-def _places(store: Store, found: list[Told]) -> tuple[list[Told], list[Told], list[Unread]]:
-    """The calls as they are told, the records of them that were dropped, and the sources that nobody can read again."""
+def _paths(store: Store) -> dict[tuple[str, int], str]:
+    """Where a source lies, by machine and number: of this machine's alone, for no other's is known here."""
+    return {(store.log.machine, each.id): each.source.path for each in store.log.sources()}
+
+
+def _places(store: Store, found: list[Told], rows: list[Told]) -> tuple[list[Told], list[Told], list[Unread]]:
+    """The calls as they are told, the records of them that were dropped, and the sources that nobody can read again; `rows` are theirs."""
     by_key: dict[bytes, list[Told]] = {}
-    for row in explain.rows(store.log, {each["key"] for each in found}):
+    for row in rows:
         by_key.setdefault(row["key"], []).append(row)
-    named = {name[:16]: key for key, rows in by_key.items() for row in rows for name in (*(row["aliases"] or ()), key)}
+    named = {name[:16]: row["key"] for row in rows for name in (*(row["aliases"] or ()), row["key"])}
     # Twice the same place is one record: a file whose cursor began anew.
-    agents = {row["agent"] for rows in by_key.values() for row in rows}
+    agents = {row["agent"] for row in rows}
     seen, unread = sightings(store, named, agents) if named else ([], [])
     there = {(each.key, each.path, each.offset, each.rank) for each in seen}
-    paths = {each.id: each.source.path for each in store.log.sources()}
+    paths = _paths(store)
     told, winners = [], {}
     for each in found:
         best = max(
             (row for row in by_key.get(each["key"], ()) if row["kind"] != "retraction"),
-            key=lambda row: (row["rank"], row["ingested_at"]),
+            # Of a record that two machines have, the one that can be looked at here.
+            key=lambda row: (row["rank"], row["machine"] == store.log.machine, row["ingested_at"]),
             default=None,
         )
-        path = None if best is None else paths.get(best["source"])
+        path = None if best is None else paths.get((best["machine"], best["source"]))
         if best is not None:
             winners[each["key"]] = (path, best["offset"], best["rank"])
         held = best is not None and (each["key"], path, best["offset"], best["rank"]) in there
+        foreign = best is not None and best["machine"] != store.log.machine
         told.append(
             {
                 "key": each["key"].hex(),
@@ -171,8 +180,8 @@ def _places(store: Store, found: list[Told]) -> tuple[list[Told], list[Told], li
                 "file": None if path is None else escaped(path),
                 "offset": None if best is None else best["offset"],
                 "length": None if best is None else best["length"],
-                "place": _place(path, best),
-                "place_state": "the file still holds that record" if held else "the file no longer holds that record, the log does",
+                "place": _place(paths, best),
+                "place_state": _FOREIGN if foreign else _HELD if held else "the file no longer holds that record, the log does",
             }
         )
     dropped = [_dropped(each, winners) for each in seen if winners.get(each.key) != (each.path, each.offset, each.rank)]
@@ -219,10 +228,10 @@ def _identities(rows: list[Told]) -> list[str]:
     )
 
 
-def _row(row: Told, paths: dict[int, str]) -> Told:
+def _row(row: Told, paths: dict[tuple[str, int], str]) -> Told:
     kept = ("kind", "requests", *TOKENS, "reasoning", "web_searches", "message_id", "request_id", "origin", "owner_rank", "session")
-    place = _place(paths.get(row["source"]), row)
-    return {name: row[name] for name in kept} | {"rank": row["rank"].hex(), "place": place, "ingested_at": _time(row["ingested_at"])}
+    told = {"rank": row["rank"].hex(), "place": _place(paths, row), "ingested_at": _time(row["ingested_at"])}
+    return {name: row[name] for name in kept} | told
 
 
 def _rule(store: Store, rows: list[Told], one: Told) -> str:
@@ -280,7 +289,8 @@ def _of(counts: Told) -> str:
     return ", ".join(f"{counts[name]:,} {name.replace('_', ' ')}" for name in TOKENS if counts[name]) or "no tokens"
 
 
-def _place(path: str | None, row: Told | None) -> str:
+def _place(paths: dict[tuple[str, int], str], row: Told | None) -> str:
+    path = None if row is None else paths.get((row["machine"], row["source"]))
     return "unknown" if path is None or row is None else f"{escaped(path)}:{row['offset']}+{row['length']}"
 
 

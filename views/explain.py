@@ -99,16 +99,17 @@ def parts(found: Sequence[dict[str, Any]], mode: str) -> list[Part]:
 
 
 def rows(log: Log, keys: set[bytes]) -> list[dict[str, Any]]:
-    """The log's rows of some calls, sealed and hot, of every machine, in the order in which they were written."""
+    """The log's rows of some calls, sealed and hot, of every machine, in the order in which they were written: `ROW` and machine.
+
+    `source` is a number of the machine's own: only that machine's journal knows the path.
+    """
     wanted = pl.col("key").is_in(list(keys))
-    content = look(log)
-    hot = log.hot_rows()
-    frames = []
-    if content.files:
-        paths = [file.path for file in content.files]
-        frames.append(pl.scan_parquet(paths, hive_partitioning=False).select(ROW).filter(wanted).collect(engine="streaming"))
-    if hot is not None:
-        frames.append(pl.DataFrame(hot.select(list(ROW))).filter(wanted))
+    content = look(log, columns=ROW)
+    frames = [content.hot.filter(wanted)] if content.hot.height else []
+    for machine in sorted({file.machine for file in content.files}):
+        paths = [file.path for file in content.files if file.machine == machine]
+        of_machine = pl.scan_parquet(paths, hive_partitioning=False).select(*ROW, pl.lit(machine).alias("machine"))
+        frames.append(of_machine.filter(wanted).collect(engine="streaming"))
     told = [row for frame in frames for row in frame.iter_rows(named=True)]
     return sorted(told, key=lambda row: (row["key"], row["ingested_at"], row["kind"] != "retraction"))
 

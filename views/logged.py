@@ -61,8 +61,8 @@ class Content(NamedTuple):
         return {file.day for file in self.files} | set(self.hot["at"].dt.date().unique().to_physical())
 
 
-def look(log: Log, since: Position | None = None) -> Content:
-    """The log as it stands; `since` is the position of which `changed` tells."""
+def look(log: Log, since: Position | None = None, columns: Sequence[str] = (*LOG, "aliases")) -> Content:
+    """The log as it stands; `since` is the position of which `changed` tells, `columns` and machine are what `hot` has."""
     with log.snapshot():
         position, table = log.position(), log.hot_rows()
         own = [File(segment.path, segment.day, log.machine, segment.rows) for segment in log.segments()]
@@ -71,7 +71,7 @@ def look(log: Log, since: Position | None = None) -> Content:
     foreign = blake2b("\n".join(names).encode(), digest_size=16).hexdigest() if names else ""
     hot = pl.DataFrame(schema={"at": INSTANT, "machine": NAME})
     if table is not None:
-        hot = _typed(pl.DataFrame(table).select(*LOG, "aliases"), log.machine)
+        hot = _typed(pl.DataFrame(table).select(*columns), log.machine)
     files = (*own, *(_foreign(log.home, name) for name in names))
     return Content(log.machine, position, files, hot, None if changed is None else frozenset(changed), foreign)
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.log import Log
 from tests.cli.homes import mixed, reply, ringlet, transcript
 
 MODELS = ("claude-sonnet-4-5", "claude-opus-4-5-20251101", "mystery-9", "claude-*")
@@ -105,6 +106,22 @@ def test_an_ambiguous_key_lists_the_calls(tmp_path: Path) -> None:
 
     assert refused.code == 2
     assert all(key in refused.err for key in keys if key[0] == digit)
+
+
+def test_another_machines_call_stands_in_no_file_of_this_one(tmp_path: Path) -> None:
+    """Each machine numbers its sources from one: a call that only the other has read is in none of our files, ours keeps its place."""
+    transcript(tmp_path, "ours", reply(1, "2026-05-13T09:00:00Z"))
+    transcript(tmp_path / "other", "theirs", reply(2, "2026-05-13T10:00:00Z"))
+    for home in (tmp_path, tmp_path / "other"):
+        ringlet(home, "usage")
+    with Log.open(tmp_path / "other" / "rl") as log:
+        log.seal()
+    shutil.copytree(tmp_path / "other" / "rl" / "events", tmp_path / "rl" / "events", dirs_exist_ok=True)
+    ours, theirs = told(tmp_path, "--day", "2026-05-13")["calls"]
+    one = told(tmp_path, theirs["key"])
+
+    assert (Path(ours["file"]).name, theirs["file"], theirs["place"]) == ("ours.jsonl", None, "unknown")
+    assert (one["rows"][0]["place"], one["place_state"]) == ("unknown", "only the machine that read that record knows the file")
 
 
 def test_a_source_that_is_gone_is_told_from_its_counts(tmp_path: Path) -> None:
