@@ -44,12 +44,10 @@ class Chat:
         self._tier: str | None = None
         self._usage: dict[str, Any] | None = None
         self._failed = False
-        self._finished = False
 
     def take(self, record: bytes) -> None:
         """See `Format`."""
         if record == b"[DONE]":
-            self._finished = True
             return
         chunk = read(record, _Chunk)
         # The first chunk of some servers names nothing, and some name only some chunks.
@@ -57,9 +55,8 @@ class Chat:
         self._model = decode.text(chunk.model) or self._model
         self._tier = decode.text(chunk.service_tier) or self._tier
         choices = chunk.choices or []
-        reasons = [choice.finish_reason for choice in choices if choice.finish_reason]
-        self._finished = self._finished or bool(reasons)
-        self._failed = self._failed or bool(chunk.error or member(chunk.x_groq, "error") or "error" in reasons)
+        ended = any(choice.finish_reason == "error" for choice in choices)
+        self._failed = self._failed or ended or bool(chunk.error or member(chunk.x_groq, "error"))
         for usage in (member(chunk.x_groq, "usage"), *(choice.usage for choice in choices), chunk.usage):
             if isinstance(usage, dict) and _says_something(usage):
                 self._usage = usage
@@ -78,7 +75,6 @@ class Chat:
                 reasoning=reported(usage, "completion_tokens_details", "reasoning_tokens"),
                 tier=self._tier,
                 status=status,
-                complete=True,
                 duration_ms=None if spent is None else spent + (queued or 0),
                 cost_usd=cost_of(usage),
                 id=self._id,
