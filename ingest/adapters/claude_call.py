@@ -1,7 +1,7 @@
 """What one line of a Claude Code transcript says about model calls.
 
-Decides token classes, model, provider, initiator, identity and ownership of the calls in a line. Pure and cheap, because the columnar
-reader of large imports stands on the same functions. How a line is decoded is `claude_line`'s business.
+Decides token classes, model, provider and initiator of the calls in a line. Pure and cheap, because the columnar reader of large imports
+stands on the same functions. How a line is decoded is `claude_line`'s business; what names, ranks and owns a call, `claude_event`'s.
 """
 
 from functools import lru_cache
@@ -10,7 +10,7 @@ import msgspec
 from msgspec import UNSET
 
 from ingest.adapters.claude_line import CacheCreation, Iteration, Line, Message, Usage
-from pipeline.events import Initiator
+from pipeline.events import Initiator, Tokens
 
 SYNTHETIC = "<synthetic>"
 """Model of a message that Claude Code wrote itself: no call."""
@@ -48,6 +48,17 @@ class Split(msgspec.Struct, frozen=True, gc=False):
     cache_write_5m: int
     cache_write_1h: int
     ttl_known: bool
+
+    @property
+    def tokens(self) -> Tokens:
+        """The same as an event has them."""
+        return Tokens(
+            input=self.input,
+            output=self.output,
+            cache_read=self.cache_read,
+            cache_write_5m=self.cache_write_5m,
+            cache_write_1h=self.cache_write_1h,
+        )
 
 
 def split_of(usage: Usage) -> Split:

@@ -38,13 +38,7 @@ class Call:
     def event(self, model: str | None, split: Split, *, part: str = "", initiator: Initiator | None = None) -> UsageEvent:
         """The reply itself, or the further billed call inside it that `part` names (and `initiator`, where that differs)."""
         file, line, message, usage = self.file, self.line, self.message, self.usage
-        tokens = Tokens(
-            input=split.input,
-            output=split.output,
-            cache_read=split.cache_read,
-            cache_write_5m=split.cache_write_5m,
-            cache_write_1h=split.cache_write_1h,
-        )
+        tokens = split.tokens
         key, aliases, offers = identities(line, message, model, tokens, self.at_us, sidechain=self.sidechain, part=part)
         details, tools = usage.output_tokens_details, usage.server_tool_use
         reasoning = details.thinking_tokens if details is not None and not part else None

@@ -16,7 +16,7 @@ from ingest import decode
 from ingest.adapters.claude_call import Split, hops_of, model_of, split_of, split_of_hop
 from ingest.adapters.claude_line import Message, Usage, usage_of
 from ingest.wire.reply import Reply, member, read
-from pipeline.events import Status, Tokens
+from pipeline.events import Status
 
 
 class _Event(msgspec.Struct, gc=False):
@@ -98,7 +98,7 @@ def _replies(told: _Told) -> list[Reply]:
     found = [
         Reply(
             model=model_of(message, usage),
-            tokens=_tokens(split),
+            tokens=split.tokens,
             ttl_known=split.ttl_known,
             reasoning=None if details is None else details.thinking_tokens,
             web_searches=0 if tools is None else tools.web_search_requests or 0,
@@ -116,7 +116,7 @@ def _replies(told: _Told) -> list[Reply]:
         found.append(
             Reply(
                 model=model,
-                tokens=_tokens(part),
+                tokens=part.tokens,
                 ttl_known=part.ttl_known,
                 tier=tier,
                 speed=speed,
@@ -137,13 +137,3 @@ def _split(usage: Usage) -> Split:
         return split
     written = split.cache_write_5m + split.cache_write_1h
     return Split(split.input, split.output, split.cache_read, 0, written, False)
-
-
-def _tokens(split: Split) -> Tokens:
-    return Tokens(
-        input=split.input,
-        output=split.output,
-        cache_read=split.cache_read,
-        cache_write_5m=split.cache_write_5m,
-        cache_write_1h=split.cache_write_1h,
-    )
