@@ -34,6 +34,7 @@ from ingest.discover import Found, Look, Trouble, discover, looked
 from ingest.reader import QUIET_NS, Manner, Work, unchanged
 from ingest.run import ingest
 from ingest.sweep import sweep
+from ingest.wal import with_wal
 from pipeline.durable import file_system
 from pipeline.errors import Held, PartlyDone
 from pipeline.log import SEAL_ROWS, Commit, Log
@@ -444,10 +445,9 @@ def _seen(found: Found, path: str) -> Found | None:
     """What lies at `path` now, as the sweep would see it; None where nothing is."""
     try:
         status = os.stat(path)
-        wal = os.stat(path + "-wal") if found.source.kind == "rows" and os.path.exists(path + "-wal") else None
     except OSError:
         return None
+    look = (path, status.st_ino, status.st_size, status.st_mtime_ns)
+    _, inode, size, mtime_ns = with_wal(look) if found.source.kind == "rows" else look
     source = found.source if path == found.source.path else msgspec.structs.replace(found.source, path=path)
-    size = status.st_size + (wal.st_size if wal is not None else 0)
-    mtime_ns = max(status.st_mtime_ns, wal.st_mtime_ns if wal is not None else 0)
-    return msgspec.structs.replace(found, source=source, inode=status.st_ino, size=size, mtime_ns=mtime_ns)
+    return msgspec.structs.replace(found, source=source, inode=inode, size=size, mtime_ns=mtime_ns)
