@@ -199,9 +199,11 @@ class _Daemon:
         """Seconds until the daemon ends by itself if nothing more happens; None: it stays."""
         if self._idle_end_s is None:
             return None
-        if self._push.listening or self._live.watching == "starting":
+        capture = self._capture
+        if self._push.listening or self._live.watching == "starting" or (capture is not None and capture.at_work):
             self._needed_at = time.monotonic()
-        return max(self._needed_at, self._server.asked_at, self._live.stirred_at) + self._idle_end_s - time.monotonic()
+        called_at = 0.0 if capture is None else capture.asked_at
+        return max(self._needed_at, self._server.asked_at, called_at, self._live.stirred_at) + self._idle_end_s - time.monotonic()
 
     async def _until_the_end(self) -> None:
         while not self._ended.is_set():

@@ -13,7 +13,7 @@ import pytest
 
 from cli.paths import paths
 from cli.serve import entrances
-from tests.cli.daemons import Home, daemon
+from tests.cli.daemons import Home, daemon, until
 from tests.ingest.wired import sse
 
 USAGE = {"input_tokens": 1000, "output_tokens": 1}
@@ -26,8 +26,11 @@ REPLY = sse(
 
 
 class _Provider(BaseHTTPRequestHandler):
+    thinks_s = 0.0
+
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
+        time.sleep(self.thinks_s)
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Content-Length", str(len(REPLY)))
@@ -85,6 +88,29 @@ def test_a_call_through_the_proxy_is_in_usage_within_a_second(tmp_path: Path, pr
     # Sonnet 4.5: 1,000 tokens at $3 and 500 at $15 per million.
     assert told["total_cost"]["total_cost"] == 0.0105
     assert "work" in json.dumps(told["rows"])
+
+
+def test_a_daemon_that_carries_a_call_is_needed(tmp_path: Path, provider: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without --stay-alive it still lets calls in while a provider thinks for longer than the idle time, and ends after the call has."""
+    monkeypatch.setattr(_Provider, "thinks_s", 5.0)
+    home = configured(tmp_path, provider)
+    with (home.store / "config.toml").open("a") as file:
+        file.write("[daemon]\nidle_s = 1\n")
+    assert home.run("profiles", "create", "claude", "work").code == 0
+    with home.foreground() as process:
+        until((home.store / "daemon.json").exists)
+        port = json.loads((home.store / "daemon.json").read_bytes())["capture_port"]
+        connection = HTTPConnection("127.0.0.1", port, timeout=20)
+        way = urlsplit(entrances.address(paths(home.env), port, "work", "anthropic")).path
+        connection.request("POST", way + "/v1/messages", b"{}", {"x-api-key": "k"})
+        time.sleep(3)
+        another = HTTPConnection("127.0.0.1", port, timeout=20)
+        another.request("GET", "/healthz")
+        assert another.getresponse().status == 200
+        another.close()
+        assert connection.getresponse().read() == REPLY
+        connection.close()
+        assert process.wait(90) == 0
 
 
 def test_without_being_asked_for_there_is_no_proxy(tmp_path: Path, provider: int) -> None:
