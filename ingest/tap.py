@@ -22,7 +22,7 @@ from pipeline.batch import Batch
 from pipeline.digests import blake2b
 from pipeline.errors import RingletError
 from pipeline.events import Event, Rejected, Seen, UsageEvent
-from pipeline.log import SEAL_ROWS, Commit, Log
+from pipeline.log import SEAL_ROWS, SEAL_S, Commit, Log
 from pipeline.sources import Counts, Cursor, Quarantined, Reading, Source
 
 logger = logging.getLogger("ringlet.capture")
@@ -35,8 +35,6 @@ RETRY_S = 1.0
 """Between two attempts where the log cannot be written."""
 QUIET_SHARE = 4
 """What follows the log is brought up to date in no more than a fifth of the tap's time."""
-SEAL_S = 60.0
-"""After so long the oldest hot row is sealed."""
 _END_S = 5.0
 SOURCE = Source(path="capture", agent="capture", root="", kind="capture")
 _ATTEMPTS = 20

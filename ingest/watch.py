@@ -37,14 +37,12 @@ from ingest.sweep import sweep
 from ingest.wal import with_wal
 from pipeline.durable import file_system
 from pipeline.errors import Held, PartlyDone
-from pipeline.log import SEAL_ROWS, Commit, Log
+from pipeline.log import SEAL_ROWS, SEAL_S, Commit, Log
 from pipeline.sources import Cursor
 
 SWEEP_S = 10.0
 POLL_S = 2.0
 """Between two sweeps where a folder cannot be watched."""
-SEAL_S = 60.0
-"""After so long the oldest hot row is sealed."""
 PAUSE_S = 0.5
 """So long nothing must have arrived before whoever follows the log is told, and that at most every `REST_S`."""
 REST_S = 3.0

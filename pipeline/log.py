@@ -38,6 +38,8 @@ BULK_ROWS = 20_000
 """From this many new rows on a commit writes segments instead of hot rows: below, to begin with segments takes longer than all the rest."""
 SEAL_ROWS = 5_000
 """This many hot rows are worth sealing."""
+SEAL_S = 60.0
+"""After so long whoever keeps the log open seals the oldest hot row."""
 _SPARE = 4
 """The journal gives space back once it holds one free page in so many."""
 
