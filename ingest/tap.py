@@ -234,10 +234,10 @@ class Tap:
     def _commit(self, taken: Sequence[Record]) -> None:
         log = self._log = self._log or self._opened()
         now_us = self._clock() // 1000
+        log.register([SOURCE])
         for _ in range(_ATTEMPTS):
-            number = log.register([SOURCE])[SOURCE.path]
-            before = next((known.cursor for known in log.sources([SOURCE.path]) if known.id == number), None)
-            batch, reading = told(taken, number, before)
+            (known,) = log.sources([SOURCE.path])
+            batch, reading = told(taken, known.id, known.cursor)
             commit = log.commit(batch, [reading], ingested_at_us=now_us)
             if not commit.stale:
                 break
