@@ -25,9 +25,9 @@ from ingest.reader import Tally
 from ingest.reader import fold as step_by_step
 from pipeline import keys
 from pipeline.batch import dims_of
+from pipeline.record import DAY_US
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_DAY_US = 86_400_000_000
 
 _Kept = tuple[Line, Message, Usage, tuple[object, ...], datetime, bool, File, int, int]
 """The record of a call that counts so far in its file: what it says, who owns it, its time, whether it was copied, the state then, offset,
@@ -165,7 +165,7 @@ def _columns(kept: Iterable[_Kept], tally: Tally) -> None:
             split = split_of(usage)
             short, long, ttl_known = split.cache_write_5m, split.cache_write_1h, split.ttl_known
         since = at - _EPOCH
-        at_us = since.days * _DAY_US + since.seconds * 1_000_000 + since.microseconds
+        at_us = since.days * DAY_US + since.seconds * 1_000_000 + since.microseconds
         message_id, request_id, model = message.id or "", line.requestId or None, message.model or None
         complete = message.stop_reason is not None
         cost, duration = line.costUSD, line.durationMs

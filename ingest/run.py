@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from ingest.adapter import Adapter, Home
-from ingest.bulk import Harvest, Progress, read_all
+from ingest.bulk import Harvest, Progress, due, read_all
 from ingest.discover import Found, Look, Trouble, discover
 from ingest.reader import Manner, Work, unchanged
 from pipeline.log import Commit, Log, StoredSource
@@ -165,9 +165,6 @@ class _Run:
 def _of(work: Iterable[Work], progress: Callable[[int, int], None] | None) -> Progress | None:
     if progress is None:
         return None
-    # Only whoever shows progress pays for the sum.
-    from ingest.bulk import due
-
     told, total = progress, sum(map(due, work))
     return lambda dealt: told(dealt, total)
 
