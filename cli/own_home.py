@@ -6,38 +6,16 @@ Decides where it lies and which files are made. All usage in it is the profile's
 import hashlib
 import os
 import re
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import msgspec
 
 from cli.agent_programs import Program, program_of
 from cli.paths import Paths
+from cli.profile_changes import changed
 from pipeline import durable
-from pipeline.errors import Held, NothingFound
+from pipeline.errors import NothingFound
 from pipeline.profiles import Profile, Rule, Rules
-
-_PATIENCE_S = 5.0
-
-
-def changed(where: Paths, change: Callable[[Rules], Rules]) -> Rules:
-    """The rules after `change`, which are kept. Who changes them at the same time waits; raises Held where that takes too long."""
-    durable.prepare_home(where.data, create=True)
-    end = time.monotonic() + _PATIENCE_S
-    while True:
-        try:
-            held = durable.lock(where.data + "/profiles.lock")
-            break
-        except Held:
-            if time.monotonic() > end:
-                raise
-            time.sleep(0.01)
-    with held:
-        before = Rules.load(where.profiles)
-        after = change(before)
-        if after != before:
-            durable.write_over(where.profiles, after.dump())
-        return after
 
 
 def housed(where: Paths, name: str) -> Profile:

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from cli.paths import Paths
+from cli.profile_changes import lock
 from pipeline import durable
 from pipeline.errors import RingletError
 from pipeline.profiles import Profile, Rule, Rules, absolute
@@ -30,7 +31,24 @@ class _Old(msgspec.Struct):
 
 
 def take_over(where: Paths, folder: str, environ: Mapping[str, str]) -> list[str]:
-    """Take profiles and prices over from `folder`; one line for people on each thing that was taken or could not be."""
+    """Take profiles and prices over from `folder`; one line for people on each thing that was taken or could not be.
+
+    Where there are profiles by now, another command was first and has taken everything over. Raises Held as `profile_changes.lock`.
+    """
+    with lock(where):
+        if os.path.exists(where.profiles):
+            return []
+        told = _profiles(where, folder, environ)
+    prices = os.path.join(folder, "registry", "litellm-pricing.json")
+    if os.path.isfile(prices) and sync.load(where.prices)[1] is None:
+        try:
+            told.append(_prices(where, prices))
+        except (OSError, RingletError) as error:
+            told.append(f"! {prices} was left: {error if isinstance(error, RingletError) else error.strerror}")
+    return told
+
+
+def _profiles(where: Paths, folder: str, environ: Mapping[str, str]) -> list[str]:
     told = []
     rules = Rules()
     names = []
@@ -46,16 +64,9 @@ def take_over(where: Paths, folder: str, environ: Mapping[str, str]) -> list[str
             names.append(old.alias)
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RingletError) as error:
             told.append(f"! {path} was left: {error if isinstance(error, RingletError) else type(error).__name__}")
-    durable.prepare_home(where.data, create=True)
     durable.write_over(where.profiles, rules.dump())
     if names:
         told.append(f"✓ Took over {len(names)} profile{'s' * (len(names) != 1)} from {profiles}: {', '.join(names)}")
-    prices = os.path.join(folder, "registry", "litellm-pricing.json")
-    if os.path.isfile(prices) and sync.load(where.prices)[1] is None:
-        try:
-            told.append(_prices(where, prices))
-        except (OSError, RingletError) as error:
-            told.append(f"! {prices} was left: {error if isinstance(error, RingletError) else error.strerror}")
     return told
 
 

@@ -4,6 +4,7 @@ import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
@@ -15,6 +16,7 @@ from cli.figures import many, usd
 from cli.known_before import known_elsewhere
 from cli.lost import lost_models, sum_of
 from cli.paths import Paths, paths
+from cli.profile_changes import changed
 from cli.progress import bar
 from cli.refresh import Store, opened
 from cli.stopping import Stopping
@@ -68,11 +70,7 @@ def _import(into: Paths, where: Paths, adapter: Adapter[Any], to: str | None, pa
         look = _look(store, adapter, path)
         roots = sorted({found.source.root for found in look.found})
         if to is not None:
-            rules = store.rules.ensure(to, agent=adapter.agent)
-            for root in roots:
-                rules = rules.map(Rule(profile=to, agent=adapter.agent, root=root))
-            durable.write_over(into.profiles, rules.dump())
-            store.rules = rules
+            store.rules = changed(into, partial(_mapped, to=to, agent=adapter.agent, roots=roots))
         manner = Manner(now_ns=store.now_us * 1000, take_tail=True, titles=store.config.session_titles, stop=stop)
         with bar() as progress:
             summary = ingest(store.log, [adapter], look, manner, progress=progress)
@@ -84,6 +82,14 @@ def _import(into: Paths, where: Paths, adapter: Adapter[Any], to: str | None, pa
         if stop.code:
             typer.echo("Stopped: what was read is kept, and the same command goes on from there.", err=True)
         return stop.code
+
+
+def _mapped(rules: Rules, *, to: str, agent: str, roots: Sequence[str]) -> Rules:
+    """`rules` with the agent's homes `roots` mapped to the profile `to`, made where it is missing."""
+    rules = rules.ensure(to, agent=agent)
+    for root in roots:
+        rules = rules.map(Rule(profile=to, agent=agent, root=root))
+    return rules
 
 
 def _look(store: Store, adapter: Adapter[Any], path: str | None) -> Look:

@@ -10,8 +10,8 @@ import typer
 from cli.agent_programs import PROGRAMS, found_on
 from cli.ask import WrongUsage
 from cli.commands.runs import MARK
-from cli.own_home import changed
 from cli.paths import paths
+from cli.profile_changes import changed
 from pipeline.errors import NothingFound, RingletError
 from pipeline.profiles import Profile, Rules
 

@@ -14,8 +14,8 @@ from cli.ask import WrongUsage
 from cli.commands import runs
 from cli.escaped import escaped
 from cli.launch import launch
-from cli.own_home import changed
 from cli.paths import paths
+from cli.profile_changes import changed
 from cli.render import columns_of
 from pipeline.profiles import DEFAULT, Profile, Rule, Rules, absolute
 from pipeline.providers import billing

@@ -9,8 +9,9 @@ import pytest
 from cli.former import due, former
 from cli.main import run
 from cli.paths import paths
+from cli.profile_changes import changed
 from cli.takeover import take_over
-from pipeline.profiles import Rules
+from pipeline.profiles import Profile, Rules
 
 
 @pytest.fixture
@@ -49,6 +50,15 @@ def test_it_happens_once(user: dict[str, str]) -> None:
     take_over(where, former(user), user)
 
     assert not due(where, user)
+
+
+def test_profiles_made_meanwhile_stay(user: dict[str, str]) -> None:
+    """Of two first commands at once the later writes nothing over what the other has left."""
+    where = paths(user)
+    changed(where, lambda rules: rules.create(Profile(name="mine")))
+
+    assert take_over(where, former(user), user) == []
+    assert Rules.load(where.profiles).names() == ["default", "mine"]
 
 
 def test_a_store_of_its_own_takes_nothing_over(user: dict[str, str], tmp_path: Path) -> None:
