@@ -6,19 +6,16 @@ all processors (a large import, compaction, the views) is done by a process of i
 """
 
 import logging
-import os
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import Literal, Protocol
 
 import msgspec
 
-from cli import itself
 from cli.paths import Paths
 from cli.refresh import Store, opened
+from cli.serve import child
 from ingest.bulk import PARALLEL_BYTES
 from ingest.watch import Settings, Watcher
 from pipeline.log import Commit, Log
@@ -36,7 +33,6 @@ SHARE = 4
 """And at least so many times as long as the last time took."""
 HOUSE_S = 60.0
 """At least so long between two times that house is kept."""
-_END_S = 20.0
 
 
 class News(msgspec.Struct, frozen=True, kw_only=True):
@@ -256,26 +252,10 @@ class Live:
             self._sealed.wait()
 
     def _child(self, *argv: str) -> None:
-        """Run another ringlet to its end; what it complains of is in the log. Asked to stop, it ends after its batch."""
-        null = subprocess.DEVNULL
-        child = subprocess.Popen(itself.command(*argv), env=dict(self._environ), stdin=null, stdout=null, stderr=subprocess.PIPE, text=True)
-        with child, suppress(ProcessLookupError):
-            os.setpriority(os.PRIO_PROCESS, child.pid, 10)
-            said = self._awaited(child)
-            if child.returncode and not self._ending.is_set():
-                logger.warning("ringlet %s ended with %d: %s", argv[0], child.returncode, said.strip()[-500:])
-
-    def _awaited(self, child: "subprocess.Popen[str]") -> str:
-        """What a child said on standard error until it ended."""
-        asked_at = None
-        while True:
-            with suppress(subprocess.TimeoutExpired):
-                return child.communicate(timeout=0.5)[1]
-            if asked_at is None and self._ending.is_set():
-                asked_at = time.monotonic()
-                child.terminate()
-            elif asked_at is not None and time.monotonic() - asked_at > _END_S:
-                child.kill()
+        """Run another ringlet to its end; what it complains of is in the log."""
+        code, said = child.run(argv, self._environ, self._ending, gently=True)
+        if code and not self._ending.is_set():
+            logger.warning("ringlet %s ended with %d: %s", argv[0], code, said.strip()[-500:])
 
 
 class _Untold(msgspec.Struct, frozen=True):

@@ -6,14 +6,12 @@ so that answers do not wait.
 
 import asyncio
 import os
-import subprocess
 import time
 from collections.abc import Callable, Sequence
 
-from cli import itself
 from cli.ask import unknown
 from cli.refresh import Store, opened
-from cli.serve import contract
+from cli.serve import child, contract
 from cli.serve.service import Service
 from ingest import registry
 from ingest.bulk import PARALLEL_BYTES
@@ -25,7 +23,6 @@ from pipeline.sources import Counts
 
 _AGENT = "claude"
 _EVERY_S = 0.3
-_END_S = 20.0
 
 
 async def import_claude(service: Service, params: contract.ImportParams) -> contract.Imported:
@@ -103,33 +100,18 @@ def _counted(store: Store, look: Look) -> Counts:
 def _by_child(service: Service, store: Store, roots: Sequence[str], look: Look, told: Callable[[int, int], None]) -> bool:
     """Have another process import; whether it was stopped."""
     total = sum(found.size for found in look.found)
-    for argv in [["--from", root] for root in roots] or [[]]:
-        command = itself.command("import", _AGENT, *argv)
-        null = subprocess.DEVNULL
-        child = subprocess.Popen(command, env=dict(service.environ), stdin=null, stdout=null, stderr=subprocess.PIPE, text=True)
-        with child:
-            said = _awaited(child, service, lambda: told(min(_counted(store, look).bytes, total), total))
+    for argv in [("--from", root) for root in roots] or [()]:
+        code, complaint = child.run(
+            ("import", _AGENT, *argv),
+            service.environ,
+            service.stopping,
+            meanwhile=lambda: told(min(_counted(store, look).bytes, total), total),
+        )
         if service.stopping.is_set():
             return True
-        if child.returncode:
-            raise RingletError(f"the import ended with {child.returncode}: {said.strip()[-300:]}", mend="ringlet import claude says more")
+        if code:
+            raise RingletError(f"the import ended with {code}: {complaint.strip()[-300:]}", mend="ringlet import claude says more")
     return False
-
-
-def _awaited(child: "subprocess.Popen[str]", service: Service, meanwhile: Callable[[], None]) -> str:
-    """What a child said on standard error until it ended; with the daemon it ends too, after its batch."""
-    asked_at: float | None = None
-    while True:
-        try:
-            return child.communicate(timeout=0.5)[1]
-        except subprocess.TimeoutExpired:
-            meanwhile()
-        if service.stopping.is_set():
-            if asked_at is None:
-                asked_at = time.monotonic()
-                child.terminate()
-            elif time.monotonic() - asked_at > _END_S:
-                child.kill()
 
 
 def _teller(on_import: Callable[[contract.ImportProgress], None] | None) -> Callable[[int, int], None]:
