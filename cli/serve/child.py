@@ -7,7 +7,7 @@ import os
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 from cli import itself
@@ -19,7 +19,7 @@ _NICE = 10
 
 
 def run(
-    argv: tuple[str, ...],
+    argv: Sequence[str],
     environ: Mapping[str, str],
     ending: threading.Event,
     *,

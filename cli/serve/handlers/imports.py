@@ -100,9 +100,9 @@ def _counted(store: Store, look: Look) -> Counts:
 def _by_child(service: Service, store: Store, roots: Sequence[str], look: Look, told: Callable[[int, int], None]) -> bool:
     """Have another process import; whether it was stopped."""
     total = sum(found.size for found in look.found)
-    for argv in [("--from", root) for root in roots] or [()]:
+    for argv in [["--from", root] for root in roots] or [[]]:
         code, complaint = child.run(
-            ("import", _AGENT, *argv),
+            ["import", _AGENT, *argv],
             service.environ,
             service.stopping,
             meanwhile=lambda: told(min(_counted(store, look).bytes, total), total),
