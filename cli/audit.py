@@ -15,6 +15,7 @@ from cli.outcomes import DOCTOR_WARNINGS, DONE
 from cli.refresh import Store
 from pipeline.errors import RingletError
 from views import calendar, explain, invoice, materialize
+from views.catalog import Frames
 from views.invoice import Invoice
 from views.query import FILTERS, Query
 
@@ -52,9 +53,12 @@ def _coverage(query: Query, store: Store) -> Told:
     answer = answer_from_views(daily, store)
     with_calls = [row.key for row in answer.rows if row.requests and row.key]
     empty = [row.key for row in answer.rows if not row.requests and row.key and with_calls and with_calls[0] < row.key < with_calls[-1]]
-    found = materialize.asked(store.paths.views, store.log, terms_of(store), lambda frames: explain.without_cost(query, frames))
-    gone = {each.id: each for each in store.log.sources() if each.gone}
-    days = sorted({day for day, source, _ in explain.days_of_sources(store.log) if source in gone and _within(query, day)})
+    gone = [each.id for each in store.log.sources() if each.gone]
+
+    def found_in(frames: Frames) -> tuple[list[tuple[str, str, int, int]], list[str]]:
+        return explain.without_cost(query, frames), explain.days_read_from(gone, query, frames, store.log) if gone else []
+
+    found, days = materialize.asked(store.paths.views, store.log, terms_of(store), found_in)
     reasons: dict[str, int] = {}
     for each in store.log.quarantine():
         reasons[each.record.reason] = reasons.get(each.record.reason, 0) + 1

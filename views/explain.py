@@ -4,7 +4,7 @@ Decides how a sum is taken apart so that the parts add up to it exactly. Which c
 whole attodollars.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
@@ -143,16 +143,17 @@ def by_day_and_model(query: Query, views: Frames) -> list[tuple[str, str, int | 
     return list(sums.sort("day", "model").collect(engine="streaming").iter_rows())
 
 
-def days_of_sources(log: Log) -> list[tuple[str, int, int]]:
-    """(UTC day, source, calls) of this machine's log."""
-    frames = [pl.DataFrame(schema={"day": pl.String, "source": pl.Int64, "requests": pl.Int64})]
-    content = look(log)
-    day = pl.col("at").dt.strftime("%Y-%m-%d").alias("day")
+def days_read_from(sources: Collection[int], query: Query, views: Frames, log: Log) -> list[str]:
+    """The days, in the query's zone, of those calls of a question that this machine read from these sources."""
+    content = look(log, columns=("at", "key", "source", "requests"))
     paths = [file.path for file in content.files if file.machine == content.machine]
-    if paths:
-        frames.append(pl.scan_parquet(paths, hive_partitioning=False).select(day, "source", "requests").collect(engine="streaming"))
-    hot = log.hot_rows()
-    if hot is not None:
-        frames.append(pl.DataFrame(hot.select(["at", "source", "requests"])).select(day, "source", "requests"))
-    sums = pl.concat(frames).group_by("day", "source").agg(pl.col("requests").sum()).filter(pl.col("requests") > 0)
-    return list(sums.sort("day", "source").iter_rows())
+    needed = ("key", "source", "requests")
+    frames = [content.hot.lazy().select(needed)] if content.hot.height else []
+    frames += [pl.scan_parquet(paths, hive_partitioning=False).select(needed)] if paths else []
+    if not frames:
+        return []
+    rows = pl.concat(frames).filter(pl.col("source").is_in(list(sources)))
+    keys = rows.group_by("key").agg(pl.col("requests").sum()).filter(pl.col("requests") > 0)
+    day = pl.col("at").dt.convert_time_zone(query.tz).dt.strftime("%Y-%m-%d")
+    days = calls_of(query, views).join(keys, on="key", how="semi").select(day.unique().sort())
+    return days.collect(engine="streaming").to_series().to_list()

@@ -44,6 +44,19 @@ def test_days_whose_logs_are_gone_are_named(tmp_path: Path) -> None:
     assert (found["days_with_logs_gone"], found["calls"]) == (["2026-05-12"], 1)
 
 
+def test_days_whose_logs_are_gone_are_those_of_the_question(tmp_path: Path) -> None:
+    """A filter leaves only the days of calls that it means, and a day is one of the zone asked for: 22:00 UTC is the next day in Tokyo."""
+    sonnet = transcript(tmp_path, "one", reply(1, "2026-05-11T09:00:00Z"))
+    opus = transcript(tmp_path, "two", reply(2, "2026-05-11T22:00:00Z", session="s2", model="claude-opus-4-5-20251101"))
+    told(tmp_path)
+    sonnet.unlink()
+    opus.unlink()
+
+    assert told(tmp_path, "--model", "claude-opus-4-5", "--tz", "Asia/Tokyo")["coverage"]["days_with_logs_gone"] == ["2026-05-12"]
+    assert told(tmp_path, "--model", "claude-sonnet-4-5")["coverage"]["days_with_logs_gone"] == ["2026-05-11"]
+    assert told(tmp_path, "--agent", "codex")["coverage"]["days_with_logs_gone"] == []
+
+
 def test_an_anthropic_export_is_recognised_and_matched(tmp_path: Path) -> None:
     """1,000 input at $3 and 100 output at $15 a million are 0.0045; the export divides the same sum by token type."""
     transcript(tmp_path, "one", reply(1, "2026-05-13T09:00:00Z"))
