@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from pipeline.batch import Batch, Integers
-from pipeline.journal import DAY_BITS, Dimensions, halves, key_of, listed
+from pipeline.journal import DAY_BITS, Dimensions, halves, index_rows, key_of, listed
 from pipeline.keys import following, implied, is_request, request_in
 from pipeline.merge import Folded, Union, folded, owned
 from pipeline.record import CALL, DAY_US, DIFFERENCE, FIELDS, RETRACTION, Rows, alias_column, cost_difference, negated_cost
@@ -242,13 +242,7 @@ class _Desk:
                 claims.discard(rows.key[at])
                 claimed, offered = claims, offers.difference(batch.implied(row), *map(following, claims))
             rows.aliases[at] = alias_column(claimed, offered)
-            self._index(ids[at], claimed, offered)
-
-    def _index(self, number: int, claimed: Iterable[bytes], offered: Iterable[bytes]) -> None:
-        for claim, names in ((1, claimed), (0, offered)):
-            for identity in names:
-                h, rest = halves(identity)
-                self._changes.identities.append((h, number << 1 | claim, rest))
+            self._changes.identities.extend(index_rows(ids[at], claimed, offered))
 
     def _names(self, rows: Iterable[int]) -> tuple[set[bytes], set[bytes]]:
         """(claimed, offered) identities of sightings of one call."""
@@ -395,7 +389,7 @@ class _Desk:
         more = (state.reasoning, state.duration_ms, state.logged_cost)
         changes.inserted.append((number, *halves(state.key), state.rank, state.owner_rank, state.dim, at, *state.sums, *more))
         changes.moved.extend((other, number) for other in (kept, *losers) if other != number)
-        self._index(number, claimed, offered)
+        changes.identities.extend(index_rows(number, claimed, offered))
 
     def _retract(self, state: State, row: int) -> None:
         self._log(RETRACTION, state, row, None)

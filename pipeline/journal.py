@@ -31,13 +31,14 @@ from pipeline.errors import Damaged, Held, PartlyDone, RingletError
 
 VERSION = 2
 DAY_BITS = 24
-CALL_COLUMNS = 16
 _HALVES = Struct(">qq")
 halves = _HALVES.unpack
 """The two halves of an identity, as the journal keeps them."""
 key_of = _HALVES.pack
 """The identity with these halves."""
 
+INSERT_CALL = f"INSERT INTO calls VALUES({', '.join('?' * 16)})"
+INSERT_IDENTITY = "INSERT OR IGNORE INTO identities VALUES(?, ?, ?)"
 CALLS_INDEX = "CREATE INDEX calls_h ON calls(h)"
 DROP_CALLS_INDEX = "DROP INDEX calls_h"
 
@@ -257,11 +258,19 @@ def all_dims(connection: sqlite3.Connection, numbers: Iterable[int] | None = Non
     return {number: _decode_dims(blob) for number, blob in rows}
 
 
+def index_rows(call: int, claimed: Iterable[bytes], offered: Iterable[bytes]) -> Iterator[tuple[int, int, int]]:
+    """Rows of `identities` for the call with that number: what it claims and what it offers beside that which follows from its row."""
+    for claim, names in ((1, claimed), (0, offered)):
+        for identity in names:
+            h, rest = halves(identity)
+            yield h, call << 1 | claim, rest
+
+
 def listed(numbers: Iterable[int]) -> str:
     """Whole numbers as the JSON array that `json_each` reads: one statement for any number of them."""
     return f"[{','.join(map(str, numbers))}]"
 
 
 def meta(connection: sqlite3.Connection) -> dict[str, str | int]:
-    """What the journal knows of itself: epoch, machine, seq."""
+    """What the journal knows of itself: epoch, machine, seq, requests."""
     return dict(connection.execute("SELECT name, value FROM meta"))

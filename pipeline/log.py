@@ -148,7 +148,6 @@ _decode_counts = msgspec.msgpack.Decoder(list[int]).decode
 _decode_seen = msgspec.msgpack.Decoder(dict[str, int]).decode
 _encode = msgspec.msgpack.Encoder().encode
 _COUNTS = Counts.__struct_fields__
-_INSERT_CALL = f"INSERT INTO calls VALUES({', '.join('?' * journal.CALL_COLUMNS)})"
 
 
 class Log:
@@ -369,13 +368,13 @@ class Log:
         if first:
             # Made of all calls at once, an index takes a quarter of the time.
             connection.execute(journal.DROP_CALLS_INDEX)
-        connection.executemany(_INSERT_CALL, changes.fresh)
-        connection.executemany(_INSERT_CALL, changes.inserted)
+        connection.executemany(journal.INSERT_CALL, changes.fresh)
+        connection.executemany(journal.INSERT_CALL, changes.inserted)
         if first:
             connection.execute(journal.CALLS_INDEX)
         # In the order of the table, many entries are appended rather than inserted.
         changes.identities.sort(key=itemgetter(0))
-        connection.executemany("INSERT OR IGNORE INTO identities VALUES(?, ?, ?)", changes.identities)
+        connection.executemany(journal.INSERT_IDENTITY, changes.identities)
         for old, new in changes.moved:
             connection.execute("UPDATE moved SET call = ? WHERE call = ?", (new, old))
             connection.execute("INSERT INTO moved VALUES(?, ?)", (old, new))

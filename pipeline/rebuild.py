@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.batch import Dims
-from pipeline.journal import CALL_COLUMNS, DAY_BITS, Dimensions, halves
+from pipeline.journal import DAY_BITS, INSERT_CALL, INSERT_IDENTITY, Dimensions, halves, index_rows
 from pipeline.keys import following, implied, is_request
 from pipeline.merge import Union
 from pipeline.record import CALL, DAY_US, KINDS, RETRACTION, SUMS, Rows
@@ -149,15 +149,12 @@ class Rebuild:
             claimed = known.claimed - {key}
             offered = known.offered.difference(claimed, _offered(key, known.sums), *map(following, claimed))
             requests |= any(map(is_request, (key, *claimed)))
-            for claim, names in ((1, claimed), (0, offered)):
-                for identity in names:
-                    h, rest = halves(identity)
-                    index.append((h, number << 1 | claim, rest))
+            index.extend(index_rows(number, claimed, offered))
         rows.sort(key=itemgetter(0))
         index.sort(key=itemgetter(0))
         self._dimensions.store(row[5] for row in rows)
-        connection.executemany(f"INSERT INTO calls VALUES({', '.join('?' * CALL_COLUMNS)})", rows)
-        connection.executemany("INSERT OR IGNORE INTO identities VALUES(?, ?, ?)", index)
+        connection.executemany(INSERT_CALL, rows)
+        connection.executemany(INSERT_IDENTITY, index)
         if requests:
             connection.execute("UPDATE meta SET value = 1 WHERE name = 'requests'")
 
