@@ -12,9 +12,6 @@ from cli import itself
 from cli.serve import contract
 from cli.serve.route import Route
 
-_BODIES = "/api/log"
-"""Parameters of these routes stand in the body alone: they are secrets."""
-
 _STREAMS = {
     "/metrics": ("text/plain",),
     "/api/events": ("text/event-stream",),
@@ -63,16 +60,13 @@ def _operation(route: Route, by_kind: dict[Any, dict[str, Any]], components: dic
         "summary": route.summary,
         "description": f"Role: {route.role}.",
         "responses": {"200": _success(route, by_kind)},
+        "security": [] if route.role == "open" else [{"token": []}, {"session": []}],
     }
-    if route.role != "open":
-        operation["security"] = [{"token": []}, {"session": []}]
-    else:
-        operation["security"] = []
     failure = {"application/json": {"schema": by_kind[contract.Failure]}}
     operation["responses"] |= {status: {"description": why, "content": failure} for status, why in _ERRORS.items()}
     if route.params is None:
         return operation
-    if route.method == "POST" and route.path.startswith(_BODIES):
+    if route.in_body:
         schema = _resolved(by_kind[route.params], components)
         operation["requestBody"] = {"required": bool(schema.get("required")), "content": {"application/json": {"schema": schema}}}
     else:

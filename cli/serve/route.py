@@ -22,8 +22,13 @@ class Route(NamedTuple):
     handler: Handler | None
     """None: `doorway` answers, because it takes the request's own secrets, which no handler sees."""
     params: type[msgspec.Struct] | None
-    """From the query string; None: it takes none."""
+    """From the query string, for a POST also from the body; None: it takes none."""
     answer: type[msgspec.Struct] | None
     """What stands under `data`; None: the answer is no JSON."""
     role: Role
     summary: str
+
+    @property
+    def in_body(self) -> bool:
+        """Whether parameters stand in the body alone: they are secrets, and addresses stand in histories and logs."""
+        return self.method == "POST" and self.handler is None

@@ -113,8 +113,7 @@ class Site:
         asker = self._doorway.asker(head.authorization, head.cookie) if route.role != "open" else Asker(None, None)
         _allowed(route, asker)
         body = await self._body(request, head, asker)
-        if head.query and route.method == "POST" and route.handler is None:
-            # Addresses stand in histories and logs.
+        if head.query and route.in_body:
             raise BadParameter("parameters of this route stand in the body")
         params = parameters(route.params or Nothing, head.query, body)
         if route.path not in _QUIET:
