@@ -25,7 +25,7 @@ class SegmentInfo(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     epoch: str
     lo: int
     hi: int
-    """Sequence numbers of its rows lie in lo..hi."""
+    """Sequence numbers of its rows lie in lo..hi; where a compaction made it, both are a number of its own."""
     rows: int
     size: int
     """Bytes of the file."""

@@ -4,7 +4,8 @@ Decides how a segment is encoded, proved and read. Which rows make one is decide
 file becomes durable by `pipeline.durable`.
 
 A segment's name is `date=YYYY-MM-DD/machine=<id>/<epoch>-<lo>-<hi>.parquet`: it holds rows that were given the sequence numbers lo to
-hi in that epoch of the journal. A name is never used twice. In staging the slashes are commas, so that one folder holds all of them.
+hi in that epoch of the journal; one that a compaction made bears a number of its own, and its ranges tell which rows it holds. A name is
+never used twice. In staging the slashes are commas, so that one folder holds all of them.
 """
 
 import json
@@ -112,9 +113,7 @@ def described(home: str, name: str) -> SegmentInfo:
         if footer.num_rows != info.rows or int(about["ringlet.version"]) > VERSION:
             raise ValueError(f"{footer.num_rows} rows of version {about['ringlet.version']}")
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
-        raise Damaged(
-            f"not a whole segment ({error})", where=path, mend="ringlet doctor --repair moves it aside and reads its sources again"
-        ) from error
+        raise _damaged(f"not a whole segment ({error})", path) from error
     return info
 
 
@@ -129,9 +128,7 @@ def read(path: str, columns: Sequence[str] | None = None) -> pa.Table:
     try:
         found = pq.ParquetFile(path, page_checksum_verification=True).read(columns=columns)
     except (pa.ArrowException, OSError) as error:
-        raise Damaged(
-            f"cannot be read ({error})", where=path, mend="ringlet doctor --repair moves it aside and reads its sources again"
-        ) from error
+        raise _damaged(f"cannot be read ({error})", path) from error
     wanted = SCHEMA if columns is None else pa.schema([SCHEMA.field(name) for name in columns])
     return found.cast(wanted)
 
@@ -150,7 +147,9 @@ def read_interned(paths: Sequence[str], columns: Sequence[str]) -> pa.Table:
         except FileNotFoundError:
             raise
         except (pa.ArrowException, OSError) as error:
-            raise Damaged(
-                f"cannot be read ({error})", where=path, mend="ringlet doctor --repair moves it aside and reads its sources again"
-            ) from error
+            raise _damaged(f"cannot be read ({error})", path) from error
     return pa.concat_tables(tables)
+
+
+def _damaged(what: str, path: str) -> Damaged:
+    return Damaged(what, where=path, mend="ringlet doctor --repair moves it aside and reads its sources again")
