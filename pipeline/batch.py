@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 
 
 class Dims(msgspec.Struct, frozen=True, kw_only=True, gc=False, array_like=True):
-    """The dimensions of a row, named and meant as in `UsageEvent`; `root` is the agent home that the source lies in."""
+    """The dimensions of a row, named and meant as in `UsageEvent`; `root` is the agent home that the source lies in, None for a capture."""
 
     agent: str
     model: str | None
@@ -87,9 +87,10 @@ class Batch(msgspec.Struct, kw_only=True, gc=False):
     source: Integers = msgspec.field(default_factory=integers)
     """Journal id of the source."""
     offset: Integers = msgspec.field(default_factory=integers)
-    """Bytes from the start of the source (of its decompressed text) to the record; a document's and a row's is 0."""
+    """Bytes from the start of the source (of its decompressed text) to the record; a document's and a row's is 0, a capture's the number of
+    its reply."""
     length: Integers = msgspec.field(default_factory=integers)
-    """Bytes of the record without its newline."""
+    """Bytes of the record without its newline; of a reply's body as it passed."""
     extra: dict[int, dict[str, str]] = msgspec.field(default_factory=dict)
 
     def __len__(self) -> int:

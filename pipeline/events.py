@@ -32,7 +32,7 @@ class Tokens(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class UsageEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag="usage"):
-    """One sighting of a model call in an agent's log: what one record says about it."""
+    """One sighting of a model call, in an agent's log or on the wire: what one record says about it."""
 
     key: bytes
     """Dedup key from `pipeline.keys`, 16 bytes: the first identity that this record claims."""
@@ -41,12 +41,14 @@ class UsageEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag="usage
     offers: tuple[bytes, ...] = ()
     """Identities by which this record lets itself be found: it is the same call as any record that *claims* one of them."""
     at: datetime
-    """When the agent says the call finished, UTC. A record without a time is quarantined, not dated now."""
+    """When the agent says the call finished, UTC; of a captured call when its last byte passed. A record without a time is quarantined,
+    not dated now."""
     agent: str
     agent_version: str | None = None
     provider: str | None = None
-    """Who bills, as the agent wrote it or as its format implies; None where unknown."""
+    """Who bills, as the agent wrote it, its format implies, or its way through the proxy names; None where unknown."""
     endpoint: str | None = None
+    """Host that the request went to, where that is known."""
     model: str | None
     """As the agent wrote it; None where it wrote none. Aliases are a view's business."""
     session: str | None = None

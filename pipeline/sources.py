@@ -20,7 +20,7 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True, gc=False, array_like=Tru
     """blake2b-128 of the first `head_length` bytes: tells another file from a longer one."""
     head_length: int = 0
     offset: int = 0
-    """Bytes consumed, always just past a newline; for a compressed source of its decompressed text."""
+    """Bytes consumed, always just past a newline; for a compressed source of its decompressed text, for a capture its replies so far."""
     tail: bytes = b""
     """blake2b-128 of the up to 256 bytes before `offset`."""
     size: int = 0
@@ -64,13 +64,13 @@ class Quarantined(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One log file, document tree or database of an agent."""
+    """One log file, document tree or database of an agent, or the proxy's captures."""
 
     path: str
     """As the file system gives it, undecodable bytes as surrogate escapes."""
     agent: str
     root: str
-    """The agent home that it lies in."""
+    """The agent home that it lies in; empty for a capture."""
     kind: SourceKind = "lines"
 
 
