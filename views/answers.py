@@ -14,17 +14,10 @@ from views.calls import recosted
 from views.catalog import Frames
 from views.columns import COSTS, TOKENS, attodollars
 from views.cube import measured
-from views.matching import INITIATORS, SOURCES, initiator_matches, model_matches, project_matches, session_matches, source_matches
+from views.matching import INITIATORS, MATCHES, SOURCES
 from views.query import Answer, Query, Row, Totals, arrange
 from views.sessions import presence
 
-_MATCHES = {
-    "model": model_matches,
-    "project": project_matches,
-    "session": session_matches,
-    "initiator": initiator_matches,
-    "source": source_matches,
-}
 _COARSE = {"initiator": INITIATORS, "source": SOURCES}
 _COUNTS = ("requests", *TOKENS, "reasoning", "web_searches", "unpriced_requests", "unbilled_requests")
 _COSTS = {part: f"cost_{part.removesuffix('_cost')}" for part in COSTS}
@@ -72,10 +65,10 @@ def _sources(query: Query, views: Frames) -> tuple[pl.LazyFrame, pl.LazyFrame]:
 def filtered(query: Query, rows: pl.LazyFrame) -> pl.LazyFrame:
     """The rows of a view that all filters of the query hold for."""
     for name, wanted in query.filters().items():
-        if name in _MATCHES:
+        if name in MATCHES:
             column = "initiator" if name in _COARSE else name
             known = rows.select(pl.col(column).unique().cast(pl.String)).collect().to_series()
-            matching = [value for value in known if _MATCHES[name](wanted, value)]
+            matching = [value for value in known if MATCHES[name](wanted, value)]
             rows = rows.filter(pl.col(column).cast(pl.String).is_in(matching))
         else:
             rows = rows.filter(pl.col(name) == wanted)

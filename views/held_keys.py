@@ -12,7 +12,7 @@ import polars as pl
 from views import calendar
 from views.columns import CELL, SLOT
 from views.held import Cell, Names
-from views.matching import INITIATORS, SOURCES, coarse, initiator_matches, model_matches, project_matches, source_matches
+from views.matching import INITIATORS, MATCHES, SOURCES, coarse
 from views.query import Query
 
 _INITIATOR = CELL.index("initiator")
@@ -24,18 +24,11 @@ NAME_OF: dict[str, Callable[[Cell], str | None]] = {
 }
 """What a cell is called by a grouping; groupings that are not here go by time or session."""
 
-_MATCHES: dict[str, Callable[[str, str | None], bool]] = {
-    "model": model_matches,
-    "project": project_matches,
-    "initiator": initiator_matches,
-    "source": source_matches,
-}
-
 
 def is_meant(name: str, value: str, cell: Cell) -> bool:
     """Whether a filter leaves a cell."""
     place = CELL.index("initiator" if name == "source" else name)
-    return _MATCHES[name](value, cell[place]) if name in _MATCHES else cell[place] == value
+    return MATCHES[name](value, cell[place]) if name in MATCHES else cell[place] == value
 
 
 class Key(NamedTuple):

@@ -60,6 +60,16 @@ def session_matches(pattern: str, session: "str | None") -> bool:
     return session is not None and (session == pattern or (len(pattern) >= 8 and session.startswith(pattern)))
 
 
+MATCHES = {
+    "model": model_matches,
+    "project": project_matches,
+    "session": session_matches,
+    "initiator": initiator_matches,
+    "source": source_matches,
+}
+"""How a filter's value is compared with a name, where it need not be equal."""
+
+
 def wildcard(pattern: str, text: str) -> bool:
     """Shell matching of the whole text: `*` any run, `?` one character, `[abc]`, `[a-z]`, `[!abc]` one of a set."""
     at = place = 0
