@@ -1,7 +1,7 @@
 """What a daemon holds in memory: all usage per local day, session and dimension, small enough to be gone through in a millisecond.
 
 Decides what is held, how it is laid out, and what becomes of it when the log grows. How a question is answered from it is decided by
-`views.held_answers`; where single calls come from by `views.held_calls`. What is held never changes: a log that has grown gives another
+`views.held_answers`; where single calls come from by `views.held_records`. What is held never changes: a log that has grown gives another
 `Held`, which shares with the old one all that is the same, so several threads may ask at once.
 
 Three layouts of the same rows: the table `days` for any grouping; `columns`, sums over time per cell (a cell is a number for profile,

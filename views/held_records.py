@@ -12,12 +12,9 @@ import polars as pl
 from views import calendar
 from views.columns import attodollars
 from views.held import Cell, Held, Names
-from views.held_answers import cells, sessions, within
+from views.held_answers import Titles, cells, sessions, within
 from views.matching import folder
 from views.query import Query
-
-Titles = Mapping[tuple[str, str], str]
-"""Titles of sessions by (agent, session)."""
 
 Calls = Callable[[int], pl.DataFrame]
 """The calls of a UTC day, as `Holding.records` gives them."""
