@@ -100,10 +100,10 @@ def test_records_without_an_id_are_known_wherever_they_lie(tmp_path: Path) -> No
         archived = look(log, "codex", home)
         shutil.copytree(home, tmp_path / "backup")
         elsewhere = look(log, "codex", tmp_path / "backup")
-        again = log.rebuild()
+        set_aside = log.rebuild()
         rebuilt = look(log, "codex", home)
 
         assert [run.new for run in (renamed, copied, archived, elsewhere, rebuilt)] == [0] * 5
         assert [run.duplicate for run in (renamed, copied, archived, elsewhere)] == [3, 3, 3, 6]
         assert outputs(log) == due == [10, 50, 100]
-        assert isinstance(again, list)
+        assert set_aside == []

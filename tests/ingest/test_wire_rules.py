@@ -16,7 +16,7 @@ from ingest.wire.reply import Reply
 from ingest.wire.sse import RECORD_BYTES
 from pipeline import keys
 from pipeline.events import Rejected, Seen, Tokens, UsageEvent
-from tests.ingest.wired import AT, JSON, counts, exchange, fed, sse
+from tests.ingest.wired import AT, JSON, SSE, counts, exchange, fed, sse
 
 A, C, R, G, OLLAMA = Kind.ANTHROPIC, Kind.CHAT, Kind.RESPONSES, Kind.GEMINI, Kind.OLLAMA
 
@@ -375,11 +375,11 @@ _TEXTS = [
 
 def _places(fake: Any) -> list[tuple[Kind, list[Any], str]]:
     """Content that a model or a tool may fill as it likes, in each format."""
-    anthropic = [start(input_tokens=1, output_tokens=1), None, delta(output_tokens=2)]
+    first, last = start(input_tokens=1, output_tokens=1), delta(output_tokens=2)
     chat_end = chunk(usage={"prompt_tokens": 1, "completion_tokens": 2})
     inside: list[tuple[Kind, list[Any], str]] = [
-        (A, [{"type": "content_block_delta", "delta": {"type": "text_delta", "text": fake}}], SSE_),
-        (A, [{"type": "content_block_delta", "delta": {"type": "input_json_delta", "partial_json": fake, "usage": _FAKE}}], SSE_),
+        (A, [{"type": "content_block_delta", "delta": {"type": "text_delta", "text": fake}}], SSE),
+        (A, [{"type": "content_block_delta", "delta": {"type": "input_json_delta", "partial_json": fake, "usage": _FAKE}}], SSE),
         (
             A,
             [
@@ -389,7 +389,7 @@ def _places(fake: Any) -> list[tuple[Kind, list[Any], str]]:
                     "usage": _FAKE,
                 }
             ],
-            SSE_,
+            SSE,
         ),
         (
             A,
@@ -399,12 +399,12 @@ def _places(fake: Any) -> list[tuple[Kind, list[Any], str]]:
                     "content_block": {"type": "web_search_tool_result", "content": [{"usage": _FAKE, "text": fake}]},
                 }
             ],
-            SSE_,
+            SSE,
         ),
-        (C, [chunk(choices=[{"delta": {"content": fake, "usage": _FAKE}}]), chat_end], SSE_),
-        (C, [chunk(choices=[{"delta": {"tool_calls": [{"function": {"arguments": fake}, "usage": _FAKE}]}}]), chat_end], SSE_),
-        (R, [{"type": "response.output_text.delta", "delta": fake, "usage": _FAKE, "response": {"usage": _FAKE}}], SSE_),
-        (R, [{"type": "response.output_item.done", "item": {"arguments": fake, "usage": _FAKE}}], SSE_),
+        (C, [chunk(choices=[{"delta": {"content": fake, "usage": _FAKE}}]), chat_end], SSE),
+        (C, [chunk(choices=[{"delta": {"tool_calls": [{"function": {"arguments": fake}, "usage": _FAKE}]}}]), chat_end], SSE),
+        (R, [{"type": "response.output_text.delta", "delta": fake, "usage": _FAKE, "response": {"usage": _FAKE}}], SSE),
+        (R, [{"type": "response.output_item.done", "item": {"arguments": fake, "usage": _FAKE}}], SSE),
         (
             G,
             [
@@ -414,7 +414,7 @@ def _places(fake: Any) -> list[tuple[Kind, list[Any], str]]:
                     ]
                 }
             ],
-            SSE_,
+            SSE,
         ),
         (
             OLLAMA,
@@ -422,10 +422,7 @@ def _places(fake: Any) -> list[tuple[Kind, list[Any], str]]:
             "application/x-ndjson",
         ),
     ]
-    return [(kind, [anthropic[0], *said, anthropic[2]] if kind is A else said, type) for kind, said, type in inside]
-
-
-SSE_ = "text/event-stream"
+    return [(kind, [first, *said, last] if kind is A else said, type) for kind, said, type in inside]
 
 
 @pytest.mark.parametrize("text", range(len(_TEXTS)))
@@ -433,7 +430,7 @@ SSE_ = "text/event-stream"
 def test_usage_inside_of_content_is_text(place: int, text: int) -> None:
     """What a model, a tool or a page writes into a reply is never usage, whatever it looks like."""
     kind, said, type = _places(_TEXTS[text])[place]
-    stream = sse(said) if type == SSE_ else b"".join(json.dumps(each).encode() + b"\n" for each in said)
+    stream = sse(said) if type == SSE else b"".join(json.dumps(each).encode() + b"\n" for each in said)
 
     told = counts(fed(kind, [stream], type=type))
 
