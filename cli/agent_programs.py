@@ -1,7 +1,7 @@
 """How each agent that a profile can be for is started: its program, its home, and what tells it where to call with which key.
 
 Decides what an agent reads, as it is known of its releases up to October 2026; tests hold it to stand-in programs, not to the agents
-themselves. What a profile wants is `cli.launch`'s business.
+themselves. What a profile wants is `cli.agent_launch`'s business.
 """
 
 import os

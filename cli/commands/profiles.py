@@ -10,10 +10,10 @@ import msgspec
 import typer
 
 from cli import api_keys
+from cli.agent_launch import launch
 from cli.ask import WrongUsage
 from cli.commands import runs
 from cli.escaped import escaped
-from cli.launch import launch
 from cli.paths import paths
 from cli.profile_changes import changed
 from cli.render import columns_of

@@ -10,9 +10,9 @@ from typing import Annotated
 import typer
 
 from cli import api_keys
+from cli.agent_launch import Launch, launch
 from cli.agent_programs import found_on, program_of
 from cli.escaped import escaped
-from cli.launch import Launch, launch
 from cli.own_home import housed, stand_in
 from cli.paths import Paths, paths
 from pipeline.errors import NothingFound
