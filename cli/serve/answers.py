@@ -10,7 +10,7 @@ import msgspec
 from aiohttp import web
 
 from cli.outcomes import status_of
-from cli.serve import contract
+from cli.serve.contract import envelope
 from cli.serve.doors import Refused
 from cli.serve.logfile import redacted
 from pipeline.errors import RingletError
@@ -50,7 +50,7 @@ def answer(status: int, body: bytes, content_type: str, headers: dict[str, str] 
 
 def success(data: msgspec.Struct) -> web.Response:
     """The envelope of what went well."""
-    told = data.data if isinstance(data, contract.Encoded) else contract.Json.encode(data)
+    told = data.data if isinstance(data, envelope.Encoded) else envelope.Json.encode(data)
     return answer(200, b'{"success":true,"data":' + told + b"}", JSON)
 
 
@@ -80,11 +80,11 @@ def failure(
     headers: dict[str, str] | None = None,
 ) -> web.Response:
     """The envelope of what went wrong. Texts lose what looks like a secret: they may repeat what somebody pasted into the wrong place."""
-    problem = contract.Problem(
+    problem = envelope.Problem(
         code=code,
         message=redacted(message),
         where=where and redacted(where),
         mend=mend and redacted(mend),
         valid=msgspec.UNSET if valid is None else valid,
     )
-    return answer(status, msgspec.json.encode(contract.Failure(success=False, error=problem)), JSON, headers)
+    return answer(status, msgspec.json.encode(envelope.Failure(success=False, error=problem)), JSON, headers)

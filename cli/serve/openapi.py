@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from cli import itself
-from cli.serve import contract
+from cli.serve.contract import envelope
 from cli.serve.route import Route
 
 _STREAMS = {
@@ -29,7 +29,7 @@ _ERRORS = {
 def document(routes: Sequence[Route]) -> dict[str, Any]:
     """The document, as it becomes JSON."""
     structs = [each for route in routes for each in (route.params, route.answer) if each is not None]
-    kinds: list[Any] = list(dict.fromkeys([*structs, contract.Failure]))
+    kinds: list[Any] = list(dict.fromkeys([*structs, envelope.Failure]))
     schemas, components = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
     by_kind = dict(zip(kinds, schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
@@ -62,7 +62,7 @@ def _operation(route: Route, by_kind: dict[Any, dict[str, Any]], components: dic
         "responses": {"200": _success(route, by_kind)},
         "security": [] if route.role == "open" else [{"token": []}, {"session": []}],
     }
-    failure = {"application/json": {"schema": by_kind[contract.Failure]}}
+    failure = {"application/json": {"schema": by_kind[envelope.Failure]}}
     operation["responses"] |= {status: {"description": why, "content": failure} for status, why in _ERRORS.items()}
     if route.params is None:
         return operation
@@ -105,12 +105,12 @@ def _success(route: Route, by_kind: dict[Any, dict[str, Any]]) -> dict[str, Any]
     if route.answer is None:
         content: dict[str, Any] = {kind: {} for kind in _STREAMS[route.path]}
         return {"description": "The answer itself, in no envelope.", "content": content}
-    envelope = {
+    told = {
         "type": "object",
         "properties": {"success": {"const": True}, "data": by_kind[route.answer]},
         "required": ["success", "data"],
     }
-    return {"description": "The answer.", "content": {"application/json": {"schema": envelope}}}
+    return {"description": "The answer.", "content": {"application/json": {"schema": told}}}
 
 
 def _resolved(schema: dict[str, Any], components: dict[str, Any]) -> dict[str, Any]:

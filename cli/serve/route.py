@@ -11,7 +11,7 @@ Role = Literal["open", "viewer", "admin"]
 """Who may ask: anybody, whoever holds a token, or the owner alone."""
 
 Handler = Callable[[Service, Any], Awaitable[msgspec.Struct]]
-"""The answer to parameters of the route's type: its answer's struct, or `contract.Encoded` or `contract.Reply`. Raises RingletError."""
+"""The answer to parameters of the route's type: its answer's struct, or `envelope.Encoded` or `envelope.Reply`. Raises RingletError."""
 
 
 class Route(NamedTuple):

@@ -20,7 +20,7 @@ from cli.app import check_names
 from cli.ask import Request, query_of, unknown
 from cli.paths import Paths
 from cli.refresh import Store, opened
-from cli.serve import contract
+from cli.serve.contract import envelope, inventory
 from cli.serve.standing import Standing
 from pipeline.errors import UnknownName
 from pipeline.log import Position
@@ -53,7 +53,7 @@ class Service:
         """Set when the daemon ends: long work stops and keeps what it has."""
         self.condition: Callable[[], Condition] | None = None
         """What the daemon says of itself; None where none runs."""
-        self.on_import: Callable[[contract.ImportProgress], None] | None = None
+        self.on_import: Callable[[inventory.ImportProgress], None] | None = None
         """Told how far an import has come."""
         self.importing = 0
         """Imports that were asked for here and are running."""
@@ -201,7 +201,7 @@ class Service:
         return question(standing)
 
     def told(self, standing: Standing) -> dict[str, Any]:
-        """What all answers say of themselves: fields of `contract.Told`."""
+        """What all answers say of themselves: fields of `figures.Told`."""
         return {
             "as_of": calendar.iso_time(self._as_of_us),
             "seq": standing.position.seq,
@@ -209,15 +209,15 @@ class Service:
             "quarantined": standing.quarantined,
         }
 
-    def remembered(self, key: Hashable, standing: Standing) -> contract.Encoded | None:
+    def remembered(self, key: Hashable, standing: Standing) -> envelope.Encoded | None:
         """The answer to a question that was asked before and has the same answer still, but for the time it is as of."""
         return self._answers.get((key, standing.number, self.complete), calendar.iso_time(self._as_of_us))
 
-    def remember(self, key: Hashable, standing: Standing, answer: Any) -> contract.Encoded:
+    def remember(self, key: Hashable, standing: Standing, answer: Any) -> envelope.Encoded:
         """`answer`, encoded, and kept for the next who asks the same."""
-        data = contract.Json.encode(answer)
+        data = envelope.Json.encode(answer)
         self._answers.put((key, standing.number, answer.complete), data, answer.as_of)
-        return contract.Encoded(data)
+        return envelope.Encoded(data)
 
     # The keeper's thread
 
@@ -305,13 +305,13 @@ class _Answers:
         self._bytes = 0
         self._lock = threading.Lock()
 
-    def get(self, key: Hashable, as_of: str) -> contract.Encoded | None:
+    def get(self, key: Hashable, as_of: str) -> envelope.Encoded | None:
         with self._lock:
             found = self._kept.get(key)
             if found is None:
                 return None
             self._kept.move_to_end(key)
-        return contract.Encoded(as_of.encode().join(found))
+        return envelope.Encoded(as_of.encode().join(found))
 
     def put(self, key: Hashable, data: bytes, as_of: str) -> None:
         # No text of an answer can look like this: quotes inside of texts are escaped.

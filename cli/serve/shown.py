@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from cli.serve import contract
+from cli.serve.contract import figures
 from views import calendar
 from views.matching import INITIATORS, SOURCES, coarse, folder
 from views.pricing.money import dollars
@@ -21,7 +21,7 @@ _FREE = Decimal(0)
 
 
 def asked(query: Query, first_at_us: int | None) -> dict[str, Any]:
-    """The fields of `contract.Asked`."""
+    """The fields of `figures.Asked`."""
     first, last = query.first_day, query.last_day
     if first is None and first_at_us is not None:
         first = calendar.day_at(query.tz, first_at_us)
@@ -36,10 +36,10 @@ def asked(query: Query, first_at_us: int | None) -> dict[str, Any]:
     }
 
 
-def usage(answer: Answer, told: Mapping[str, Any]) -> contract.Usage:
-    """`told` are the fields of `contract.Told` that hold for all answers."""
+def usage(answer: Answer, told: Mapping[str, Any]) -> figures.Usage:
+    """`told` are the fields of `figures.Told` that hold for all answers."""
     totals, lost = answer.totals, answer.lost
-    return contract.Usage(
+    return figures.Usage(
         **told,
         **asked(answer.query, totals.first_at_us),
         unpriced_requests=totals.unpriced_requests,
@@ -47,8 +47,8 @@ def usage(answer: Answer, told: Mapping[str, Any]) -> contract.Usage:
         total_cost=cost(totals),
         total_sessions=totals.sessions,
         total_runtime_secs=totals.runtime_us // 1_000_000,
-        aggregates=contract.Aggregates(
-            by_profile={row.key or "": contract.ProfileUsage(profile=row.key or "", **sums(row)) for row in answer.profiles}
+        aggregates=figures.Aggregates(
+            by_profile={row.key or "": figures.ProfileUsage(profile=row.key or "", **sums(row)) for row in answer.profiles}
         ),
         total_requests=totals.requests,
         prompt_tokens=totals.prompt,
@@ -57,26 +57,26 @@ def usage(answer: Answer, told: Mapping[str, Any]) -> contract.Usage:
         unpriced_models=tuple(answer.unpriced_models),
         lost_history=None
         if lost is None
-        else contract.LostHistory(tokens=lost[0], since=calendar.iso_day(lost[1]), to=calendar.iso_day(lost[2])),
+        else figures.LostHistory(tokens=lost[0], since=calendar.iso_day(lost[1]), to=calendar.iso_day(lost[2])),
     )
 
 
-def rollup(answer: Answer, limit: int | None, told: Mapping[str, Any]) -> contract.Rollup:
+def rollup(answer: Answer, limit: int | None, told: Mapping[str, Any]) -> figures.Rollup:
     """Rows by one grouping or two, `limit` of those that the answer has."""
     query, rows = answer.query, answer.rows
     if limit is not None and len(rows) > limit:
         # Of times that nobody sorted the latest are kept.
         rows = rows[-limit:] if query.sort is None and query.by in TIME_GROUPINGS else rows[:limit]
     by = (query.by,) if query.split is None else (query.by, query.split)
-    return contract.Rollup(
+    return figures.Rollup(
         **told,
         **asked(query, answer.totals.first_at_us),
         unpriced_requests=answer.totals.unpriced_requests,
         by=by,
         more=len(rows) < len(answer.rows),
-        totals=contract.Sums(**sums(answer.totals)),
+        totals=figures.Sums(**sums(answer.totals)),
         rows=tuple(
-            contract.Group(
+            figures.Group(
                 group=dict(zip(by, (row.key, row.part), strict=False)),
                 profiles=row.profiles,
                 title=row.title,
@@ -88,10 +88,10 @@ def rollup(answer: Answer, limit: int | None, told: Mapping[str, Any]) -> contra
     )
 
 
-def series(answer: Answer, told: Mapping[str, Any]) -> contract.Series:
+def series(answer: Answer, told: Mapping[str, Any]) -> figures.Series:
     """Points in time, those without a call too; each divided by the second grouping where there is one."""
     query = answer.query
-    parts: dict[str | None, dict[str, contract.Part]] = {}
+    parts: dict[str | None, dict[str, figures.Part]] = {}
     weight: dict[str, tuple[int, int]] = {}
     points: dict[str | None, Row] = {}
     for row in answer.rows:
@@ -99,13 +99,13 @@ def series(answer: Answer, told: Mapping[str, Any]) -> contract.Series:
             points[row.key] = row
             continue
         name = row.part or "unknown"
-        parts.setdefault(row.key, {})[name] = contract.Part(**part(row))
+        parts.setdefault(row.key, {})[name] = figures.Part(**part(row))
         cost_before, tokens_before = weight.get(name, (0, 0))
         weight[name] = cost_before + (row.cost or 0), tokens_before + row.tokens
         points.setdefault(row.key, Row(row.key)).add(row)
     names = [name for name in INITIATORS if name in weight] if query.split == "initiator" else []
     names += sorted((name for name in weight if name not in names), key=lambda name: (*(-each for each in weight[name]), name))
-    return contract.Series(
+    return figures.Series(
         **told,
         **asked(query, answer.totals.first_at_us),
         unpriced_requests=answer.totals.unpriced_requests,
@@ -116,11 +116,11 @@ def series(answer: Answer, told: Mapping[str, Any]) -> contract.Series:
     )
 
 
-def _point(row: Row, parts: dict[str, contract.Part] | None) -> contract.Point:
+def _point(row: Row, parts: dict[str, figures.Part] | None) -> figures.Point:
     # Written out like this because there are hundreds of them in an answer.
     written, read, output = row.cache_write_5m + row.cache_write_1h, row.cache_read, row.output
     prompt, cost = row.input + read + written, row.cost
-    return contract.Point(
+    return figures.Point(
         start=row.key or "",
         requests=row.requests,
         prompt_tokens=prompt,
@@ -128,7 +128,7 @@ def _point(row: Row, parts: dict[str, contract.Part] | None) -> contract.Point:
         total_tokens=prompt + output,
         cost=Decimal(dollars(cost)) if cost else None if cost is None else _FREE,
         unpriced_requests=row.unpriced_requests,
-        tokens=contract.Tokens(
+        tokens=figures.Tokens(
             input_tokens=row.input, output_tokens=output, cache_creation_input_tokens=written, cache_read_input_tokens=read
         ),
         parts=parts or {},
@@ -149,15 +149,15 @@ def _filled(answer: Answer, points: dict[str | None, Row]) -> list[Row]:
     return [*(points.pop(key) if key in points else Row(key) for key in keys), *points.values()]
 
 
-def top(answer: Answer, rank: str, told: Mapping[str, Any]) -> contract.Top:
+def top(answer: Answer, rank: str, told: Mapping[str, Any]) -> figures.Top:
     """Sessions, those that used most first."""
-    return contract.Top(
+    return figures.Top(
         **told,
         **asked(answer.query, answer.totals.first_at_us),
         unpriced_requests=answer.totals.unpriced_requests,
         rank=rank,
         rows=tuple(
-            contract.Consumer(
+            figures.Consumer(
                 name=row.title or folder(row.project) or row.key or ", ".join(row.agents),
                 session=row.key,
                 agent=row.agents[0] if row.agents else None,
@@ -173,9 +173,9 @@ def top(answer: Answer, rank: str, told: Mapping[str, Any]) -> contract.Top:
     )
 
 
-def records(query: Query, page: "Page", number: int, per_page: int, told: Mapping[str, Any]) -> contract.Records:
+def records(query: Query, page: "Page", number: int, per_page: int, told: Mapping[str, Any]) -> figures.Records:
     """Page `number` of single calls."""
-    return contract.Records(
+    return figures.Records(
         **told,
         **asked(query, page.first_at_us),
         unpriced_requests=page.unpriced_requests,
@@ -187,10 +187,10 @@ def records(query: Query, page: "Page", number: int, per_page: int, told: Mappin
     )
 
 
-def _record(call: "Record") -> contract.Record:
+def _record(call: "Record") -> figures.Record:
     profile, agent, provider, model, initiator, project = call.cell
     prompt = call.input + call.cache_read + call.cache_write
-    return contract.Record(
+    return figures.Record(
         id=call.key.hex(),
         at=instant(call.at_us) or "",
         name=call.name,
@@ -202,7 +202,7 @@ def _record(call: "Record") -> contract.Record:
         model=model,
         session=call.session,
         project=project,
-        tokens=contract.Tokens(
+        tokens=figures.Tokens(
             input_tokens=call.input,
             output_tokens=call.output,
             cache_creation_input_tokens=call.cache_write,
@@ -224,7 +224,7 @@ def _source(initiators: Sequence[str]) -> str | None:
 
 
 def part(row: Totals) -> dict[str, Any]:
-    """The fields of `contract.Part`."""
+    """The fields of `figures.Part`."""
     cost, prompt = row.cost, row.prompt
     return {
         "requests": row.requests,
@@ -237,7 +237,7 @@ def part(row: Totals) -> dict[str, Any]:
 
 
 def sums(row: Totals) -> dict[str, Any]:
-    """The fields of `contract.Sums`."""
+    """The fields of `figures.Sums`."""
     prompt = row.prompt
     return {
         "tokens": tokens(row),
@@ -252,7 +252,7 @@ def sums(row: Totals) -> dict[str, Any]:
         "unpriced_requests": row.unpriced_requests,
         "unbilled_requests": row.unbilled_requests,
         "first_used": instant(row.first_at_us),
-        "cache_creation": contract.Lifetimes(five_minutes=row.cache_write_5m, one_hour=row.cache_write_1h),
+        "cache_creation": figures.Lifetimes(five_minutes=row.cache_write_5m, one_hour=row.cache_write_1h),
         "reasoning_tokens": row.reasoning,
         "web_searches": row.web_searches,
         "agents": row.agents if isinstance(row, Row) else (),
@@ -261,9 +261,9 @@ def sums(row: Totals) -> dict[str, Any]:
     }
 
 
-def tokens(row: Totals) -> contract.Tokens:
+def tokens(row: Totals) -> figures.Tokens:
     """The four classes."""
-    return contract.Tokens(
+    return figures.Tokens(
         input_tokens=row.input,
         output_tokens=row.output,
         cache_creation_input_tokens=row.cache_write,
@@ -271,12 +271,12 @@ def tokens(row: Totals) -> contract.Tokens:
     )
 
 
-def cost(row: Totals) -> contract.Cost | None:
+def cost(row: Totals) -> figures.Cost | None:
     """The cost with its parts; None where none is known."""
     total = row.cost
     if total is None:
         return None
-    return contract.Cost(
+    return figures.Cost(
         input_cost=money(row.cost_input),
         output_cost=money(row.cost_output),
         cache_creation_cost=money(row.cost_cache_write),

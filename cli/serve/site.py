@@ -17,7 +17,8 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from cli.serve import answers, contract
+from cli.serve import answers
+from cli.serve.contract import envelope
 from cli.serve.decode import BadParameter, Nothing, parameters
 from cli.serve.doors import Doors, Head, Refused, let_in
 from cli.serve.doorway import Asker, Doorway
@@ -124,7 +125,7 @@ class Site:
             return self._doorway.answer(route, asker, params)
         async with self._turn():
             answered = await route.handler(self._service, None if route.params is None else params)
-            if not isinstance(answered, contract.Reply):
+            if not isinstance(answered, envelope.Reply):
                 return answers.success(answered)
             shown = {"Content-Disposition": f'attachment; filename="{answered.filename}"'} if answered.filename else {}
             if isinstance(answered.body, bytes):

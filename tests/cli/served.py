@@ -15,7 +15,7 @@ from aiohttp import web
 from cli.paths import Paths, paths
 from cli.serve import doorway, http, tokens
 from cli.serve.access import Access
-from cli.serve.contract import Reply
+from cli.serve.contract.envelope import Reply
 from cli.serve.doors import doors
 from cli.serve.doorway import Doorway
 from cli.serve.limits import Limits, Server

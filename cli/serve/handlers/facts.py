@@ -6,7 +6,7 @@ import msgspec
 
 from cli import itself
 from cli.refresh import opened
-from cli.serve import contract
+from cli.serve.contract import envelope, inventory, questions
 from cli.serve.handlers.work import slowly, soon
 from cli.serve.service import Service
 from views.pricing.money import dollars
@@ -18,27 +18,27 @@ METRICS = "text/plain; version=0.0.4; charset=utf-8"
 _CLASSES = ("input", "output", "cache_read", "cache_write_5m", "cache_write_1h")
 
 
-async def health(service: Service, params: None) -> contract.Health:  # noqa: ARG001
+async def health(service: Service, params: None) -> inventory.Health:  # noqa: ARG001
     """That there is an answer."""
-    return contract.Health(status="ok", version=_VERSION)
+    return inventory.Health(status="ok", version=_VERSION)
 
 
-async def doctor(service: Service, params: contract.DoctorParams) -> contract.DoctorReport:
+async def doctor(service: Service, params: questions.DoctorParams) -> inventory.DoctorReport:
     """Whether the store is well."""
 
-    def made() -> contract.DoctorReport:
+    def made() -> inventory.DoctorReport:
         from cli.examine import examine  # the frame library
 
         with opened(service.paths, service.environ, service.now_us()) as store:
             report = examine(store, deep=params.deep)
-        return msgspec.convert(msgspec.to_builtins(report), contract.DoctorReport)
+        return msgspec.convert(msgspec.to_builtins(report), inventory.DoctorReport)
 
     return await slowly(service, made)
 
 
-async def metrics(service: Service, params: None) -> contract.Reply:  # noqa: ARG001
+async def metrics(service: Service, params: None) -> envelope.Reply:  # noqa: ARG001
     """All of the log by provider and model, and the state of the answers."""
-    return contract.Reply(METRICS, await soon(service, lambda: "\n".join([*_lines(service), ""]).encode()))
+    return envelope.Reply(METRICS, await soon(service, lambda: "\n".join([*_lines(service), ""]).encode()))
 
 
 def _lines(service: Service) -> Iterator[str]:

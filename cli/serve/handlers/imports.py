@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 
 from cli.ask import unknown
 from cli.refresh import Store, opened
-from cli.serve import child, contract
+from cli.serve import child
+from cli.serve.contract import inventory, questions
 from cli.serve.service import Service
 from ingest import registry
 from ingest.bulk import PARALLEL_BYTES
@@ -25,7 +26,7 @@ _AGENT = "claude"
 _EVERY_S = 0.3
 
 
-async def import_claude(service: Service, params: contract.ImportParams) -> contract.Imported:
+async def import_claude(service: Service, params: questions.ImportParams) -> inventory.Imported:
     """Read what there is. Raises UnknownName for a folder that is no configured home, NothingFound where there is nothing to read, Held
     while another import is running.
     """
@@ -38,7 +39,7 @@ async def import_claude(service: Service, params: contract.ImportParams) -> cont
         service.importing -= 1
 
 
-def _import(service: Service, asked: str | None) -> contract.Imported:
+def _import(service: Service, asked: str | None) -> inventory.Imported:
     with opened(service.paths, service.environ, service.now_us()) as store:
         adapter = registry.adapter(_AGENT)
         roots = [each.path for each in homes(adapter, store.environ, store.home, store.homes.get(_AGENT, ()))]
@@ -63,8 +64,8 @@ def _import(service: Service, asked: str | None) -> contract.Imported:
         store.refreshed(sync=False)
     service.refresh()
     if service.on_import is not None:
-        service.on_import(contract.ImportProgress(bytes_done=after.bytes, bytes_total=after.bytes, ended=True))
-    return contract.Imported(
+        service.on_import(inventory.ImportProgress(bytes_done=after.bytes, bytes_total=after.bytes, ended=True))
+    return inventory.Imported(
         homes=tuple(said(root) for root in chosen),
         files=len(look.found),
         records=after.events,
@@ -114,13 +115,13 @@ def _by_child(service: Service, store: Store, roots: Sequence[str], look: Look, 
     return False
 
 
-def _teller(on_import: Callable[[contract.ImportProgress], None] | None) -> Callable[[int, int], None]:
+def _teller(on_import: Callable[[inventory.ImportProgress], None] | None) -> Callable[[int, int], None]:
     last = 0.0
 
     def told(done: int, total: int) -> None:
         nonlocal last
         if on_import is not None and time.monotonic() - last >= _EVERY_S:
             last = time.monotonic()
-            on_import(contract.ImportProgress(bytes_done=done, bytes_total=total, ended=False))
+            on_import(inventory.ImportProgress(bytes_done=done, bytes_total=total, ended=False))
 
     return told

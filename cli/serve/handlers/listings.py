@@ -3,7 +3,7 @@
 from cli.ask import WrongUsage
 from cli.homes import found
 from cli.refresh import opened
-from cli.serve import contract
+from cli.serve.contract import inventory, questions
 from cli.serve.handlers.work import slowly
 from cli.serve.service import Service
 from cli.serve.shown import money
@@ -19,22 +19,22 @@ from views.query import Query
 _MILLION = 1_000_000
 
 
-async def profiles(service: Service, params: None) -> contract.Profiles:  # noqa: ARG001
+async def profiles(service: Service, params: None) -> inventory.Profiles:  # noqa: ARG001
     """Profiles, and the rules that give them usage."""
 
-    def made() -> contract.Profiles:
+    def made() -> inventory.Profiles:
         rules = Rules.load(service.paths.profiles)
         known = [rules.find(name) for name in rules.names()]
-        return contract.Profiles(
+        return inventory.Profiles(
             profiles=tuple(
-                contract.ProfileShown(
+                inventory.ProfileShown(
                     name=each.name,
                     agent=each.agent,
                     provider=each.provider,
                     billing=None if each.provider is None else billing(each.provider),
                     home=None if each.home is None else said(each.home),
                     rules=tuple(
-                        contract.RuleShown(agent=rule.agent, home=None if rule.root is None else said(rule.root), project=rule.project)
+                        inventory.RuleShown(agent=rule.agent, home=None if rule.root is None else said(rule.root), project=rule.project)
                         for rule in rules.rules
                         if rule.profile == each.name
                     ),
@@ -46,16 +46,16 @@ async def profiles(service: Service, params: None) -> contract.Profiles:  # noqa
     return await slowly(service, made)
 
 
-async def agents(service: Service, params: None) -> contract.Agents:  # noqa: ARG001
+async def agents(service: Service, params: None) -> inventory.Agents:  # noqa: ARG001
     """Agents' homes, and what was found there."""
 
-    def made() -> contract.Agents:
+    def made() -> inventory.Agents:
         with opened(service.paths, service.environ, service.now_us()) as store:
             rows = found(store)
             titles = {adapter.agent: adapter.title for adapter in store.adapters}
-        return contract.Agents(
+        return inventory.Agents(
             homes=tuple(
-                contract.AgentHome(
+                inventory.AgentHome(
                     agent=row.agent,
                     title=titles[row.agent],
                     home=said(row.home),
@@ -74,10 +74,10 @@ async def agents(service: Service, params: None) -> contract.Agents:  # noqa: AR
     return await slowly(service, made)
 
 
-async def prices(service: Service, params: contract.PricesParams) -> contract.Prices:
+async def prices(service: Service, params: questions.PricesParams) -> inventory.Prices:
     """What a model costs on a day, or all models that have calls. Raises WrongUsage for a date that is none."""
 
-    def made() -> contract.Prices:
+    def made() -> inventory.Prices:
         day = service.now_us() // calendar.DAY_US if params.at is None else calendar.parse_day(params.at)
         if day is None:
             raise WrongUsage(f"at={params.at!r} is no date", mend="write it as 2026-05-01")
@@ -92,7 +92,7 @@ async def prices(service: Service, params: contract.PricesParams) -> contract.Pr
             asked = [(row.key, row.part) for row in service.answer(query, standing).rows if row.part is not None]
         declared = store.config.declared_billing()
         _, record = sync.load(store.paths.prices)
-        return contract.Prices(
+        return inventory.Prices(
             prices=tuple(
                 _price(model or "", provider, day, billing(provider, declared), rates_of(store.book, Shape(provider, model, day)))
                 for provider, model in sorted(asked, key=lambda pair: (pair[1] or "", pair[0] or ""))
@@ -103,9 +103,9 @@ async def prices(service: Service, params: contract.PricesParams) -> contract.Pr
     return await slowly(service, made)
 
 
-def _price(model: str, provider: str | None, day: int, kind: str, columns: list[Rates]) -> contract.Price:
+def _price(model: str, provider: str | None, day: int, kind: str, columns: list[Rates]) -> inventory.Price:
     row = columns[0] if columns else None
-    return contract.Price(
+    return inventory.Price(
         model=model,
         provider=provider,
         at=calendar.iso_day(day),
@@ -116,7 +116,7 @@ def _price(model: str, provider: str | None, day: int, kind: str, columns: list[
         since=None if row is None or row.from_day < 0 else calendar.iso_day(row.from_day),
         origin=None if row is None else row.origin,
         rates=tuple(
-            contract.Rate(
+            inventory.Rate(
                 prompt_over=rates.over,
                 input=money(rates.input * _MILLION),
                 output=money(rates.output * _MILLION),

@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 
 from cli.ask import Request, WrongUsage, unknown
-from cli.serve import contract, shown
+from cli.serve import shown
+from cli.serve.contract import envelope, figures, questions
 from cli.serve.handlers.work import pieces, soon
 from cli.serve.service import Service
 from cli.serve.standing import Standing
@@ -32,20 +33,20 @@ _TYPES = {
 _WORDS = (*FILTERS, "period", "since", "until", "tz", "week_start", "cost_mode")
 
 
-async def summary(service: Service, params: contract.Filters) -> contract.Encoded:
+async def summary(service: Service, params: questions.Filters) -> envelope.Encoded:
     """Totals and profiles."""
 
-    def made(standing: Standing) -> contract.Usage:
+    def made(standing: Standing) -> figures.Usage:
         return shown.usage(service.answer(_query(service, standing, params), standing), service.told(standing))
 
     return await _answered(service, params, made)
 
 
-async def rollup(service: Service, params: contract.RollupParams) -> contract.Encoded:
+async def rollup(service: Service, params: questions.RollupParams) -> envelope.Encoded:
     """Rows by one grouping or two."""
     by, split = groupings(params.by)
 
-    def made(standing: Standing) -> contract.Rollup:
+    def made(standing: Standing) -> figures.Rollup:
         limit = ROWS if params.limit is None and {by, split} & {"session", "hour"} else params.limit
         # One more than is shown tells whether there are more.
         query = _query(service, standing, params, by=by, split=split, sort=params.sort, limit=limit and limit + 1)
@@ -56,12 +57,12 @@ async def rollup(service: Service, params: contract.RollupParams) -> contract.En
     return await _answered(service, params, made)
 
 
-async def series(service: Service, params: contract.SeriesParams) -> contract.Encoded:
+async def series(service: Service, params: questions.SeriesParams) -> envelope.Encoded:
     """Points in time, those without a call too."""
-    if params.by is not None and params.by not in contract.PARTS:
-        raise unknown("division of a series", params.by, contract.PARTS)
+    if params.by is not None and params.by not in questions.PARTS:
+        raise unknown("division of a series", params.by, questions.PARTS)
 
-    def made(standing: Standing) -> contract.Series:
+    def made(standing: Standing) -> figures.Series:
         query = _query(service, standing, params, by=params.bucket, split=params.by)
         _check_points(query, standing)
         return shown.series(service.answer(query, standing, spans=False), service.told(standing))
@@ -69,20 +70,20 @@ async def series(service: Service, params: contract.SeriesParams) -> contract.En
     return await _answered(service, params, made)
 
 
-async def top(service: Service, params: contract.TopParams) -> contract.Encoded:
+async def top(service: Service, params: questions.TopParams) -> envelope.Encoded:
     """Conversations and agent runs that used most."""
 
-    def made(standing: Standing) -> contract.Top:
+    def made(standing: Standing) -> figures.Top:
         query = _query(service, standing, params, by="session", sort=params.rank, limit=params.limit)
         return shown.top(service.answer(query, standing), params.rank, service.told(standing))
 
     return await _answered(service, params, made)
 
 
-async def records(service: Service, params: contract.RecordsParams) -> contract.Encoded:
+async def records(service: Service, params: questions.RecordsParams) -> envelope.Encoded:
     """Single calls, the latest first."""
 
-    def made(standing: Standing) -> contract.Records:
+    def made(standing: Standing) -> figures.Records:
         query = _query(service, standing, params, by="session")
         skip = (params.page - 1) * params.per_page
         page = service.records(query, standing, search=params.search, skip=skip, count=params.per_page)
@@ -91,19 +92,19 @@ async def records(service: Service, params: contract.RecordsParams) -> contract.
     return await _answered(service, params, made)
 
 
-async def filters(service: Service, params: contract.FilterValuesParams) -> contract.Encoded:
+async def filters(service: Service, params: questions.FilterValuesParams) -> envelope.Encoded:
     """Values that occur."""
 
-    def made(standing: Standing) -> contract.FilterValues:
-        totals = service.answer(_query(service, standing, contract.Filters(period="all")), standing).totals
+    def made(standing: Standing) -> figures.FilterValues:
+        totals = service.answer(_query(service, standing, questions.Filters(period="all")), standing).totals
         tz = params.tz or standing.store.zone
         first, last = (None if at is None else calendar.iso_day(calendar.day_at(tz, at)) for at in (totals.first_at_us, totals.last_at_us))
         models = tuple(standing.names("model"))
         if params.provider is not None:
-            scoped = contract.Filters(period="all", provider=params.provider)
+            scoped = questions.Filters(period="all", provider=params.provider)
             rows = service.answer(_query(service, standing, scoped, by="model"), standing).rows
             models = tuple(sorted(row.key for row in rows if row.key is not None))
-        return contract.FilterValues(
+        return figures.FilterValues(
             **service.told(standing),
             unpriced_requests=totals.unpriced_requests,
             recorded=totals.requests > 0,
@@ -123,7 +124,7 @@ async def filters(service: Service, params: contract.FilterValuesParams) -> cont
     return await _answered(service, params, made)
 
 
-async def export(service: Service, params: contract.ExportParams) -> contract.Reply:
+async def export(service: Service, params: questions.ExportParams) -> envelope.Reply:
     """Calls, or groups where a grouping is named: the bytes of `ringlet usage export`."""
     if params.by is not None and groupings(params.by)[1] is not None:
         raise WrongUsage(f"{params.by!r} are two groupings", mend="an export takes one")
@@ -134,7 +135,7 @@ async def export(service: Service, params: contract.ExportParams) -> contract.Re
         query = _query(service, standing, params, by=params.by, **words)
         return service.export(query, standing, grouped=params.by is not None, format=params.format, raw=params.raw)
 
-    return contract.Reply(_TYPES[params.format], pieces(service, made), f"ringlet-usage.{params.format}")
+    return envelope.Reply(_TYPES[params.format], pieces(service, made), f"ringlet-usage.{params.format}")
 
 
 def groupings(text: str) -> tuple[str, str | None]:
@@ -148,7 +149,7 @@ def groupings(text: str) -> tuple[str, str | None]:
     return names[0], names[1] if len(names) > 1 else None
 
 
-def _query(service: Service, standing: Standing, params: contract.Filters, **more: Any) -> Query:
+def _query(service: Service, standing: Standing, params: questions.Filters, **more: Any) -> Query:
     request = Request()
     for name in _WORDS:
         setattr(request, name, getattr(params, name))
@@ -175,7 +176,7 @@ def _key(service: Service, params: Any, standing: Standing) -> tuple[Any, ...]:
     return params, today, service.now_us() // 1_000_000 if getattr(params, "period", None) == "24h" else 0
 
 
-async def _answered(service: Service, params: Any, made: Callable[[Standing], msgspec.Struct]) -> contract.Encoded:
+async def _answered(service: Service, params: Any, made: Callable[[Standing], msgspec.Struct]) -> envelope.Encoded:
     """What `made` gives, or gave when the same was asked before and nothing has changed since."""
     if params.tz is not None:
         service.today(params.tz)  # raises for a zone that is none
@@ -185,7 +186,7 @@ async def _answered(service: Service, params: Any, made: Callable[[Standing], ms
         if found is not None:
             return found
 
-    def work() -> contract.Encoded:
+    def work() -> envelope.Encoded:
         standing = service.standing()
         return service.remember(_key(service, params, standing), standing, made(standing))
 

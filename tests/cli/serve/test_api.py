@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from cli.ask import WrongUsage
 from cli.paths import paths
-from cli.serve import contract
+from cli.serve.contract import envelope
 from cli.serve.routes import ROUTES
 from cli.serve.service import Service
 from pipeline.errors import NothingFound, UnknownName
@@ -44,10 +44,10 @@ class Api:
 
         async def answered() -> bytes:
             answer: Any = await handler(self.service, params)
-            if isinstance(answer, contract.Encoded):
+            if isinstance(answer, envelope.Encoded):
                 return answer.data
-            if not isinstance(answer, contract.Reply):
-                return contract.Json.encode(answer)
+            if not isinstance(answer, envelope.Reply):
+                return envelope.Json.encode(answer)
             return answer.body if isinstance(answer.body, bytes) else b"".join([piece async for piece in answer.body])
 
         data = asyncio.run(answered())

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from cli.serve import contract
+from cli.serve.contract import envelope, inventory
 from cli.serve.openapi import document
 from cli.serve.route import Route
 from cli.serve.routes import ROUTES
@@ -85,11 +85,11 @@ def test_every_reference_of_the_document_leads_somewhere() -> None:
 
 def test_money_is_a_number_with_all_its_digits() -> None:
     """A cost of 18 decimals is written out, not rounded to a binary fraction and not put in quotes."""
-    rate = contract.Rate(
+    rate = inventory.Rate(
         prompt_over=0,
         input=Decimal("0.123456789012345678"),
         output=Decimal("15"),
         **dict.fromkeys(("reasoning", "cache_read", "cache_write_5m", "cache_write_1h"), Decimal(0)),
     )
 
-    assert contract.Json.encode(rate).startswith(b'{"prompt_over":0,"input":0.123456789012345678,"output":15,')
+    assert envelope.Json.encode(rate).startswith(b'{"prompt_over":0,"input":0.123456789012345678,"output":15,')

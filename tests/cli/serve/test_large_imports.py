@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.serve import contract
+from cli.serve.contract import inventory
 from cli.serve.handlers import imports
 from pipeline.errors import RingletError
 from tests.cli.homes import reply, transcript
@@ -37,7 +37,7 @@ def two(home: Path) -> None:
 def test_a_large_import_reads_all_homes(api: Api) -> None:
     """What it read is in the next answer, and the one who asked is told how much was new."""
     two(api.home)
-    told: list[contract.ImportProgress] = []
+    told: list[inventory.ImportProgress] = []
     api.service.on_import = told.append
     found = api.ask(PATH, "POST")
 
