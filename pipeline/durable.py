@@ -133,40 +133,43 @@ def dies_with(parent: int) -> None:
 
 def write_new(path: str, content: bytes | memoryview) -> None:
     """A new file with `content`, its bytes fsynced; its name is durable once the folder is fsynced."""
-    fd = fs.create(path)
-    try:
-        fs.write(fd, content)
-        fs.fsync(fd)
-    finally:
-        fs.close(fd)
+    _write(path, content, synced=True)
 
 
 def write_over(path: str, content: bytes) -> None:
     """`path` holds either its old content or all of the new one, whatever happens."""
+    _replace(path, content, synced=True)
+    fs.fsync_dir(os.path.dirname(path))
+
+
+def write_hint(path: str, content: bytes) -> None:
+    """As `write_over`, but after a power cut `path` may hold anything: for what is checked wherever it is read."""
+    _replace(path, content, synced=False)
+
+
+def _write(path: str, content: bytes | memoryview, *, synced: bool) -> None:
+    fd = fs.create(path)
+    try:
+        fs.write(fd, content)
+        if synced:
+            fs.fsync(fd)
+    finally:
+        fs.close(fd)
+
+
+def _replace(path: str, content: bytes, *, synced: bool) -> None:
     # Two threads of one process may write the same file at once, as two processes may.
     temporary = f"{path}.{os.getpid()}.{get_ident()}.new"
     if os.path.lexists(temporary):
         fs.unlink(temporary)
     try:
-        write_new(temporary, content)
+        _write(temporary, content, synced=synced)
         fs.replace(temporary, path)
     except OSError:
         # On a full disk half a file would keep the room that its owner is asked to make.
         with suppress(OSError):
             fs.unlink(temporary)
         raise
-    fs.fsync_dir(os.path.dirname(path))
-
-
-def write_hint(path: str, content: bytes) -> None:
-    """As `write_over`, but after a power cut `path` may hold anything: for what is checked wherever it is read."""
-    temporary = f"{path}.{os.getpid()}.{get_ident()}.new"
-    fd = fs.create(temporary)
-    try:
-        fs.write(fd, content)
-    finally:
-        fs.close(fd)
-    fs.replace(temporary, path)
 
 
 def make_dirs(path: str) -> None:

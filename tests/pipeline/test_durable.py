@@ -156,6 +156,20 @@ def test_what_could_not_be_written_leaves_nothing_behind(tmp_path: Path, monkeyp
     assert target.read_bytes() == b"old"
 
 
+@pytest.mark.parametrize("nth", [1, 2, 3])
+def test_a_hint_that_could_not_be_written_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nth: int) -> None:
+    """A hint is not waited for on the disk, and is else as a file that is: whichever of its operations fails, only the old one is there."""
+    target = tmp_path / "looked"
+    target.write_bytes(b"old")
+    monkeypatch.setattr(durable, "fs", Failing(nth, errno.ENOSPC))
+
+    with pytest.raises(OSError, match="No space"):
+        durable.write_hint(str(target), b"new")
+
+    assert os.listdir(tmp_path) == ["looked"]
+    assert target.read_bytes() == b"old"
+
+
 def test_missing_store_is_not_made_unasked(tmp_path: Path) -> None:
     """With `create` off a missing store stays missing."""
     with pytest.raises(FileNotFoundError):
