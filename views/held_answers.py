@@ -41,7 +41,7 @@ def answer(query: Query, held: Held, *, fine: Fine, titles: Titles | None = None
     def profiles() -> list[Row]:
         if (query.by, query.split, query.sort, query.limit) == ("profile", None, None, None):
             return rows
-        return arrange(Query(now_us=query.now_us, today=query.today, tz=query.tz), asked.rows(("profile", None)))
+        return arrange(query.grouped("profile"), asked.rows(("profile", None)))
 
     return Answer(
         query,

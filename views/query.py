@@ -143,6 +143,24 @@ class Query:
         """The filters that are set, by name."""
         return {name: value for name in FILTERS if (value := getattr(self, name)) is not None}
 
+    def grouped(self, by: str, *, ranged: bool = True) -> "Query":
+        """The same question by another grouping, in that grouping's own order and whole; of all time where not `ranged`."""
+        other = Query(
+            now_us=self.now_us,
+            today=self.today,
+            tz=self.tz,
+            by=by,
+            period=self.period,
+            label=self.label,
+            week_start=self.week_start,
+            cost_mode=self.cost_mode,
+        )
+        if ranged:
+            other.first_day, other.last_day, other.since_us = self.first_day, self.last_day, self.since_us
+        for name, value in self.filters().items():
+            setattr(other, name, value)
+        return other
+
 
 class Totals:
     """Sums over some calls. Token classes are disjoint; `reasoning` is part of `output`; costs are attodollars."""
