@@ -68,7 +68,11 @@ def test_only_the_plain_methods_pass(method: str) -> None:
     [
         *([(b"Origin", origin)] for origin in (b"null", b"http://127.0.0.1:8766", b"https://evil.example", b"http://localhost:8766", b"")),
         *([(b"Sec-Fetch-Site", site)] for site in (b"cross-site", b"same-origin", b"same-site", b"none", b"")),
-        *([(b"Sec-Fetch-Mode", mode)] for mode in (b"cors", b"no-cors", b"navigate", b"websocket", b"same-origin")),
+        *([(b"Sec-Fetch-Mode", mode)] for mode in (b"no-cors", b"navigate", b"same-origin", b"CORS", b"")),
+        [(b"Sec-Fetch-Mode", b"cors"), (b"Sec-Fetch-Site", b"cross-site")],
+        [(b"Sec-Fetch-Mode", b"cors"), (b"Origin", b"https://evil.example")],
+        [(b"Sec-Fetch-Mode", b"cors"), (b"User-Agent", b"Mozilla/5.0 (X11; Linux x86_64)")],
+        [(b"Sec-Fetch-Mode", b"websocket"), (b"Origin", b"null")],
         *([(b"Sec-Fetch-Dest", what)] for what in (b"empty", b"document", b"image", b"script", b"iframe")),
         [(b"Sec-Fetch-User", b"?1")],
         [(b"Sec-Fetch-Storage-Access", b"none")],
@@ -86,6 +90,12 @@ def test_only_the_plain_methods_pass(method: str) -> None:
 def test_no_page_gets_through(method: str, headers: list[tuple[bytes, bytes]]) -> None:
     """Whatever a browser says of where a request comes from: it comes from a browser."""
     assert refused("/w/anthropic/v1/messages", *headers, method=method) == 403
+
+
+def test_a_program_that_fetches_as_node_does_is_no_browser() -> None:
+    """Node's own `fetch` names the mode of each call, `cors`, and nothing else of what a browser would say: agents on Node pass."""
+    assert passed("/w/anthropic/v1/messages", (b"User-Agent", b"claude-cli/2.1"), (b"sec-fetch-mode", b"cors")).provider == "anthropic"
+    assert passed("/w/anthropic/v1/messages", (b"sec-fetch-mode", b"websocket")).provider == "anthropic"
 
 
 @pytest.mark.parametrize(
