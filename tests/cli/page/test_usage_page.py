@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from tests.cli.homes import mixed, reply, transcript
 from tests.cli.page.browsing import Shown, called, choose, figure, period, seen, settled, shown
@@ -348,3 +348,25 @@ def test_whatever_agents_log_is_shown(tmp_path: Path, browser: Browser, drawn: P
         assert all(seen(page).values())
         assert page.get_by_role("alert").count() == 0
         assert daemon.troubles == []
+
+
+def test_wide_numbers_and_names_keep_their_place(daemon: Shown) -> None:
+    """On a small laptop a great cost stays inside its card, and a name of 300 letters leaves the cost beside it in sight."""
+    long = "m" * 300
+
+    def grown(route: Route) -> None:
+        answer = route.fetch()
+        text = re.sub('"total_cost":[0-9.]+,"other_cost"', '"total_cost":123456.78,"other_cost"', answer.text())
+        route.fulfill(response=answer, body=text.replace("mystery-9", long))
+
+    with daemon.page(None, viewport={"width": 1280, "height": 800}) as page:
+        page.route("**/api/usage?*", grown)
+        page.route("**/api/usage/rollup?*", grown)
+        page.goto(daemon.login())
+        settled(page)
+        period(page, "All Time")
+        cost = page.locator("[data-card=cost] .figure")
+        expect(cost).to_have_text("$123,456.78")
+        assert cost.evaluate("node => node.scrollWidth <= node.clientWidth && node.clientHeight < 40")
+        expect(page.locator("[data-part=models]")).to_contain_text(long)
+        assert page.locator("[data-part=models] .scroll").evaluate("node => node.scrollWidth <= node.clientWidth")

@@ -3,6 +3,9 @@
 import { fill, make, value } from "../core/dom.js";
 import { duration, grouped, rate, tenths, usd } from "../core/figures.js";
 
+/** A figure with more letters than this is written smaller. */
+const LONG = 8;
+
 const CARDS = [
   ["requests", "Requests"],
   ["tokens", "Total tokens"],
@@ -25,6 +28,7 @@ export function cards() {
 
   function set(name, figure, under) {
     fill(figures[name][0], figure);
+    figures[name][0].classList.toggle("long", figure.textContent.length > LONG);
     fill(figures[name][1], under);
   }
 
