@@ -4,7 +4,7 @@ import { fill, make, value } from "../core/dom.js";
 import { duration, grouped, rate, tenths, usd } from "../core/figures.js";
 
 /** A figure with more letters than this is written smaller. */
-const LONG = 8;
+const LONG = 9;
 
 const CARDS = [
   ["requests", "Requests"],

@@ -1,7 +1,7 @@
 // The head of the page: what it shows, the import, and Refresh with its mark that there is something new.
 
 import { post } from "../core/api.js";
-import { fill, make } from "../core/dom.js";
+import { fill, make, visible } from "../core/dom.js";
 import { grouped, moment } from "../core/figures.js";
 import { told as troubled } from "../core/states.js";
 
@@ -84,7 +84,7 @@ function outcome(done, close) {
     "div.card",
     {},
     lines.map((line) => make("p", {}, line)),
-    done.troubles.map((trouble) => make("p.trouble", {}, trouble)),
+    done.troubles.map((trouble) => make("p.trouble", {}, visible(trouble))),
     make("button.plain", { type: "button", onclick: close }, "Close"),
   );
 }
