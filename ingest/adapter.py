@@ -40,6 +40,8 @@ class Pattern(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     kind: SourceKind
     needle: bytes | None = None
     """Lines: a line without these bytes cannot hold anything for the adapter (None: every line counts)."""
+    other_kind: bytes | None = None
+    """Lines: what a line says before its first inner object if it is a record that holds nothing for the adapter (`lines.may_hold`)."""
     queries: tuple[RowQuery, ...] = ()
     """Rows: what is read of the database, one table each, in this order."""
 

@@ -13,7 +13,7 @@ import msgspec
 from ingest import identity, streams
 from ingest.adapter import Adapter, Place
 from ingest.discover import Found, Trouble
-from ingest.lines import CHUNK_BYTES, MAX_LINE_BYTES, Lines, Readable
+from ingest.lines import CHUNK_BYTES, MAX_LINE_BYTES, Lines, Readable, may_hold
 from pipeline.batch import Batch
 from pipeline.events import Event, Rejected, Seen, UsageEvent
 from pipeline.sources import Cursor, Quarantined, Reading
@@ -221,14 +221,16 @@ def _lines(
     place = place_of(found, standing.head)
     state = adapter.load(cursor.state) if cursor is not None and standing.offset and cursor.state else adapter.start(place)
     tally = Tally(found, source_id, cursor, batch)
-    needle = found.pattern.needle
-    lines = Lines(standing.stream, needle if manner.prefilter else None, start=standing.offset, stop=manner.stop, buffer=manner.buffer)
+    needle, other_kind = found.pattern.needle, found.pattern.other_kind
+    begin = standing.offset
     if manner.prefilter:
+        lines = Lines(standing.stream, needle, other_kind=other_kind, start=begin, stop=manner.stop, buffer=manner.buffer)
         state = fold(adapter, state, lines, tally)
     else:
+        lines = Lines(standing.stream, None, start=begin, stop=manner.stop, buffer=manner.buffer)
         for offset, length, line in lines:
             state, events = adapter.step(state, line)
-            if events or needle is None or needle in line:
+            if events or needle is None or may_hold(needle, other_kind, line):
                 tally.record(events, offset, length, line)
     tally.too_long(lines.too_long)
     dumped = adapter.dump(state)
