@@ -53,7 +53,10 @@ def _import(service: Service, asked: str | None) -> inventory.Imported:
         for root in chosen:
             look.found.extend(under(adapter, root, look.troubles))
         if not look.found:
-            raise NothingFound(f"no logs of {adapter.title}; looked in {', '.join(said(root) for root in chosen)}")
+            looked = ", ".join(said(root) for root in chosen)
+            raise NothingFound(
+                f"no logs of {adapter.title}; looked in {looked}", mend="ringlet import claude --from PATH reads another folder"
+            )
         before = _counted(store, look)
         told = _teller(service.on_import)
         troubles = _said(look.troubles)

@@ -194,6 +194,15 @@ def test_cards_say_what_a_day_and_a_request_come_to(page: Page) -> None:
     assert under["cost"] == f"~${cost / requests:.4f} per request"
 
 
+def test_seldom_is_not_never(page: Page) -> None:
+    """One request in 30 days is less than one a day, not none."""
+    dated(page, "From", "2026-04-14")
+    choose(page, "Model", "mystery-9")
+
+    assert figure(page, "requests") == 1
+    assert page.locator("[data-card=requests] .under").inner_text() == "<1 per day"
+
+
 def test_the_initiators_are_there_when_they_asked(page: Page) -> None:
     """Their chart is shown only where tasks or the heartbeat used tokens; on 11 May there was the main agent alone."""
     period(page, "Today")

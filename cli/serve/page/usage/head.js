@@ -59,7 +59,7 @@ export function head({ refresh, imported }) {
       fill(progress, outcome(await post("/api/usage/import-claude"), close));
       await imported();
     } catch (trouble) {
-      fill(progress, troubled(trouble, { role: "alert" }));
+      fill(progress, make("div.card", {}, troubled(trouble, { role: "alert" }), closing(close)));
     } finally {
       clearInterval(ticking);
       bring.disabled = false;
@@ -85,6 +85,10 @@ function outcome(done, close) {
     {},
     lines.map((line) => make("p", {}, line)),
     done.troubles.map((trouble) => make("p.trouble", {}, visible(trouble))),
-    make("button.plain", { type: "button", onclick: close }, "Close"),
+    closing(close),
   );
+}
+
+function closing(close) {
+  return make("button.plain", { type: "button", onclick: close }, "Close");
 }
