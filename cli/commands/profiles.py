@@ -14,6 +14,8 @@ from cli.agent_launch import launch
 from cli.ask import WrongUsage
 from cli.commands import runs
 from cli.escaped import escaped
+from cli.figures import many
+from cli.hooks import book, making
 from cli.paths import paths
 from cli.profile_changes import changed
 from cli.render import columns_of
@@ -133,17 +135,23 @@ def rename(
 ) -> None:
     """Rename a profile, in its rules and so in all history."""
     where = paths()
+    book.load(where.hooks)  # what cannot be read is said before anything is changed
     changed(where, lambda rules: rules.rename(old, new))
+    book.changed(where, lambda hooks: hooks.renamed(old, new))
     typer.echo(f"✓ {old!r} is now {new!r}")
 
 
 @app.command()
 def delete(name: Annotated[str, typer.Argument(help="Name of the profile.")]) -> None:
-    """Delete a profile and its rules. No usage is lost: it falls to the next rule that matches, or to `default`."""
+    """Delete a profile, its rules and its hooks. No usage is lost: it falls to the next rule that matches, or to `default`."""
     where = paths()
     key = Rules.load(where.profiles).find(name).key
+    hooks = book.load(where.hooks).of(name)
     changed(where, lambda rules: rules.delete(name))
     api_keys.forget(where, key)
+    if hooks:
+        making.remove(where, hooks)
+        typer.echo(f"✓ Removed {many(len(hooks), 'hook')} of it")
     typer.echo(f"✓ Deleted profile {name!r}; its usage now follows the remaining rules (ringlet usage profiles --period all)")
 
 

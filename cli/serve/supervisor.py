@@ -199,6 +199,10 @@ class _Daemon:
         """Seconds until the daemon ends by itself if nothing more happens; None: it stays."""
         if self._idle_end_s is None:
             return None
+        if self._live.alerts:
+            # Whoever asked to be told does not ask again.
+            self._needed_at = time.monotonic()
+            return None
         capture = self._capture
         carries = capture is not None and (capture.at_work or carried.held(self._paths))
         if self._push.listening or self._live.watching == "starting" or carries:
