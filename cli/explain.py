@@ -21,7 +21,7 @@ from pipeline.sources import Source
 from views import calendar, explain, materialize
 from views.columns import TOKENS
 from views.explain import Part
-from views.pricing.cost import Rates, Shape, resolve
+from views.pricing.cost import WHOLE, Rates, Shape, resolve
 from views.pricing.listing import iso
 from views.pricing.money import dollars
 from views.query import Query
@@ -198,7 +198,7 @@ def _rule(store: Store, rows: list[Told], one: Told) -> str:
 
 def _rates(store: Store, one: Told) -> Rates | None:
     at: datetime = one["at"].astimezone(UTC)
-    prompt = sum(one[name] for name in TOKENS if name != "output")
+    prompt = sum(one[name] for name in TOKENS if name != "output") if one["granularity"] == WHOLE else 0
     day, minute = at.date().toordinal() - _EPOCH, at.hour * 60 + at.minute
     return resolve(store.book, Shape(one["provider"], one["model"], day, prompt, one["tier"], one["speed"], one["geo"], minute))
 
