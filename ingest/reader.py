@@ -139,7 +139,24 @@ def place_of(found: Found, head: bytes) -> Place:
     # Nearly always the one begins with the other, and there are thousands.
     inside = path.startswith(root + os.sep)
     path = (path[len(root) + 1 :] if inside else os.path.relpath(path, root)).replace(os.sep, "/")
-    return Place(path=said(path), root=said(found.source.root), head=head)
+    return Place(path=said(path), root=said(found.source.root), head=head, beside=beside_of(found))
+
+
+def beside_of(found: Found) -> bytes:
+    """The first bytes of the file that stands beside a source to explain it; nothing where it cannot be read."""
+    if found.pattern.beside is None:
+        return b""
+    ending, other = found.pattern.beside
+    try:
+        fd, _ = streams.opened(found.source.path.removesuffix(ending) + other)
+    except OSError:
+        return b""
+    try:
+        return identity.at(fd, 0, EDGE_BYTES)
+    except OSError:
+        return b""
+    finally:
+        os.close(fd)
 
 
 def said(path: str) -> str:

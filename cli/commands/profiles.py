@@ -24,9 +24,6 @@ from pipeline.providers import billing
 
 app = typer.Typer(help="Profiles: whose usage it is. A changed rule changes history too.", no_args_is_help=True, add_completion=False)
 
-_WITHOUT_LOGS = ("grok", "droid")
-"""Agents that a profile can be for although no log of theirs is read."""
-
 app.command(context_settings=runs.AS_TYPED)(runs.run)
 app.command()(runs.env)
 
@@ -42,7 +39,7 @@ class Account(StrEnum):
 
 @app.command()
 def create(
-    agent: Annotated[str, typer.Argument(help="Agent that the profile runs: claude, codex, opencode …")],
+    agent: Annotated[str, typer.Argument(help="Agent that the profile runs: claude, codex, droid, grok, opencode.")],
     name: Annotated[str, typer.Argument(help="Name of the new profile.")],
     provider: Annotated[
         str, typer.Option("--provider", help="Who bills: self (own key with the agent's maker), anthropic, openai, minimax …")
@@ -221,7 +218,7 @@ def map_(
 def _known_agent(agent: str) -> None:
     from ingest import registry  # loads every adapter, which listing takes no part in
 
-    known = (*(adapter.agent for adapter in registry.adapters()), *_WITHOUT_LOGS)
+    known = [adapter.agent for adapter in registry.adapters()]
     if agent not in known:
         raise typer.BadParameter(f"no agent {agent!r}; there are: {', '.join(known)}")
 
