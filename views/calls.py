@@ -99,7 +99,9 @@ def _by_time(calls: pl.DataFrame, *, kept: pl.Series | None = None) -> pl.DataFr
     # Picking rows once is six times as fast as sorting the wide frame, and leaves it in one piece, which all further steps gain from.
     told = calls.drop(_OF_A_ROW)
     if kept is None:
-        return told[calls.select(pl.arg_sort_by("at", "key")).to_series()]
+        places = calls.select(pl.arg_sort_by("at", "key")).to_series()
+        # The rows of most files lie in this order.
+        return told.rechunk() if places.is_sorted() else told[places]
     places = kept.arg_true()
     return told[places[calls.select("at", "key")[places].select(pl.arg_sort_by("at", "key")).to_series()]]
 
