@@ -11,7 +11,7 @@ zero, so that the log alone can tell the same story again.
 
 import sqlite3
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import chain, groupby, islice
 from operator import itemgetter
 from struct import unpack
@@ -26,6 +26,8 @@ from pipeline.merge import Folded, Union, folded, owned
 from pipeline.record import CALL, DAY_US, DIFFERENCE, FIELDS, RETRACTION, Rows, alias_column, cost_difference, negated_cost
 
 _CHUNK = 20_000
+FEW = 16
+"""Up to so many, sightings are matched one by one, and names looked for each by itself: what makes thousands quick costs more than that."""
 _SCANNED = 4
 _STATE = (
     "SELECT c.id, c.h, c.rest, c.rank, c.owner_rank, c.dim, c.at, c.input, c.output, c.cache_read, c.cache_write_5m, c.cache_write_1h,"
@@ -86,18 +88,22 @@ def names_requests(batch: Batch, rows: Sequence[int]) -> bool:
     return any(is_request(identity) for row in rows if batch.message_id[row] is None for identity in batch.claimed(row))
 
 
-def absorb(connection: sqlite3.Connection, dimensions: Dimensions, batch: Batch, rows: Sequence[int], *, ingested_at_us: int) -> Changes:
-    """What `rows` of the batch change."""
+def absorb(
+    connection: sqlite3.Connection, dimensions: Dimensions, batch: Batch, rows: Sequence[int], *, ingested_at_us: int, requests: bool
+) -> Changes:
+    """What `rows` of the batch change. `requests` is whether some record knew its reply by the request alone."""
     changes = Changes(rows=Rows(), inserted=[], identities=[])
     if not rows:
         return changes
-    empty = connection.execute("SELECT 1 FROM calls LIMIT 1").fetchone() is None
-    if not empty:
-        rows = _unknown(connection, batch, rows)
+    empty = False
+    if len(rows) > FEW:
+        empty = connection.execute("SELECT 1 FROM calls LIMIT 1").fetchone() is None
+        if not empty:
+            rows = _unknown(connection, batch, rows)
     calls = folded(batch, rows)
     numbers = [dimensions.number(dims) for dims in batch.dims]
     desk = _Desk(connection, dimensions, batch, calls, numbers, ingested_at_us, changes)
-    desk.insert(range(len(calls.winner)) if empty else desk.match())
+    desk.insert(range(len(calls.winner)) if empty else desk.match(requests=requests))
     return changes
 
 
@@ -139,23 +145,15 @@ def _alike(connection: sqlite3.Connection, batch: Batch, rows: Sequence[int], as
         for day in days:
             yield from connection.execute(sql, (day << DAY_BITS, (day + 1) << DAY_BITS))
     else:
-        sql = f"SELECT {columns} FROM calls c WHERE c.h IN (SELECT value FROM json_each(?))"
-        for chunk in _chunks(sorted({halves(key)[0] for key in asked})):
-            yield from connection.execute(sql, (listed(chunk),))
+        yield from _where(connection, f"SELECT {columns} FROM calls c WHERE c.h", {halves(key)[0] for key in asked})
 
 
 def _claims(connection: sqlite3.Connection, batch: Batch, rows: Sequence[int]) -> dict[bytes, int]:
     """Known claims under the handles of the rows' aliases: identity to number of the call."""
     wanted = batch.aliases if len(rows) == len(batch) else batch.aliases.keys() & set(rows)
-    heads = sorted({halves(alias)[0] for row in wanted for alias in batch.aliases[row]})
-    return {
-        key_of(h, rest): call >> 1
-        for chunk in _chunks(heads)
-        for h, call, rest in connection.execute(
-            "SELECT h, call, rest FROM identities WHERE h IN (SELECT value FROM json_each(?))", (listed(chunk),)
-        )
-        if call & 1
-    }
+    heads = {halves(alias)[0] for row in wanted for alias in batch.aliases[row]}
+    entries = _where(connection, "SELECT h, call, rest FROM identities WHERE h", heads)
+    return {key_of(h, rest): call >> 1 for h, call, rest in entries if call & 1}
 
 
 class _Desk:
@@ -286,11 +284,11 @@ class _Desk:
 
     # Known calls
 
-    def match(self) -> list[int]:
+    def match(self, *, requests: bool) -> list[int]:
         """Write down what changes in known calls; the positions of the calls that are new."""
         calls = self._calls
         names = [self._names(calls.members.get(position) or (row,)) for position, row in enumerate(calls.winner)]
-        known = _Known(self._connection, names)
+        known = _Known(self._connection, names, requests=requests)
         union: Union[int] = Union()
         touched: dict[int, set[int]] = {}
         for position, (claimed, offered) in enumerate(names):
@@ -445,7 +443,7 @@ class _Desk:
 class _Known:
     """The known calls that share a name with some sightings."""
 
-    def __init__(self, connection: sqlite3.Connection, names: Iterable[tuple[set[bytes], set[bytes]]]) -> None:
+    def __init__(self, connection: sqlite3.Connection, names: Iterable[tuple[set[bytes], set[bytes]]], *, requests: bool) -> None:
         self._connection = connection
         self.states: dict[int, State] = {}
         """Calls by number."""
@@ -459,19 +457,15 @@ class _Known:
         """Where each call that an entry names stands now."""
         self._said: dict[int, tuple[set[bytes], set[bytes]]] = {}
         """(claimed, offered) identities of the entries by call."""
-        (requests,) = connection.execute("SELECT value FROM meta WHERE name = 'requests'").fetchone()
         wanted: set[int] = set()
         alone: set[bytes] = set()
         for claimed, offered in names:
             wanted.update(halves(identity)[0] for identity in claimed)
             wanted.update(halves(identity)[0] for identity in offered if requests or not is_request(identity))
             alone.update(request_in(identity) for identity in claimed if is_request(identity))
-        for chunk in _chunks(sorted(wanted)):
-            self._take(connection.execute(f"{_STATE} c.h IN (SELECT value FROM json_each(?))", (listed(chunk),)))
-            for h, call, rest in connection.execute(
-                "SELECT h, call, rest FROM identities WHERE h IN (SELECT value FROM json_each(?))", (listed(chunk),)
-            ):
-                self._entries.setdefault(h, []).append((call, rest))
+        self._take(_where(connection, f"{_STATE} c.h", wanted))
+        for h, call, rest in _where(connection, "SELECT h, call, rest FROM identities WHERE h", wanted):
+            self._entries.setdefault(h, []).append((call, rest))
         if alone:
             # No index leads from a request to its replies: no agent is known to name one alone.
             requested = listed(int.from_bytes(request, "big") for request in alone)
@@ -531,14 +525,9 @@ class _Known:
         places = {number: number for number in numbers}
         missing = numbers - self.states.keys()
         while missing:
-            for chunk in _chunks(sorted(missing)):
-                self._take(self._connection.execute(f"{_STATE} c.id IN (SELECT value FROM json_each(?))", (listed(chunk),)))
+            self._take(_where(self._connection, f"{_STATE} c.id", missing))
             missing -= self.states.keys()
-            onward: dict[int, int] = {}
-            for chunk in _chunks(sorted(missing)):
-                onward.update(
-                    self._connection.execute("SELECT id, call FROM moved WHERE id IN (SELECT value FROM json_each(?))", (listed(chunk),))
-                )
+            onward: dict[int, int] = dict(_where(self._connection, "SELECT id, call FROM moved WHERE id", missing))
             for number, place in places.items():
                 places[number] = onward.get(place, place)
             missing = set(onward.values()) - self.states.keys()
@@ -577,6 +566,12 @@ def _difference(new: int | None, old: int | None) -> int | None:
     return None if new is None and old is None else (new or 0) - (old or 0)
 
 
-def _chunks(values: Sequence[int]) -> Iterator[Sequence[int]]:
-    for start in range(0, len(values), _CHUNK):
-        yield values[start : start + _CHUNK]
+def _where(connection: sqlite3.Connection, query: str, values: Collection[int]) -> Iterator[tuple[Any, ...]]:
+    """The rows of `query`, which ends in the name of a column, where that column has one of `values`."""
+    if len(values) <= FEW:
+        for value in values:
+            yield from connection.execute(f"{query} = ?", (value,))
+    else:
+        ordered = sorted(values)
+        for start in range(0, len(ordered), _CHUNK):
+            yield from connection.execute(f"{query} IN (SELECT value FROM json_each(?))", (listed(ordered[start : start + _CHUNK]),))

@@ -11,11 +11,11 @@ staging is left over from a crash. A few rows stay hot in the journal; many beco
 import gc
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import date
 from operator import itemgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -143,6 +143,14 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     owner_rank: int
 
 
+class _Taken(NamedTuple):
+    """A reading that is taken, and what is counted of its source so far."""
+
+    reading: Reading
+    packed_counts: bytes | None
+    packed_seen: bytes | None
+
+
 _decode_cursor = msgspec.msgpack.Decoder(Cursor).decode
 _decode_counts = msgspec.msgpack.Decoder(list[int]).decode
 _decode_seen = msgspec.msgpack.Decoder(dict[str, int]).decode
@@ -260,10 +268,13 @@ class Log:
                 rows = [row for row, source in enumerate(batch.source) if source not in refused]
             if names_requests(batch, rows):
                 self._connection.execute("UPDATE meta SET value = 1 WHERE name = 'requests'")
+            about = journal.meta(self._connection)
             dimensions = journal.Dimensions(self._connection)
-            changes = absorb(self._connection, dimensions, batch, rows, ingested_at_us=ingested_at_us)
+            changes = absorb(self._connection, dimensions, batch, rows, ingested_at_us=ingested_at_us, requests=bool(about["requests"]))
             dimensions.store(changes.rows.dim)
-            done.seq = self._number(len(changes.rows))
+            done.seq = int(about["seq"]) + len(changes.rows)
+            if changes.rows:
+                self._connection.execute("UPDATE meta SET value = ? WHERE name = 'seq'", (done.seq,))
             seqs = range(done.seq - len(changes.rows) + 1, done.seq + 1)
             if len(changes.rows) >= BULK_ROWS:
                 # What is hot goes along: a difference in a file whose call were in the journal alone would outlive it.
@@ -346,45 +357,42 @@ class Log:
         except Held:
             return  # It is not left over: another process is at it.
 
-    def _current(self, readings: Sequence[Reading]) -> tuple[list[Reading], list[int]]:
-        """Readings whose source still stands where they began, and the numbers of the other sources."""
-        taken, stale = [], []
+    def _current(self, readings: Sequence[Reading]) -> tuple[dict[int, "_Taken"], list[int]]:
+        """Readings whose source still stands where they began, by its number, and the numbers of the other sources."""
+        taken: dict[int, _Taken] = {}
+        stale = []
         for reading in readings:
-            row = self._connection.execute("SELECT cursor FROM sources WHERE id = ?", (reading.source_id,)).fetchone()
+            number = reading.source_id
+            row = self._connection.execute("SELECT cursor, counts, seen FROM sources WHERE id = ?", (number,)).fetchone()
             if row is None:
-                raise ValueError(f"source {reading.source_id} is not registered")
+                raise ValueError(f"source {number} is not registered")
             stands = None if row[0] is None else _decode_cursor(row[0])
             if stands == reading.before:
-                taken.append(reading)
+                taken[number] = _Taken(reading, row[1], row[2])
             else:
-                stale.append(reading.source_id)
+                stale.append(number)
         return taken, stale
 
     def _keep(self, changes: Changes) -> None:
         connection = self._connection
         if changes.removed:
             connection.executemany("DELETE FROM calls WHERE id = ?", [(number,) for number in changes.removed])
-        first = connection.execute("SELECT 1 FROM calls LIMIT 1").fetchone() is None and len(changes.rows) >= BULK_ROWS
+        first = len(changes.rows) >= BULK_ROWS and connection.execute("SELECT 1 FROM calls LIMIT 1").fetchone() is None
         if first:
             # Made of all calls at once, an index takes a quarter of the time.
             connection.execute(journal.DROP_CALLS_INDEX)
         connection.executemany(journal.INSERT_CALL, changes.fresh)
-        connection.executemany(journal.INSERT_CALL, changes.inserted)
+        if changes.inserted:
+            connection.executemany(journal.INSERT_CALL, changes.inserted)
         if first:
             connection.execute(journal.CALLS_INDEX)
-        # In the order of the table, many entries are appended rather than inserted.
-        changes.identities.sort(key=itemgetter(0))
-        connection.executemany(journal.INSERT_IDENTITY, changes.identities)
+        if changes.identities:
+            # In the order of the table, many entries are appended rather than inserted.
+            changes.identities.sort(key=itemgetter(0))
+            connection.executemany(journal.INSERT_IDENTITY, changes.identities)
         for old, new in changes.moved:
             connection.execute("UPDATE moved SET call = ? WHERE call = ?", (new, old))
             connection.execute("INSERT INTO moved VALUES(?, ?)", (old, new))
-
-    def _number(self, count: int) -> int:
-        """The last of `count` further sequence numbers, which are now taken."""
-        if count:
-            self._connection.execute("UPDATE meta SET value = value + ? WHERE name = 'seq'", (count,))
-        (seq,) = self._connection.execute("SELECT value FROM meta WHERE name = 'seq'").fetchone()
-        return int(seq)
 
     def _give_back(self) -> None:
         """Space that sealed rows took is the file system's again, where it is much."""
@@ -430,7 +438,7 @@ class Log:
         return [msgspec.structs.replace(one, path=placement.published_path(self.home, one.name)) for one in made]
 
     def _account(
-        self, taken: Sequence[Reading], batch: Batch, rows: Sequence[int], changes: Changes, done: Commit, ingested_at_us: int
+        self, taken: Mapping[int, "_Taken"], batch: Batch, rows: Sequence[int], changes: Changes, done: Commit, ingested_at_us: int
     ) -> None:
         """Counts, cursors, quarantine and sessions of the readings taken; a source may have given several."""
         connection = self._connection
@@ -438,32 +446,32 @@ class Log:
         for source in batch.source if len(rows) == len(batch) else [batch.source[row] for row in rows]:
             sightings[source] = sightings.get(source, 0) + 1
         done.new, done.updated = sum(changes.new.values()), sum(changes.updated.values())
-        by_source = {reading.source_id: reading for reading in taken}
-        for number, reading in by_source.items():
-            row = connection.execute("SELECT counts, seen FROM sources WHERE id = ?", (number,)).fetchone()
-            counts = [0] * len(_COUNTS) if row[0] is None else _decode_counts(row[0])
+        for number, (reading, packed_counts, packed_seen) in taken.items():
+            counts = [0] * len(_COUNTS) if packed_counts is None else _decode_counts(packed_counts)
             more = msgspec.structs.asdict(reading.counts)
             more["events"] = max(more["events"], sightings.get(number, 0))
             more["new"], more["updated"] = changes.new.get(number, 0), changes.updated.get(number, 0)
             more["duplicate"] = more["events"] - more["new"] - more["updated"]
             done.duplicate += more["duplicate"]
             counts = [count + more[name] for count, name in zip(counts, _COUNTS, strict=True)]
-            seen = {} if row[1] is None else _decode_seen(row[1])
+            seen = {} if packed_seen is None else _decode_seen(packed_seen)
             for name, count in reading.seen.items():
                 seen[name] = seen.get(name, 0) + count
             connection.execute(
                 "UPDATE sources SET cursor = ?, counts = ?, seen = ? WHERE id = ?",
                 (_encode(reading.after), _encode(counts), _encode(seen) if seen else None, number),
             )
-            connection.executemany(
-                "INSERT OR IGNORE INTO quarantine VALUES(?, ?, ?, ?, ?, ?, ?)",
-                [(number, one.offset, one.digest, one.length, one.reason, one.tokens, ingested_at_us) for one in reading.quarantined],
-            )
-            connection.executemany(
-                "INSERT INTO sessions VALUES(?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
-                " title = coalesce(excluded.title, title), parent = coalesce(excluded.parent, parent)",
-                [(one.agent, one.session, one.title, one.parent) for one in reading.sessions],
-            )
+            if reading.quarantined:
+                connection.executemany(
+                    "INSERT OR IGNORE INTO quarantine VALUES(?, ?, ?, ?, ?, ?, ?)",
+                    [(number, one.offset, one.digest, one.length, one.reason, one.tokens, ingested_at_us) for one in reading.quarantined],
+                )
+            if reading.sessions:
+                connection.executemany(
+                    "INSERT INTO sessions VALUES(?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
+                    " title = coalesce(excluded.title, title), parent = coalesce(excluded.parent, parent)",
+                    [(one.agent, one.session, one.title, one.parent) for one in reading.sessions],
+                )
 
     # Questions
 

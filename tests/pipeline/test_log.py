@@ -4,6 +4,7 @@ import errno
 import os
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline import durable, segments
+from pipeline import absorb, durable, segments
 from pipeline.errors import PartlyDone
 from pipeline.log import Log
 from pipeline.record import DAY_US
@@ -379,12 +380,20 @@ def check_story(log: Log, made: list[Sighting]) -> None:
     assert sums(rows.append_column("day", days), "model", "session", "project", "day") == Counter({k: v for k, v in wanted.items() if v})
 
 
+@contextmanager
+def few_or_many(data: st.DataObject) -> Iterator[None]:
+    """Inside, batches are matched in the way of few sightings, or in that of many."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(absorb, "FEW", data.draw(st.sampled_from((absorb.FEW, 0))))
+        yield
+
+
 @settings(max_examples=120, deadline=None)
 @given(stories(), st.data())
 def test_order_and_cuts_decide_nothing(tmp_path_factory: pytest.TempPathFactory, story: Story, data: st.DataObject) -> None:
-    """Whatever the order of sightings, batches and seals, each call ends as the same record and all sums are right."""
+    """Whatever the order and number of sightings, batches and seals, each call ends as the same record and all sums are right."""
     made, parts = story
-    with Log.open(tmp_path_factory.mktemp("log") / "store") as log:
+    with few_or_many(data), Log.open(tmp_path_factory.mktemp("log") / "store") as log:
         feed = Feed(log)
         for part in parts:
             feed.commit(*part)

@@ -13,7 +13,7 @@ from pipeline.events import Tokens
 from pipeline.log import Log
 from pipeline.sources import Cursor, Reading, Source
 from tests.pipeline.sightings import NOON
-from tests.pipeline.test_log import hot
+from tests.pipeline.test_log import few_or_many, hot
 from tests.pipeline.test_recover import lose_journal
 
 
@@ -123,7 +123,7 @@ def test_replies_are_the_same_calls_in_every_order(tmp_path_factory: pytest.Temp
     store = tmp_path_factory.mktemp("log") / "store"
     order = data.draw(st.permutations(told))
     cut = data.draw(st.integers(0, len(order)))
-    with Log.open(store) as log:
+    with few_or_many(data), Log.open(store) as log:
         reader = Reader(log)
         reader.commit(order[:cut])
         log.seal()
