@@ -13,7 +13,7 @@ import msgspec
 from ingest import identity, streams
 from ingest.adapter import Adapter, Place
 from ingest.discover import Found, Trouble
-from ingest.lines import CHUNK_BYTES, MAX_LINE_BYTES, Lines, Readable, may_hold
+from ingest.lines import CHUNK_BYTES, MAX_LINE_BYTES, Lines, Readable
 from pipeline.batch import Batch
 from pipeline.events import Event, Rejected, Seen, UsageEvent
 from pipeline.sources import Cursor, Quarantined, Reading
@@ -139,24 +139,7 @@ def place_of(found: Found, head: bytes) -> Place:
     # Nearly always the one begins with the other, and there are thousands.
     inside = path.startswith(root + os.sep)
     path = (path[len(root) + 1 :] if inside else os.path.relpath(path, root)).replace(os.sep, "/")
-    return Place(path=said(path), root=said(found.source.root), head=head, beside=beside_of(found))
-
-
-def beside_of(found: Found) -> bytes:
-    """The first bytes of the file that stands beside a source to explain it; nothing where it cannot be read."""
-    if found.pattern.beside is None:
-        return b""
-    ending, other = found.pattern.beside
-    try:
-        fd, _ = streams.opened(found.source.path.removesuffix(ending) + other)
-    except OSError:
-        return b""
-    try:
-        return identity.at(fd, 0, EDGE_BYTES)
-    except OSError:
-        return b""
-    finally:
-        os.close(fd)
+    return Place(path=said(path), root=said(found.source.root), head=head)
 
 
 def said(path: str) -> str:
@@ -170,7 +153,7 @@ class Standing(msgspec.Struct, kw_only=True, gc=False):
     stream: Readable
     plain: bool
     head: bytes
-    """The first 64 KiB of its text."""
+    """The first 64 KiB of its text; empty where a cursor's state holds already what they say."""
     offset: int = 0
     reset: bool = False
     """The cursor no longer holds: the source is read again from its start."""
@@ -178,6 +161,12 @@ class Standing(msgspec.Struct, kw_only=True, gc=False):
 
 def stand(fd: int, size: int, cursor: Cursor | None) -> Standing:
     """Stream and offset to go on from. Raises `OSError`, and `ValueError` for a compressed file that is damaged before the cursor."""
+    if cursor is not None and cursor.offset and cursor.state:
+        # As a rule a few lines have come to a plain file, many times a second at worst.
+        first = identity.at(fd, 0, identity.HEAD_BYTES)
+        if streams.is_plain(first) and identity.holds(fd, size, cursor):
+            os.lseek(fd, cursor.offset, os.SEEK_SET)
+            return Standing(stream=streams.rest_of(fd), plain=True, head=b"", offset=cursor.offset)
     first = identity.at(fd, 0, EDGE_BYTES)
     plain = streams.is_plain(first)
     head = first if plain else _filled(streams.text_of(fd, first), EDGE_BYTES)
@@ -199,7 +188,10 @@ def reached(
     fd: int, status: os.stat_result, standing: Standing, lines: Lines, before: Cursor | None, state: bytes, *, again: bool
 ) -> Cursor:
     """The cursor after a pass over `lines`; with `again` the next look goes on at once, whatever it sees."""
-    head, head_length = identity.head(fd, status.st_size)
+    if before is not None and standing.offset and before.head_length == identity.HEAD_BYTES:
+        head, head_length = before.head, before.head_length
+    else:
+        head, head_length = identity.head(fd, status.st_size)
     if standing.plain:
         tail = identity.tail(fd, lines.consumed)
     elif lines.consumed == standing.offset and before is not None and not standing.reset:
@@ -238,16 +230,14 @@ def _lines(
     place = place_of(found, standing.head)
     state = adapter.load(cursor.state) if cursor is not None and standing.offset and cursor.state else adapter.start(place)
     tally = Tally(found, source_id, cursor, batch)
-    needle, other_kind = found.pattern.needle, found.pattern.other_kind
-    begin = standing.offset
+    needle = found.pattern.needle
+    lines = Lines(standing.stream, needle if manner.prefilter else None, start=standing.offset, stop=manner.stop, buffer=manner.buffer)
     if manner.prefilter:
-        lines = Lines(standing.stream, needle, other_kind=other_kind, start=begin, stop=manner.stop, buffer=manner.buffer)
         state = fold(adapter, state, lines, tally)
     else:
-        lines = Lines(standing.stream, None, start=begin, stop=manner.stop, buffer=manner.buffer)
         for offset, length, line in lines:
             state, events = adapter.step(state, line)
-            if events or needle is None or may_hold(needle, other_kind, line):
+            if events or needle is None or needle in line:
                 tally.record(events, offset, length, line)
     tally.too_long(lines.too_long)
     dumped = adapter.dump(state)

@@ -61,6 +61,11 @@ def text_of(fd: int, first: bytes) -> Readable:
     return raw
 
 
+def rest_of(fd: int) -> Readable:
+    """The bytes of a plain file from where `fd` stands."""
+    return io.FileIO(fd, "r", closefd=False)
+
+
 def _zstd(raw: io.FileIO) -> tuple[Readable, type[Exception]]:
     # Only compressed logs pay for the library.
     import zstandard

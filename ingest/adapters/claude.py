@@ -26,16 +26,13 @@ from ingest.adapters.claude_call import (
 from ingest.adapters.claude_event import Call
 from ingest.adapters.claude_flat import flat_line
 from ingest.adapters.claude_line import Line, Message, Usage, lines_of
-from ingest.adapters.claude_titles import sessions_of
+from ingest.adapters.claude_titles import sessions_of, telling
 from pipeline import keys
 from pipeline.events import Event, Initiator, Rejected, Seen, Status
 from pipeline.sources import SessionInfo
 
 NEEDLE = b'"output_tokens"'
 """No line without these bytes is a call: inside a text of a JSON document the quotes would be escaped."""
-
-_USER = b'"type":"user"'
-"""What a prompt or a tool's result says of itself; most bytes of a transcript are such."""
 
 DECODER = msgspec.json.Decoder(Line)
 
@@ -53,8 +50,8 @@ class Claude:
     agent = "claude"
     title = "Claude Code"
     patterns: Sequence[Pattern] = (
-        Pattern(glob="projects/**/*.jsonl", kind="lines", needle=NEEDLE, other_kind=_USER),
-        Pattern(glob=f"{_DESKTOP}/**/*.jsonl", kind="lines", needle=NEEDLE, other_kind=_USER),
+        Pattern(glob="projects/**/*.jsonl", kind="lines", needle=NEEDLE),
+        Pattern(glob=f"{_DESKTOP}/**/*.jsonl", kind="lines", needle=NEEDLE),
         Pattern(glob=_FLAT, kind="lines"),
     )
 
@@ -95,8 +92,11 @@ class Claude:
 
     def sessions(self, place: Place, head: bytes, tail: bytes) -> list[SessionInfo]:
         """Titles and the parents of forks. A line that names no session means that of the first line which does."""
+        lines = telling(head, tail)
+        if not lines:
+            return []
         named = next(_values(head, b'"sessionId"'), b"").decode("utf-8", "replace")
-        return sessions_of(self.agent, named or file_of(Place(path=place.path, root=place.root)).session, head, tail)
+        return sessions_of(self.agent, named or file_of(Place(path=place.path, root=place.root)).session, lines, head, tail)
 
 
 ADAPTER = Claude()

@@ -32,14 +32,19 @@ class _Line(msgspec.Struct, gc=False):
 _DECODER = msgspec.json.Decoder(_Line)
 
 
-def sessions_of(agent: str, session: str | None, head: bytes, tail: bytes) -> list[SessionInfo]:
-    """Title and parent of the sessions that the beginning and the end of a transcript tell of.
+def telling(head: bytes, tail: bytes) -> list[bytes]:
+    """The lines of the beginning and the end of a transcript that may tell of a session: none in most of what is written."""
+    return _told(head) if head == tail else _told(head) + _told(tail)
+
+
+def sessions_of(agent: str, session: str | None, told: list[bytes], head: bytes, tail: bytes) -> list[SessionInfo]:
+    """Title and parent of the sessions that lines `told` by the beginning and the end of a transcript speak of.
 
     `session` is the one the file is named after; it is meant where a line names none.
     """
     titles: dict[str, tuple[int, str]] = {}
     parents: dict[str, str] = {}
-    for line in _lines(head, tail):
+    for line in _lines(told):
         owner = text(line.sessionId) or session
         if owner is None:
             continue
@@ -78,14 +83,13 @@ def _speaks_of(leaf: str, head: bytes, tail: bytes) -> bool:
     return False
 
 
-def _lines(head: bytes, tail: bytes) -> list[_Line]:
+def _lines(told: list[bytes]) -> list[_Line]:
     found = []
-    for part in (head,) if head == tail else (head, tail):
-        for record in _told(part):
-            try:
-                found.append(_DECODER.decode(record))
-            except (ValueError, RecursionError, OverflowError):
-                found.extend(_damaged(record))
+    for record in told:
+        try:
+            found.append(_DECODER.decode(record))
+        except (ValueError, RecursionError, OverflowError):
+            found.extend(_damaged(record))
     return found
 
 
