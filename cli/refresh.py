@@ -5,7 +5,7 @@ library: a few new lines must be in the answer within the same breath.
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import Any
@@ -86,11 +86,6 @@ class Store:
         """What lies in the agents' homes."""
         return discover(self.adapters, self.environ, self.home, self.homes, self.swept)
 
-    def stamps(self) -> dict[str, str]:
-        """The state of every file that decides whose a call is, what it costs and on which day it was."""
-        synced = os.path.join(self.paths.prices, books.SYNCED)
-        return {path: snapshot.stamp(path) for path in (self.paths.config, self.paths.profiles, books.SHIPPED, synced, *zone.FILES)}
-
     def names(self, field: str) -> list[str]:
         """Profiles, providers or agents that exist, whether or not there is a call of theirs."""
         if field == "profile":
@@ -109,10 +104,13 @@ class Store:
             null = subprocess.DEVNULL
             subprocess.Popen(itself.command("seal"), stdin=null, stdout=null, stderr=null, start_new_session=True)
 
-    def refreshed(self, *, sync: bool = True, prove: bool = False) -> snapshot.Snapshot:
+    def refreshed(
+        self, *, sync: bool = True, prove: bool = False, standing: Sequence[tuple[str, int, int, int]] | None = None
+    ) -> snapshot.Snapshot:
         """A snapshot of the log as it is, after reading what the agents have written if `sync`.
 
-        Without `sync` the snapshot is as fresh as it was; with `prove` it is fresh if all that lies there has been read by now.
+        Without `sync` the snapshot is as fresh as it was; with `prove` it is fresh if all that lies there has been read by now, and with
+        `standing` while a sweep sees just these: who follows the log knows how each file stood when it was read.
         """
         places = looked(self.adapters, self.environ, self.home, self.homes)
         known = snapshot.load(self.paths.views)
@@ -121,6 +119,8 @@ class Store:
             self.swept = self.memory = None  # it was taken elsewhere
         if sync:
             proof = self._synced(known)
+        elif standing is not None:
+            proof = snapshot.proof_of(standing)
         elif prove:
             proof = self._proof_of_cursors(sweep(places.walks))
         folders = log_folders.mark(self.paths.data)
@@ -179,6 +179,8 @@ class Store:
     def _header(self, places: Any, env: dict[str, str | None], folders: str, proof: str) -> snapshot.Header:
         position = self.log.position()
         today = calendar.day_at(self.zone, self.now_us)
+        synced = os.path.join(self.paths.prices, books.SYNCED)
+        watched = (self.paths.config, self.paths.profiles, books.SHIPPED, synced, *zone.FILES)
         return snapshot.Header(
             position=(position.epoch, position.seq),
             as_of_us=self.now_us,
@@ -188,7 +190,7 @@ class Store:
             first_day=today,
             midnights=calendar.midnights(self.zone, today, today + DAYS_AHEAD),
             env={**env, **{name: self.environ.get(name) for name in ("HOME", zone.VARIABLE)}},
-            stamps=self.stamps(),
+            stamps={path: snapshot.stamp(path) for path in watched},
             folders=folders,
             places=places,
             proof=proof,

@@ -5,6 +5,7 @@ and what they miss, a sweep finds. Nothing waits for a pause in the writing. Whe
 """
 
 import errno
+import gc
 import logging
 import os
 import time
@@ -47,6 +48,8 @@ PAUSE_S = 0.5
 """So long nothing must have arrived before whoever follows the log is told, and that at most every `REST_S`."""
 REST_S = 3.0
 """Where nothing ever pauses, this is also how long they wait at most."""
+REST_SHARE = 100
+"""Where they take long, they rest longer: a hundred times as long as they worked."""
 WAKE_S = 0.5
 """How soon a request to stop is noticed."""
 REMOTE = ("nfs", "cifs", "smb", "9p", "sshfs", "fuse.sshfs", "drvfs", "vboxsf", "afs", "ncp")
@@ -117,9 +120,11 @@ class Watcher:
         self._warned: set[str] = set()
         self._unread: set[str] = set()
         self._hot_since: float | None = None
+        self._hot = 0
+        """Calls taken since the rows were sealed: about as many rows are hot."""
         self._news_at: float | None = None
         self._untold_since: float | None = None
-        self._told_at = -REST_S
+        self._tell_at = 0.0
         self._walks = looked(settings.adapters, settings.environ, settings.home, settings.further).walks
         self._last_look: list[tuple[str, int, int, int]] | None = None
 
@@ -136,6 +141,14 @@ class Watcher:
         """How many files and folders could not be read when they were last looked at."""
         return len(self._unread)
 
+    def standing(self) -> list[tuple[str, int, int, int]]:
+        """Each file as it stood when it was read to its end, as a sweep sees it: one that sees just these has nothing to read."""
+        return [
+            (path, known.cursor.inode, known.cursor.size, known.cursor.mtime_ns)
+            for path, known in self._known.items()
+            if known.cursor is not None
+        ]
+
     def run(self) -> None:
         """Catch up, then follow until asked to stop."""
         stop = self._settings.stop
@@ -146,6 +159,9 @@ class Watcher:
         try:
             self._sweep(observer, first=True)
             self.caught_up = not stop()
+            # All that is there now stays: to look through it for garbage now and then would cost more than the lines that come.
+            gc.collect()
+            gc.freeze()
             swept = time.monotonic()
             while not stop():
                 hints = self._gathered()
@@ -217,9 +233,9 @@ class Watcher:
         if plain == self._last_look:
             return
         self._last_look = plain
-        if self._hot_since is None and self._log.hot_count():
+        if self._hot_since is None and (hot := self._log.hot_count()):
             # Left by somebody who only asked, or who was killed.
-            self._hot_since = time.monotonic()
+            self._hot_since, self._hot = time.monotonic(), hot
         look = discover(settings.adapters, settings.environ, settings.home, settings.further)
         self._unread = {trouble.path for trouble in look.troubles}
         for trouble in look.troubles:
@@ -236,6 +252,7 @@ class Watcher:
                 self._missed(trouble)
             self._remember(look)
             return
+        self._known = {found.source.path: self._known[found.source.path] for found in look.found}
         changed: dict[str, Work] = {}
         tails: dict[str, Work] = {}
         for found in look.found:
@@ -298,6 +315,7 @@ class Watcher:
             now = self._news_at = time.monotonic()
             if self._untold_since is None:
                 self._untold_since = now
+            self._hot += commit.new + commit.updated
             if self._hot_since is None:
                 self._hot_since = now
         if self._settings.on_commit is not None:
@@ -328,17 +346,18 @@ class Watcher:
             return
         now = time.monotonic()
         quiet = now - self._news_at >= PAUSE_S or now - self._untold_since >= REST_S
-        if quiet and now - self._told_at >= REST_S:
+        if quiet and now >= self._tell_at:
             self._news_at = self._untold_since = None
-            self._told_at = now
+            began = time.thread_time()
             self._settings.on_quiet()
+            self._tell_at = now + max(REST_S, REST_SHARE * (time.thread_time() - began))
 
     def _seal_when_due(self) -> None:
         if self._hot_since is None:
             return
-        if time.monotonic() - self._hot_since >= SEAL_S or self._log.hot_count() >= SEAL_ROWS:
+        if self._hot >= SEAL_ROWS or time.monotonic() - self._hot_since >= SEAL_S:
             self._log.seal()
-            self._hot_since = None
+            self._hot_since, self._hot = None, 0
             if self._settings.on_seal is not None:
                 self._settings.on_seal()
 

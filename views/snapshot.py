@@ -161,7 +161,7 @@ class Snapshot:
 
         def profiles() -> list[Row]:
             rows = [row_of(name, groups) for name, groups in sums.by(FIELDS.index("profile")).items()]
-            return arrange(query.grouped("profile"), rows)
+            return arrange(_by_profile(query), rows)
 
         return Answer(
             query,
@@ -228,11 +228,15 @@ class Snapshot:
             query,
             totals,
             arrange(query, rows),
-            lambda: arrange(query.grouped("profile"), closed.grown(sums, "profile")),
+            lambda: arrange(_by_profile(query), closed.grown(sums, "profile")),
             last_day=last_day,
             unpriced_models=sorted({*sums.unpriced_models, *closed.unpriced_models}) if totals.unpriced_requests else (),
             as_of_us=self.header.as_of_us,
         )
+
+
+def _by_profile(query: Query) -> Query:
+    return Query(now_us=query.now_us, today=query.today, tz=query.tz)
 
 
 class Stale(Exception):
@@ -302,7 +306,7 @@ def stamp(path: str) -> str:
     return f"{status.st_ino}:{status.st_size}:{status.st_mtime_ns}"
 
 
-def proof_of(looks: "list[tuple[str, int, int, int]]") -> str:
+def proof_of(looks: "Sequence[tuple[str, int, int, int]]") -> str:
     """A digest of a look at all log files, as `ingest.sweep.sweep` gives it, whatever its order."""
     return digest(repr(sorted(looks)).encode("utf-8", "surrogatepass"))
 

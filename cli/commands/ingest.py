@@ -3,13 +3,12 @@
 import os
 import subprocess
 import time
-from datetime import datetime
 from typing import Annotated
 
 import typer
 
 from cli import itself
-from cli.app import clock
+from cli.app import clock, written
 from cli.escaped import escaped
 from cli.figures import count, many, size
 from cli.outcomes import DONE, PARTLY_DONE
@@ -93,20 +92,19 @@ def _told(store: Store, summary: Summary) -> list[str]:
 def _watch(where: Paths) -> int:
     durable.prepare_home(where.data, create=True)
     with Stopping() as stop, state.lock(where.data), opened(where, os.environ, clock()) as store:
-        from cli.hooks.alerting import Alerting  # as the next, for a watcher alone
         from ingest.watch import Arrived, Settings, Watcher  # 30 ms that only a watcher should pay
 
         def show(arrived: Arrived) -> None:
-            at = datetime.fromtimestamp(clock() / 1_000_000).astimezone()
+            at = time.strftime("%H:%M:%S", time.localtime(clock() / 1_000_000))
             calls = " + ".join(
                 f"{number:,} {word}" for number, word in ((arrived.commit.new, "new"), (arrived.commit.updated, "updated")) if number
             )
             tokens = f"{count(arrived.prompt, 'short')} / {count(arrived.output, 'short')}"
-            typer.echo(f"{at:%H:%M:%S}  {arrived.agent}  {calls}  {escaped(', '.join(arrived.models))}  {tokens}")
+            written(f"{at}  {arrived.agent}  {calls}  {escaped(', '.join(arrived.models))}  {tokens}\n")
 
         def catch_up() -> None:
             # A store of its own each time: rules, prices and settings may have changed since the last.
-            Store(where, os.environ, clock(), store.log).refreshed(sync=False, prove=True)
+            Store(where, os.environ, clock(), store.log).refreshed(sync=False, standing=watcher.standing())
 
         watcher = Watcher(
             store.log,
@@ -120,16 +118,10 @@ def _watch(where: Paths) -> int:
                 warn=lambda text: typer.echo(f"ringlet: {escaped(text)}", err=True),
                 on_arrival=show,
                 on_quiet=catch_up,
-                on_commit=lambda _: alerting.noticed(),
             ),
         )
-        alerting = Alerting(where, os.environ, lambda: watcher.caught_up)
         typer.echo(f"Watching {many(len(store.look.found), 'file')}; stop with Ctrl-C")
-        alerting.start()
-        try:
-            watcher.run()
-        finally:
-            alerting.stop()
+        watcher.run()
         return stop.code
 
 

@@ -13,10 +13,12 @@ from cli.paths import paths
 from cli.serve import live
 from cli.serve.live import Live, News
 from ingest import watch
+from ingest.sweep import sweep
 from pipeline.log import Log
 from pipeline.profiles import Profile, Rule, Rules
 from tests.cli.daemons import ROOT
 from tests.cli.homes import reply, ringlet, transcript
+from views import snapshot
 
 DAY = "2026-05-13T09:00:00Z"
 
@@ -107,6 +109,24 @@ def test_the_snapshot_follows(tmp_path: Path) -> None:
         scene.until(lambda: '"total_requests": 1' in ringlet(tmp_path, "usage", "--no-sync", "--json").out)
         scene.append("one", reply(2, DAY))
         scene.until(lambda: '"total_requests": 2' in ringlet(tmp_path, "usage", "--no-sync", "--json").out)
+
+
+def test_the_snapshot_proves_itself_fresh(tmp_path: Path) -> None:
+    """The snapshot bears the proof of the files as they were read, of one that came too and not of one that went."""
+    transcript(tmp_path, "one", reply(1, DAY))
+    transcript(tmp_path, "two", reply(2, DAY))
+    views = tmp_path / "rl/views"
+
+    def proved() -> bool:
+        known = snapshot.load(str(views))
+        return known is not None and known.header.proof == snapshot.proof_of(sweep(known.header.places))
+
+    with watched(tmp_path) as scene:
+        scene.until(proved)
+        (tmp_path / ".claude/projects/-src/two.jsonl").unlink()
+        scene.append("one", reply(3, DAY))
+        scene.append("three", reply(4, DAY))
+        scene.until(lambda: scene.pages.new == 4 and proved())
 
 
 def test_a_watcher_that_fails_is_started_again(tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,6 +32,7 @@ class Following:
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self.trouble: BaseException | None = None
+        self.standing: Callable[[], list[tuple[str, int, int, int]]] = list
 
     def _run(self) -> None:
         def quiet() -> None:
@@ -39,7 +40,7 @@ class Following:
 
         try:
             with Log.open(self._store) as log:
-                Watcher(
+                watcher = Watcher(
                     log,
                     Settings(
                         adapters=[toy.ADAPTER],
@@ -50,7 +51,9 @@ class Following:
                         on_arrival=self.arrived.append,
                         on_quiet=quiet,
                     ),
-                ).run()
+                )
+                self.standing = watcher.standing
+                watcher.run()
         except BaseException as error:  # noqa: BLE001 - the test that started the thread raises it
             self.trouble = error
 
@@ -206,6 +209,19 @@ def test_what_events_miss_a_sweep_finds(tmp_path: Path, monkeypatch: pytest.Monk
     with following(tmp_path) as (watcher, log):
         append(log, toy.line("b", 2))
         watcher.until(lambda: outputs(tmp_path) == [1, 2])
+
+
+def test_a_watcher_knows_how_the_files_stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it says of the files is what a sweep sees once all is read: of those that grew, that came, and no more of one that went."""
+    monkeypatch.setattr(watch, "SWEEP_S", 0.2)
+    with following(tmp_path) as (watcher, log):
+        (log.parent / "b.jsonl").write_bytes(toy.line("b", 2))
+        (log.parent / "c.jsonl").write_bytes(toy.line("c", 3))
+        append(log, toy.line("a2", 4))
+        watcher.until(lambda: outputs(tmp_path) == [1, 2, 3, 4])
+        (log.parent / "b.jsonl").unlink()
+        looks = [(str(path), path.stat().st_ino, path.stat().st_size, path.stat().st_mtime_ns) for path in (log, log.parent / "c.jsonl")]
+        watcher.until(lambda: sorted(watcher.standing()) == sorted(looks))
 
 
 def test_without_inotify_folders_are_polled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

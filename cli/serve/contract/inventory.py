@@ -8,10 +8,8 @@ from typing import Literal
 
 import msgspec
 
-from cli.serve.contract.figures import Told
 
-
-class Imported(Told, frozen=True, kw_only=True):
+class Imported(msgspec.Struct, frozen=True, kw_only=True):
     """POST /api/usage/import-claude."""
 
     homes: tuple[str, ...]
@@ -22,7 +20,6 @@ class Imported(Told, frozen=True, kw_only=True):
     """Calls that were not known before."""
     updated: int
     quarantined: int
-    """Of these files."""
     profiles: tuple[str, ...]
     """Whom they belong to."""
     troubles: tuple[str, ...]
@@ -58,7 +55,7 @@ class ProfileShown(msgspec.Struct, frozen=True, kw_only=True):
     rules: tuple[RuleShown, ...]
 
 
-class Profiles(Told, frozen=True, kw_only=True):
+class Profiles(msgspec.Struct, frozen=True, kw_only=True):
     """GET /api/profiles."""
 
     profiles: tuple[ProfileShown, ...]
@@ -79,7 +76,7 @@ class AgentHome(msgspec.Struct, frozen=True, kw_only=True):
     last_written_at: str | None
 
 
-class Agents(Told, frozen=True, kw_only=True):
+class Agents(msgspec.Struct, frozen=True, kw_only=True):
     """GET /api/agents."""
 
     homes: tuple[AgentHome, ...]
@@ -119,7 +116,7 @@ class Price(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...]
 
 
-class Prices(Told, frozen=True, kw_only=True):
+class Prices(msgspec.Struct, frozen=True, kw_only=True):
     """GET /api/prices."""
 
     prices: tuple[Price, ...]
@@ -156,7 +153,7 @@ class SourceState(msgspec.Struct, frozen=True, kw_only=True):
     seen: dict[str, int]
 
 
-class DoctorReport(Told, frozen=True, kw_only=True):
+class DoctorReport(msgspec.Struct, frozen=True, kw_only=True):
     """GET /api/doctor: what `ringlet doctor --json` says."""
 
     schema_version: int
