@@ -82,23 +82,40 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     """Endpoint that speaks Anthropic's Messages; None where there is none."""
     openai: str | None = None
     """Endpoint that speaks OpenAI's Responses, `/v1` or the like included; None where there is none."""
+    opencode: str | None = None
+    """Where OpenCode calls of itself; None where it does not know the provider."""
 
 
 PROVIDERS = {
-    "anthropic": Provider(variable="ANTHROPIC_API_KEY", anthropic="https://api.anthropic.com"),
-    "openai": Provider(variable="OPENAI_API_KEY", openai="https://api.openai.com/v1"),
-    "minimax": Provider(variable="MINIMAX_API_KEY", anthropic="https://api.minimax.io/anthropic", openai="https://api.minimax.io/v1"),
-    "openrouter": Provider(variable="OPENROUTER_API_KEY", anthropic="https://openrouter.ai/api", openai="https://openrouter.ai/api/v1"),
-    "groq": Provider(variable="GROQ_API_KEY", openai="https://api.groq.com/openai/v1"),
-    "zai": Provider(variable="ZHIPU_API_KEY", anthropic="https://api.z.ai/api/anthropic"),
-    "xai": Provider(variable="XAI_API_KEY", openai="https://api.x.ai/v1"),
-    "google": Provider(variable="GOOGLE_GENERATIVE_AI_API_KEY"),
+    "anthropic": Provider(variable="ANTHROPIC_API_KEY", anthropic="https://api.anthropic.com", opencode="https://api.anthropic.com/v1"),
+    "openai": Provider(variable="OPENAI_API_KEY", openai="https://api.openai.com/v1", opencode="https://api.openai.com/v1"),
+    "minimax": Provider(
+        variable="MINIMAX_API_KEY",
+        anthropic="https://api.minimax.io/anthropic",
+        openai="https://api.minimax.io/v1",
+        opencode="https://api.minimax.io/anthropic/v1",
+    ),
+    "openrouter": Provider(
+        variable="OPENROUTER_API_KEY",
+        anthropic="https://openrouter.ai/api",
+        openai="https://openrouter.ai/api/v1",
+        opencode="https://openrouter.ai/api/v1",
+    ),
+    "groq": Provider(variable="GROQ_API_KEY", openai="https://api.groq.com/openai/v1", opencode="https://api.groq.com/openai/v1"),
+    "zai": Provider(variable="ZHIPU_API_KEY", anthropic="https://api.z.ai/api/anthropic", opencode="https://api.z.ai/api/paas/v4"),
+    "xai": Provider(variable="XAI_API_KEY", openai="https://api.x.ai/v1", opencode="https://api.x.ai/v1"),
+    "google": Provider(variable="GOOGLE_GENERATIVE_AI_API_KEY", opencode="https://generativelanguage.googleapis.com/v1beta"),
     "ollama": Provider(anthropic="http://127.0.0.1:11434", openai="http://127.0.0.1:11434/v1"),
 }
 """The providers that need no --endpoint: where they answered in October 2026."""
 
 OWN = {"claude": "anthropic", "codex": "openai", "grok": "xai"}
 """Who an agent calls of itself: what `self` means for it."""
+
+
+def called(agent: str | None, provider: str | None) -> str | None:
+    """The provider that a profile's calls go to, by name; None where the agent alone knows that."""
+    return OWN.get(agent or "") if provider in (None, "self") else provider
 
 
 def program_of(agent: str | None, profile: str) -> Program:

@@ -17,7 +17,7 @@ from pipeline.errors import RingletError
 from views import calendar, explain, invoice, materialize
 from views.catalog import Frames
 from views.invoice import Invoice
-from views.query import FILTERS, Query
+from views.query import Query
 
 TOLERATED = 0.02
 """A bill that differs by more than this share is pointed out."""
@@ -46,11 +46,7 @@ def audit(request: Request, query: Query, store: Store, path: str | None, column
 
 
 def _coverage(query: Query, store: Store) -> Told:
-    daily = Query(now_us=query.now_us, today=query.today, tz=query.tz, by="day", cost_mode=query.cost_mode)
-    daily.first_day, daily.last_day, daily.since_us = query.first_day, query.last_day, query.since_us
-    for name in FILTERS:
-        setattr(daily, name, getattr(query, name))
-    answer = answer_from_views(daily, store)
+    answer = answer_from_views(query.grouped("day"), store)
     with_calls = [row.key for row in answer.rows if row.requests and row.key]
     empty = [row.key for row in answer.rows if not row.requests and row.key and with_calls and with_calls[0] < row.key < with_calls[-1]]
     gone = [each.id for each in store.log.sources() if each.gone]
@@ -128,9 +124,8 @@ def _compared(query: Query, store: Store, path: str, columns: dict[str, str | No
     except RingletError as error:
         raise RingletError(error.what, where=escaped(path), mend=error.mend) from None
     theirs = {key: amount for key, amount in bill.amounts.items() if _within(query, key[0])}
-    utc = Query(now_us=query.now_us, today=query.today, tz="UTC", by="model", cost_mode=query.cost_mode)
-    for name in FILTERS:
-        setattr(utc, name, getattr(query, name))
+    utc = query.grouped("model", ranged=False)
+    utc.tz = "UTC"
     utc.provider = query.provider or bill.format.provider
     if theirs:
         utc.first_day, utc.last_day = calendar.parse_day(min(theirs)[0]), calendar.parse_day(max(theirs)[0])

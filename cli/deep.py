@@ -21,8 +21,7 @@ from views.terms import Terms
 
 def terms_of(store: Store) -> Terms:
     """The terms on which the views of a store are made now."""
-    header = store.snapshot.header
-    stamps = repr((sorted(header.stamps.items()), header.cost_mode))
+    stamps = repr((sorted(store.stamps().items()), store.config.usage.cost_mode))
     stamp = blake2b(stamps.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
     return Terms(store.attribution, store.book, zone=store.zone, stamp=stamp)
 

@@ -3,6 +3,7 @@
 Decides how parts, calls, places and dropped records are told. Never shows a record's text: only where it stands.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -11,32 +12,34 @@ from cli.ask import Request, WrongUsage
 from cli.deep import answer_from_views, terms_of
 from cli.escaped import escaped
 from cli.figures import count, many
+from cli.places import Places, placed, row_place
 from cli.refresh import Store
-from cli.sightings import Sighting, Unread, sightings, why
+from cli.sightings import Unread
+from ingest.named import Named
 from pipeline.errors import NothingFound
+from pipeline.sources import Source
 from views import calendar, explain, materialize
 from views.columns import TOKENS
 from views.explain import Part
-from views.pricing.cost import Rates, Shape, resolve
+from views.pricing.cost import WHOLE, Rates, Shape, resolve
 from views.pricing.listing import iso
 from views.pricing.money import dollars
 from views.query import Query
 
 Told = dict[str, Any]
-_HELD = "the file still holds that record"
-_FOREIGN = "only the machine that read that record knows the file"
 _EPOCH = date(1970, 1, 1).toordinal()
 SHOWN = 20
 """Calls and dropped records that are shown where no limit was given; `--json` has all."""
 
 
-def total(request: Request, query: Query, store: Store) -> str:
-    """What the question's total is made of."""
+def total(request: Request, query: Query, store: Store, known: Mapping[str, Named]) -> str:
+    """What the question's total is made of; `known` is as `sightings.prepared` gave it."""
     limit, query.limit = query.limit, None
     answer = answer_from_views(query, store)
     found = materialize.asked(store.paths.views, store.log, terms_of(store), lambda frames: explain.calls(query, frames))
     parts = explain.parts(found, query.cost_mode)
-    told, seen, unread = _places(store, found, explain.rows(store.log, {each["key"] for each in found}))
+    places = placed(store, known, explain.rows(store.log, {each["key"] for each in found}))
+    told, seen, unread = _found(found, places), places.dropped, places.unread
     cost, summed = answer.totals.cost, [part.cost for part in parts if part.cost is not None]
     about: Told = {
         "schema_version": 1,
@@ -76,7 +79,7 @@ def total(request: Request, query: Query, store: Store) -> str:
     return "\n".join(lines) + "\n"
 
 
-def call(request: Request, prefix: str, query: Query, store: Store) -> str:
+def call(request: Request, prefix: str, query: Query, store: Store, known: Mapping[str, Named]) -> str:
     """All that is known of one call. Raises NothingFound for a key of none, WrongUsage for what begins several."""
     digits = prefix.lower()
     if not digits or len(digits) > 32 or any(letter not in "0123456789abcdef" for letter in digits):
@@ -90,15 +93,15 @@ def call(request: Request, prefix: str, query: Query, store: Store) -> str:
         raise WrongUsage(f"{digits} begins {len(found)} keys: {keys}", mend="give more digits")
     one = found[0]
     rows = explain.rows(store.log, {one["key"]})
-    told, seen, unread = _places(store, found, rows)
-    paths = _paths(store)
+    places = placed(store, known, rows)
+    told, seen, unread = _found(found, places), places.dropped, places.unread
     rates = _rates(store, one)
     stated = explain.is_stated(one, query.cost_mode)
     about: Told = {
         "schema_version": 1,
         **told[0],
         "identities": _identities(rows),
-        "rows": [_row(row, paths) for row in rows],
+        "rows": [_row(row, places.rows) for row in rows],
         "price": None if rates is None or one["cost_status"] == "not_billed" or stated else _price(rates, one),
         "cost_from": f"the {one['logged_cost_basis']}, as the log states it" if stated else "the price book" if one["cost_usd"] else None,
         "arithmetic": []
@@ -133,82 +136,31 @@ def _call_text(about: Told, unread: list[Unread]) -> str:
         lines += [f"         {escaped(note)}" for note in price["notes"]]
     for each in about["arithmetic"]:
         lines.append(f"         {each['class']}: {each['count']:,} x ${each['rate_usd'].text} = ${each['cost'].text}")
-    known = about["cost"]
-    lines.append(
-        f"Cost     {about['cost_status'] if known is None else '$' + known.text}" + (f", from {about['cost_from']}" if known else "")
-    )
+    cost = about["cost"]
+    lines.append(f"Cost     {about['cost_status'] if cost is None else '$' + cost.text}" + (f", from {about['cost_from']}" if cost else ""))
     return "\n".join([*lines, "", *_dropped_lines(about["dropped"], unread, SHOWN)]) + "\n"
 
 
-def _paths(store: Store) -> dict[tuple[str, int], str]:
-    """Where a source lies, by machine and number: of this machine's alone, for no other's is known here."""
-    return {(store.log.machine, each.id): each.source.path for each in store.log.sources()}
-
-
-def _places(store: Store, found: list[Told], rows: list[Told]) -> tuple[list[Told], list[Told], list[Unread]]:
-    """The calls as they are told, the records of them that were dropped, and the sources that nobody can read again; `rows` are theirs."""
-    by_key: dict[bytes, list[Told]] = {}
-    for row in rows:
-        by_key.setdefault(row["key"], []).append(row)
-    named = {name[:16]: row["key"] for row in rows for name in (*(row["aliases"] or ()), row["key"])}
-    # Twice the same place is one record: a file whose cursor began anew.
-    agents = {row["agent"] for row in rows}
-    seen, unread = sightings(store, named, agents) if named else ([], [])
-    there = {(each.key, each.path, each.offset, each.rank) for each in seen}
-    paths = _paths(store)
-    told, winners = [], {}
-    for each in found:
-        best = max(
-            (row for row in by_key.get(each["key"], ()) if row["kind"] != "retraction"),
-            # Of a record that two machines have, the one that can be looked at here.
-            key=lambda row: (row["rank"], row["machine"] == store.log.machine, row["ingested_at"]),
-            default=None,
-        )
-        path = None if best is None else paths.get((best["machine"], best["source"]))
-        if best is not None:
-            winners[each["key"]] = (path, best["offset"], best["rank"])
-        held = best is not None and (each["key"], path, best["offset"], best["rank"]) in there
-        foreign = best is not None and best["machine"] != store.log.machine
-        told.append(
-            {
-                "key": each["key"].hex(),
-                "at": _time(each["at"]),
-                **{name: each[name] for name in ("agent", "provider", "model", "profile", "session", "project", "cost_status")},
-                **{name: each[name] for name in TOKENS},
-                "reasoning": each["reasoning"],
-                "cost": _exact(each["cost_usd"]),
-                "file": None if path is None else escaped(path),
-                "offset": None if best is None else best["offset"],
-                "length": None if best is None else best["length"],
-                "place": _place(paths, best),
-                "place_state": _FOREIGN if foreign else _HELD if held else "the file no longer holds that record, the log does",
-            }
-        )
-    dropped = [_dropped(each, winners) for each in seen if winners.get(each.key) != (each.path, each.offset, each.rank)]
-    return told, dropped, unread
-
-
-def _dropped(each: Sighting, winners: dict[bytes, tuple[str | None, int, bytes]]) -> Told:
-    path, offset, rank = winners[each.key]
-    return {
-        "key": each.key.hex(),
-        "file": escaped(each.path),
-        "offset": each.offset,
-        "length": each.length,
-        "session": each.session,
-        "output": each.output,
-        "identity": each.identity,
-        "why": why(each, rank),
-        "rank": each.rank.hex(),
-        "counts": f"{escaped(path or 'another machine')}:{offset}",
-        "counts_rank": rank.hex(),
-    }
+def _found(found: list[Told], places: Places) -> list[Told]:
+    """The calls as they are told."""
+    return [
+        {
+            "key": each["key"].hex(),
+            "at": _time(each["at"]),
+            **{name: each[name] for name in ("agent", "provider", "model", "profile", "session", "project", "cost_status")},
+            **{name: each[name] for name in TOKENS},
+            "reasoning": each["reasoning"],
+            "cost": _exact(each["cost_usd"]),
+            **places.calls[each["key"]],
+        }
+        for each in found
+    ]
 
 
 def _dropped_lines(seen: list[Told], unread: list[Unread], limit: int) -> list[str]:
     lines = [f"Dropped: {many(len(seen), 'further record')} of these calls"]
     for each in seen[:limit]:
-        lines.append(f"  {each['file']}:{each['offset']}+{each['length']}  {each['key'][:12]} by {each['identity']}: {each['why']}")
+        lines.append(f"  {each['place']}  {each['key'][:12]} by {each['identity']}: {each['why']}")
         lines.append(f"    counts: {each['counts']}")
     if len(seen) > limit:
         lines.append(f"  {len(seen) - limit} more (--json)")
@@ -228,9 +180,9 @@ def _identities(rows: list[Told]) -> list[str]:
     )
 
 
-def _row(row: Told, paths: dict[tuple[str, int], str]) -> Told:
+def _row(row: Told, sources: Mapping[tuple[str, int], Source]) -> Told:
     kept = ("kind", "requests", *TOKENS, "reasoning", "web_searches", "message_id", "request_id", "origin", "owner_rank", "session")
-    told = {"rank": row["rank"].hex(), "place": _place(paths, row), "ingested_at": _time(row["ingested_at"])}
+    told = {"rank": row["rank"].hex(), "place": row_place(row, sources), "ingested_at": _time(row["ingested_at"])}
     return {name: row[name] for name in kept} | told
 
 
@@ -246,7 +198,7 @@ def _rule(store: Store, rows: list[Told], one: Told) -> str:
 
 def _rates(store: Store, one: Told) -> Rates | None:
     at: datetime = one["at"].astimezone(UTC)
-    prompt = sum(one[name] for name in TOKENS if name != "output")
+    prompt = sum(one[name] for name in TOKENS if name != "output") if one["granularity"] == WHOLE else 0
     day, minute = at.date().toordinal() - _EPOCH, at.hour * 60 + at.minute
     return resolve(store.book, Shape(one["provider"], one["model"], day, prompt, one["tier"], one["speed"], one["geo"], minute))
 
@@ -287,11 +239,6 @@ def _unread(each: Unread) -> Told:
 
 def _of(counts: Told) -> str:
     return ", ".join(f"{counts[name]:,} {name.replace('_', ' ')}" for name in TOKENS if counts[name]) or "no tokens"
-
-
-def _place(paths: dict[tuple[str, int], str], row: Told | None) -> str:
-    path = None if row is None else paths.get((row["machine"], row["source"]))
-    return "unknown" if path is None or row is None else f"{escaped(path)}:{row['offset']}+{row['length']}"
 
 
 def _time(at: datetime) -> str:

@@ -21,6 +21,7 @@ COMMANDS = {
     "explain": "cli.commands.explain",
     "guard": "cli.commands.guard",
     "statusline": "cli.commands.statusline",
+    "hooks": "cli.commands.hooks",
     "ingest": "cli.commands.ingest",
     "daemon": "cli.commands.daemon",
     "import": "cli.commands.imports",

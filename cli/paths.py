@@ -28,12 +28,13 @@ MOVING = (
 class Paths:
     """The folders and files of one installation; nothing need exist."""
 
-    __slots__ = ("config", "data", "journal", "prices", "profiles", "views")
+    __slots__ = ("config", "data", "hooks", "journal", "prices", "profiles", "views")
 
     def __init__(self, data: str, config: str) -> None:
         self.data = data
         self.config = config
         """The file `config.toml`."""
+        self.hooks = data + "/hooks.json"
         self.journal = data + "/journal.db"
         self.views = data + "/views"
         self.prices = data + "/prices"

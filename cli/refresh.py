@@ -86,6 +86,11 @@ class Store:
         """What lies in the agents' homes."""
         return discover(self.adapters, self.environ, self.home, self.homes, self.swept)
 
+    def stamps(self) -> dict[str, str]:
+        """The state of every file that decides whose a call is, what it costs and on which day it was."""
+        synced = os.path.join(self.paths.prices, books.SYNCED)
+        return {path: snapshot.stamp(path) for path in (self.paths.config, self.paths.profiles, books.SHIPPED, synced, *zone.FILES)}
+
     def names(self, field: str) -> list[str]:
         """Profiles, providers or agents that exist, whether or not there is a call of theirs."""
         if field == "profile":
@@ -179,8 +184,6 @@ class Store:
     def _header(self, places: Any, env: dict[str, str | None], folders: str, proof: str) -> snapshot.Header:
         position = self.log.position()
         today = calendar.day_at(self.zone, self.now_us)
-        synced = os.path.join(self.paths.prices, books.SYNCED)
-        watched = (self.paths.config, self.paths.profiles, books.SHIPPED, synced, *zone.FILES)
         return snapshot.Header(
             position=(position.epoch, position.seq),
             as_of_us=self.now_us,
@@ -190,7 +193,7 @@ class Store:
             first_day=today,
             midnights=calendar.midnights(self.zone, today, today + DAYS_AHEAD),
             env={**env, **{name: self.environ.get(name) for name in ("HOME", zone.VARIABLE)}},
-            stamps={path: snapshot.stamp(path) for path in watched},
+            stamps=self.stamps(),
             folders=folders,
             places=places,
             proof=proof,

@@ -17,7 +17,7 @@ from pipeline.errors import RingletError
 from pipeline.profiles import Profile, Rule, Rules, absolute
 from views.pricing import listing, sync
 
-AGENT_FOLDERS = {"claude": ".claude", "codex": ".codex", "opencode": ".local/share/opencode"}
+AGENT_FOLDERS = {"claude": ".claude", "codex": ".codex", "droid": ".factory", "grok": ".grok", "opencode": ".local/share/opencode"}
 """Where an agent keeps its logs inside a profile's own home."""
 
 

@@ -22,6 +22,8 @@ class Place(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The agent home."""
     head: bytes = b""
     """The first 64 KiB of a line source."""
+    beside: bytes = b""
+    """The first 64 KiB of the file that `Pattern.beside` names; empty where there is none."""
 
 
 class Home(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -40,8 +42,13 @@ class Pattern(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     kind: SourceKind
     needle: bytes | None = None
     """Lines: a line without these bytes cannot hold anything for the adapter (None: every line counts)."""
+    other_kind: bytes | None = None
+    """Lines: what a line says before its first inner object if it is a record that holds nothing for the adapter (`lines.may_hold`)."""
     queries: tuple[RowQuery, ...] = ()
     """Rows: what is read of the database, one table each, in this order."""
+    beside: tuple[str, str] | None = None
+    """Lines and documents: (ending, other ending) of a path. The file with the other ending says what the source itself does not, and
+    nothing of it that changes."""
 
 
 S = TypeVar("S")

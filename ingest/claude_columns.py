@@ -18,7 +18,7 @@ from ingest import decode
 from ingest.adapter import Adapter
 from ingest.adapters.claude import DECODER
 from ingest.adapters.claude_call import SYNTHETIC, File, split_of
-from ingest.adapters.claude_event import Call, counted, terms
+from ingest.adapters.claude_event import Call, seldom, terms
 from ingest.adapters.claude_line import Line, Message, Usage
 from ingest.lines import Lines
 from ingest.reader import Tally
@@ -37,7 +37,6 @@ _owner = attrgetter(
     "sessionId", "cwd", "gitBranch", "isSidechain", "agentId", "entrypoint", "attributionAgent", "isCompactSummary", "version"
 )
 """What of a line decides who owns its calls, beside where it was copied from; and what wrote it, which is the same for all of a reply."""
-_offered = attrgetter("service_tier", "speed", "inference_geo")
 
 
 def fold(adapter: Adapter[Any], state: Any, lines: Lines, tally: Tally) -> Any:
@@ -50,6 +49,7 @@ def fold(adapter: Adapter[Any], state: Any, lines: Lines, tally: Tally) -> Any:
     best: dict[str, _Kept] = {}
     others: list[_Kept] = []
     sightings = 0
+    owned: tuple[object, ...] = ()
     for offset, length, record in lines:
         try:
             line = parse(record)
@@ -84,7 +84,13 @@ def fold(adapter: Adapter[Any], state: Any, lines: Lines, tally: Tally) -> Any:
                 state = replace(state, copied_until_us=until)
             copied = copied or at_us <= until
         sightings += 1
-        kept = (line, message, usage, _owner(line), at, copied, state, offset, length)
+        owner = _owner(line)
+        if owner == owned:
+            # One object for all lines of a session: to compare it with itself takes no time.
+            owner = owned
+        else:
+            owned = owner
+        kept = (line, message, usage, owner, at, copied, state, offset, length)
         if known is not None:
             if _repeats(known, kept):
                 order = _order(known, kept)
@@ -146,15 +152,14 @@ def _order(known: _Kept, kept: _Kept) -> int:
 def _columns(kept: Iterable[_Kept], tally: Tally) -> None:
     """Each record as a row of the tally's batch."""
     batch, root, source = tally.batch, tally.root, tally.source_id
-    known: dict[tuple[object, ...], tuple[int, int, bool, str]] = {}
+    known: dict[tuple[object, ...], tuple[int, int, bool, int]] = {}
     begin = len(batch.key)
     rows: list[tuple[Any, ...]] = []
     add = rows.append
-    key_of, rank_of = keys.reply, keys.rank
+    key_of, rank_of, mixed = keys.reply, keys.rank_of, keys.mixed
     last: tuple[object, ...] = ()
-    dim = owner_rank = 0
+    dim = owner_rank = said = 0
     sidechain = False
-    said = ""
     for line, message, usage, owner, at, copied, state, offset, length in kept:
         fresh, output, read = usage.input_tokens or 0, usage.output_tokens or 0, usage.cache_read_input_tokens or 0
         parts = usage.cache_creation
@@ -168,11 +173,11 @@ def _columns(kept: Iterable[_Kept], tally: Tally) -> None:
         at_us = since.days * DAY_US + since.seconds * 1_000_000 + since.microseconds
         message_id, request_id, model = message.id or "", line.requestId or None, message.model or None
         complete = message.stop_reason is not None
-        cost, duration = line.costUSD, line.durationMs
+        cost, duration, forked = line.costUSD, line.durationMs, line.forkedFrom
         what = (
-            owner, model, complete, ttl_known, _offered(usage), cost is None, copied,
-            line.forkedFrom is not None and line.forkedFrom.sessionId,
-            message_id[4:9] if message_id[8:9] == "_" else None, at_us if state.start_us is None else None,
+            owner, model, complete, ttl_known, usage.service_tier, usage.speed, usage.inference_geo, cost is None, copied,
+            forked is not None and forked.sessionId, message_id[4:9] if message_id[8:9] == "_" else None,
+            at_us if state.start_us is None else None,
         )  # fmt: skip
         if what != last:
             last = what
@@ -184,15 +189,17 @@ def _columns(kept: Iterable[_Kept], tally: Tally) -> None:
                 batch.dims.append(dims_of(event, root=root))
                 same = known[what] = len(batch.dims) - 1, event.owner_rank, call.sidechain, terms(line, usage, model, ttl_known, "ok")
             dim, owner_rank, sidechain, said = same
-        if cost is not None:
-            cost = decode.usd(cost)
         key = key_of(message_id, request_id)
         if sidechain:
             batch.aliases[begin + len(rows)] = (keys.prompt_of(key, fresh, read, short + long),)
         details, tools = usage.output_tokens_details, usage.server_tool_use
         thinking = None if details is None else details.thinking_tokens
         searches = None if tools is None else tools.web_search_requests
-        facts = said + counted(fresh, output, read, short, long, thinking, searches, message_id, request_id, cost, duration)
+        shared = said
+        if cost is not None or duration is not None:
+            cost = decode.usd(cost)
+            shared += seldom(cost, duration)
+        facts = mixed(shared, key, fresh, read, short, long, -1 if thinking is None else thinking, -1 if searches is None else searches)
         add(
             (
                 key, dim, owner_rank, rank_of(complete, output, at_us, facts), at_us, fresh, output, read, short, long, thinking,

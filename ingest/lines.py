@@ -3,8 +3,8 @@
 Decides where a line begins and ends, which lines are handed on and when a line is too long to be held. What a line says is an adapter's
 business.
 
-A line is handed on only when it is complete. The search for the needle runs over the buffer, not over lines: a line without it costs no
-more than the search.
+A line is handed on only when it is complete. What is searched for is searched for in the buffer: a line that is not handed on is never
+copied, and one that says early that it is of the wrong kind is not read through.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,6 +17,10 @@ CHUNK_BYTES = 1 << 20
 MAX_LINE_BYTES = 128 << 20
 _BOM = b"\xef\xbb\xbf"
 _BRACE = ord("{")
+_EARLY_BYTES = 512
+"""How far into a line it may say that it is of another kind."""
+_LATE_BYTES = 4096
+"""How far from the end of such a line a needle still counts: a crash may have left two records on one line."""
 
 
 class Readable(Protocol):
@@ -30,7 +34,7 @@ class Lines:
     """One pass over a stream that stands just past a newline, `start` bytes in.
 
     Iterate once; then `consumed` says where the last whole line ended, `tail` holds the unfinished line after it, and `too_long` the
-    lines that were skipped. With a `needle` only lines that contain it are handed on. `stop` is asked once per chunk.
+    lines that were skipped. With a `needle` only lines that `may_hold` it are handed on. `stop` is asked once per chunk.
     `buffer` holds a chunk; passes over many files share one, because a fresh one costs more than reading into it.
     """
 
@@ -39,6 +43,7 @@ class Lines:
         stream: Readable,
         needle: bytes | None,
         *,
+        other_kind: bytes | None = None,
         start: int = 0,
         stop: Callable[[], bool] | None = None,
         buffer: bytearray | None = None,
@@ -55,13 +60,13 @@ class Lines:
         self._stream = stream
         self._pushed = b""
         self._needle = needle
+        self._other_kind = other_kind
         self._stop = stop
         self._buffer = bytearray(CHUNK_BYTES) if buffer is None else buffer
         self._max_line_bytes = max_line_bytes
 
     def __iter__(self) -> Iterator[tuple[int, int, bytes]]:
         """(offset, length, line) of each line handed on; `line` is without newline, byte-order mark and leading NULs, `length` with."""
-        needle = self._needle
         buffer = self._buffer
         room = len(buffer)
         view = memoryview(buffer)
@@ -89,36 +94,37 @@ class Lines:
                         view.release()
                         buffer, view = longer, memoryview(longer)
                 continue
+            yield from self._given(buffer, view, last)
             base = self.consumed
-            at = 0
-            if needle is None:
-                while at < last:
-                    stop = buffer.find(b"\n", at, last)
-                    if stop > at:
-                        line = bytes(view[at:stop])
-                        if line[0] != _BRACE:
-                            line = cleaned(line)
-                        if line:
-                            yield base + at, stop - at, line
-                    at = stop + 1
-            else:
-                find, rfind = buffer.find, buffer.rfind
-                hit = find(needle, 0, last)
-                while hit >= 0:
-                    at = (rfind(b"\n", at, hit) + 1) or at
-                    stop = find(b"\n", hit, last)
-                    line = bytes(view[at:stop])
-                    if line[0] != _BRACE:
-                        line = cleaned(line)
-                    yield base + at, stop - at, line
-                    at = stop + 1
-                    hit = find(needle, at, last)
             self.before = bytes(view[max(0, last - 256) : last])
             self.consumed = base + last
             filled = end - last
             if filled:
                 view[:filled] = view[last:end]
         self.tail = bytes(view[:filled])
+
+    def _given(self, buffer: bytearray, view: memoryview, last: int) -> Iterator[tuple[int, int, bytes]]:
+        """The lines before `last` in the buffer that are handed on."""
+        needle, other_kind = self._needle, self._other_kind
+        find, rfind = buffer.find, buffer.rfind
+        base = self.consumed
+        at = 0
+        while at < last:
+            stop = find(b"\n", at, last)
+            # Most bytes lie in lines that say at once what they are, and a needle stands near the end of its line: before it comes what was
+            # written. So neither is read through.
+            begin = at
+            if other_kind is not None:
+                said = find(other_kind, at, min(at + _EARLY_BYTES, stop))
+                if said >= 0 and find(b"{", at + 1, said) < 0:
+                    begin = max(at, stop - _LATE_BYTES)
+            if needle is None or rfind(needle, begin, stop) >= 0:
+                line = bytes(view[at:stop])
+                if line and line[0] != _BRACE:
+                    line = cleaned(line)
+                if line:
+                    yield base + at, stop - at, line
+            at = stop + 1
 
     def _more(self, room: memoryview) -> int:
         if self._pushed:
@@ -168,6 +174,20 @@ class Lines:
         needle = self._needle or b""
         step = CHUNK_BYTES
         return any(needle in bytes(view[at : at + step + len(needle)]) for at in range(0, len(view), step))
+
+
+def may_hold(needle: bytes, other_kind: bytes | None, line: bytes) -> bool:
+    """Whether a line has the needle, near its end if it is of the other kind.
+
+    It is of that kind if it has these bytes early, before any object inside it begins; no text can hold them there, since a quote in a
+    text is escaped.
+    """
+    begin = 0
+    if other_kind is not None:
+        said = line.find(other_kind, 0, _EARLY_BYTES)
+        if said >= 0 and line.find(b"{", 1, said) < 0:
+            begin = max(0, len(line) - _LATE_BYTES)
+    return line.rfind(needle, begin) >= 0
 
 
 def cleaned(line: bytes) -> bytes:

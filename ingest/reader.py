@@ -13,7 +13,7 @@ import msgspec
 from ingest import identity, streams
 from ingest.adapter import Adapter, Place
 from ingest.discover import Found, Trouble
-from ingest.lines import CHUNK_BYTES, MAX_LINE_BYTES, Lines, Readable
+from ingest.lines import CHUNK_BYTES, MAX_LINE_BYTES, Lines, Readable, may_hold
 from pipeline.batch import Batch
 from pipeline.events import Event, Rejected, Seen, UsageEvent
 from pipeline.sources import Cursor, Quarantined, Reading
@@ -139,7 +139,24 @@ def place_of(found: Found, head: bytes) -> Place:
     # Nearly always the one begins with the other, and there are thousands.
     inside = path.startswith(root + os.sep)
     path = (path[len(root) + 1 :] if inside else os.path.relpath(path, root)).replace(os.sep, "/")
-    return Place(path=said(path), root=said(found.source.root), head=head)
+    return Place(path=said(path), root=said(found.source.root), head=head, beside=beside_of(found))
+
+
+def beside_of(found: Found) -> bytes:
+    """The first bytes of the file that stands beside a source to explain it; nothing where it cannot be read."""
+    if found.pattern.beside is None:
+        return b""
+    ending, other = found.pattern.beside
+    try:
+        fd, _ = streams.opened(found.source.path.removesuffix(ending) + other)
+    except OSError:
+        return b""
+    try:
+        return identity.at(fd, 0, EDGE_BYTES)
+    except OSError:
+        return b""
+    finally:
+        os.close(fd)
 
 
 def said(path: str) -> str:
@@ -230,14 +247,16 @@ def _lines(
     place = place_of(found, standing.head)
     state = adapter.load(cursor.state) if cursor is not None and standing.offset and cursor.state else adapter.start(place)
     tally = Tally(found, source_id, cursor, batch)
-    needle = found.pattern.needle
-    lines = Lines(standing.stream, needle if manner.prefilter else None, start=standing.offset, stop=manner.stop, buffer=manner.buffer)
+    needle, other_kind = found.pattern.needle, found.pattern.other_kind
+    begin = standing.offset
     if manner.prefilter:
+        lines = Lines(standing.stream, needle, other_kind=other_kind, start=begin, stop=manner.stop, buffer=manner.buffer)
         state = fold(adapter, state, lines, tally)
     else:
+        lines = Lines(standing.stream, None, start=begin, stop=manner.stop, buffer=manner.buffer)
         for offset, length, line in lines:
             state, events = adapter.step(state, line)
-            if events or needle is None or needle in line:
+            if events or needle is None or may_hold(needle, other_kind, line):
                 tally.record(events, offset, length, line)
     tally.too_long(lines.too_long)
     dumped = adapter.dump(state)

@@ -45,6 +45,17 @@ class Trail:
         self.certain = True
         """Whether the rest tells everything: not where there were links or troubles."""
 
+    def lacks(self, root: str) -> bool:
+        """Whether there is nothing at all at the root of a place: that it is absent tells all of what would lie below it."""
+        if root not in self.absent:
+            try:
+                lstat(root)
+            except (FileNotFoundError, NotADirectoryError):
+                self.absent[root] = None
+            except OSError:
+                pass
+        return root in self.absent
+
     def at(self, folder: str) -> None:
         """The sweep is about to list this folder."""
         try:
@@ -90,6 +101,8 @@ def sweep(places: "Iterable[Walk]", troubles: "list[Trouble] | None" = None, tra
     troubles = [] if troubles is None else troubles
     before = len(troubles)
     for root, folders, names, journalled in places:
+        if trail is not None and trail.lacks(root):
+            continue
         first = len(found)
         deep = folders[-1:] == ("**",)
         tops = [root]

@@ -16,7 +16,7 @@ from pipeline.errors import BadName, Damaged, NothingFound, RingletError, Unknow
 DEFAULT = "default"
 
 
-LOGS_WITHOUT_ID = ("codex", "opencode")
+LOGS_WITHOUT_ID = ("codex", "droid", "grok", "opencode")
 """Agents whose logs share no id with the wire: what is logged and what is captured of them cannot be told to be one call."""
 
 

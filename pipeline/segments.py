@@ -25,14 +25,20 @@ from pipeline.schema import SCHEMA, VERSION
 _GROUP_ROWS = 65_536
 _REPEATING = [field.name for field in SCHEMA if field.type == pa.string() and field.name not in ("message_id", "request_id")]
 """Columns whose texts repeat from row to row: each text stands once in a dictionary, which readers take over as it is."""
-_FEW_VALUES = ("requests", "web_searches", "ingested_at")
+_FEW_VALUES = ("owner_rank", "requests", "web_searches", "source", "ingested_at")
 """Numbers that are nearly all the same."""
-_DENSE = {*_REPEATING, *_FEW_VALUES, "ttl_known", "partial_output"}
-"""Columns that are a few numbers of a few bits. Making a compressor for one takes longer than writing it, and saves nothing."""
+_PACKED = {
+    **dict.fromkeys(("at", "output", "cache_read", "offset", "length"), "DELTA_BINARY_PACKED"),
+    "key": "DELTA_LENGTH_BYTE_ARRAY",
+}
+"""Columns with nearly as many values as rows, each in as few bits as it needs: as small as a compressor makes them, and much faster."""
+_DENSE = {*_REPEATING, *_FEW_VALUES, *_PACKED, "ttl_known", "partial_output"}
+"""Columns that are as small as they get. Making a compressor for one takes longer than writing it, and saves nothing."""
 _LEAVES = {"aliases": ["aliases.list.element"], "extra": ["extra.key_value.key", "extra.key_value.value"]}
 _OPTIONS: dict[str, Any] = {
     "compression": {leaf: "none" if name in _DENSE else "zstd" for name in SCHEMA.names for leaf in _LEAVES.get(name, [name])},
     "use_dictionary": [*_REPEATING, *_FEW_VALUES],
+    "column_encoding": _PACKED,
     "write_statistics": ["at"],
     "write_page_checksum": True,
     "store_schema": False,

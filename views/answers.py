@@ -42,7 +42,7 @@ def answer(query: Query, views: Frames, *, titles: Mapping[tuple[str, str], str]
         query,
         totals,
         arrange(query, _rows(query, rows, row_spans, titles or {})),
-        lambda: arrange(_by_profile(query), _rows(_by_profile(query), profiles, profile_spans, {})),
+        lambda: arrange(query.grouped("profile"), _rows(query.grouped("profile"), profiles, profile_spans, {})),
         last_day=None if totals.requests or last_slot is None else calendar.day_at(query.tz, int(last_slot.timestamp()) * 1_000_000),
         unpriced_models=unpriced.to_series().to_list(),
     )
@@ -151,8 +151,3 @@ def _rows(query: Query, sums: pl.DataFrame, spans: pl.DataFrame, titles: Mapping
             row.title = next((titles[agent, row.key] for agent in row.agents if row.key is not None and (agent, row.key) in titles), None)
         rows.append(row)
     return rows
-
-
-def _by_profile(query: Query) -> Query:
-    """The same question grouped by profile, in that grouping's own order."""
-    return Query(now_us=query.now_us, today=query.today, tz=query.tz, by="profile")

@@ -109,10 +109,10 @@ def blocks(query: Query, views: Frames, *, active: bool = False) -> Blocks:
     frames = _assigned(views, windows)
     if active:
         frames = Frames(*(frame.filter(pl.col(BLOCK) == _key(-1 if current is None else current)) for frame in frames))
-    asked = _copy(query, ranged=True)
+    asked = query.grouped(BLOCK)
     answer = answers.answer(asked, frames)
     is_ranged = (query.first_day, query.last_day, query.since_us) != (None, None, None)
-    every = answers.answer(_copy(query, ranged=False), frames).rows if is_ranged else answer.rows
+    every = answers.answer(query.grouped(BLOCK, ranged=False), frames).rows if is_ranged else answer.rows
     whole = {row.key: row for row in every}
     begun = {_key(start): start * HOUR_US for start in windows.values()}
     rows = sorted(answer.rows, key=lambda row: row.key or "")
@@ -159,25 +159,6 @@ def _assigned(views: Frames, windows: Mapping[int, int]) -> Frames:
 
     calls, sessions, cube = views
     return Frames(calls.with_columns(key("at")), sessions.with_columns(key("slot")), cube.with_columns(key("slot")))
-
-
-def _copy(query: Query, *, ranged: bool) -> Query:
-    """The question grouped by block, unsorted and whole."""
-    copy = Query(
-        now_us=query.now_us,
-        today=query.today,
-        tz=query.tz,
-        by=BLOCK,
-        period=query.period,
-        label=query.label,
-        first_day=query.first_day if ranged else None,
-        last_day=query.last_day if ranged else None,
-        since_us=query.since_us if ranged else None,
-        cost_mode=query.cost_mode,
-    )
-    for name, value in query.filters().items():
-        setattr(copy, name, value)
-    return copy
 
 
 def _key(hour: int) -> str:

@@ -13,6 +13,7 @@ import polars as pl
 from pipeline.profiles import LOGS_WITHOUT_ID
 from views.columns import CALLS, COSTS, NAME, PROMPT, RATES, TOKENS, attodollars, usd
 from views.numbers import distinct, numbered
+from views.pricing.cost import WHOLE
 
 _ADDED = ("requests", *TOKENS, "web_searches")
 _ADDED_IF_KNOWN = ("reasoning", "duration_ms", "logged_cost_usd")
@@ -23,8 +24,8 @@ OWNERSHIP = ("agent", "root", "project", "profile", "provider")
 """What decides a call's profile and who bills it."""
 
 SHAPE = ("provider", "model", "tier", "speed", "geo", "date", "step", "minute")
-"""What decides a call's rates. `step` is how many prompt sizes of the price book the whole prompt exceeds; `minute` is the minute of the
-UTC day for models with off-peak hours, null for all others."""
+"""What decides a call's rates. `step` is how many prompt sizes of the price book the whole prompt exceeds, 0 where several calls are summed
+up; `minute` is the minute of the UTC day for models with off-peak hours, null for all others."""
 
 _LISTING = ("provider", "model", "date")
 """What decides whether a price depends on the time of day."""
@@ -98,7 +99,9 @@ def _by_time(calls: pl.DataFrame, *, kept: pl.Series | None = None) -> pl.DataFr
     # Picking rows once is six times as fast as sorting the wide frame, and leaves it in one piece, which all further steps gain from.
     told = calls.drop(_OF_A_ROW)
     if kept is None:
-        return told[calls.select(pl.arg_sort_by("at", "key")).to_series()]
+        places = calls.select(pl.arg_sort_by("at", "key")).to_series()
+        # The rows of most files lie in this order.
+        return told.rechunk() if places.is_sorted() else told[places]
     places = kept.arg_true()
     return told[places[calls.select("at", "key")[places].select(pl.arg_sort_by("at", "key")).to_series()]]
 
@@ -144,7 +147,8 @@ def rated(calls: pl.DataFrame, rates: Rates, *, steps: Sequence[int], is_timed: 
 
     In:  owned calls
     """
-    prompt = pl.sum_horizontal(PROMPT)
+    # The sum of a turn or a session says nothing about how long the prompt of any of its calls was.
+    prompt = pl.when(pl.col("granularity") == WHOLE).then(pl.sum_horizontal(PROMPT)).otherwise(0)
     step = pl.sum_horizontal(pl.lit(0, pl.Int8), *((prompt > step).cast(pl.Int8) for step in steps))
     asked = calls.select(*SHAPE[:5], "at", pl.col("at").dt.date().alias("date"), step.alias("step"), "billed")
     listings = asked[distinct(numbered(asked, (*_LISTING, "billed")))[0]].filter("billed").select(_LISTING)

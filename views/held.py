@@ -4,18 +4,20 @@ Decides what is held, how it is laid out, and what becomes of it when the log gr
 `views.held_answers`; where single calls come from by `views.held_records`. What is held never changes: a log that has grown gives another
 `Held`, which shares with the old one all that is the same, so several threads may ask at once.
 
-Three layouts of the same rows: the table `days` for any grouping; `columns`, sums over time per cell (a cell is a number for profile,
-agent, provider, model, initiator and project), of which any range of days is a difference; and `shared` for the sessions that no sum tells.
+Four layouts of the same rows: the table `days` by session; `daily`, which adds them up by day and cell (a cell is a number for profile,
+agent, provider, model, initiator and project); `columns`, sums over time per cell, of which any range of days is a difference; and `shared`
+for the sessions that no sum tells.
 A *steady* session has all its calls in one cell and on consecutive days. What it adds to sessions and runtime adds up: each of its days
 counts one session and its own time; each day that follows another of the range takes the session back and adds the time between the two.
 """
 
+from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Sequence
-from itertools import accumulate
-from operator import add, sub
+from collections.abc import Iterable, Sequence
+from itertools import accumulate, chain
+from operator import sub
 from threading import Lock
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import polars as pl
 
@@ -28,9 +30,15 @@ Cell = tuple[str, str, str | None, str | None, str | None, str | None]
 """Profile, agent, provider, model, initiator, project."""
 
 _SPAN = ("first", "last")
-_STEADY = ("sessions", "runtime", "joined", "between")
-_ZERO = (0,) * (len(NUMBERS) + len(_STEADY))
+STEADY = ("sessions", "runtime", "joined", "between")
+"""What steady sessions add to a day and cell: how many there are, their time on that day, how many of them were there the day before, and
+the time between the two days."""
 _COUNT = len(NUMBERS)
+_FIRST_COST = NUMBERS.index(COSTS[0])
+_LOW_BITS = 62
+"""Sums of attodollars take more than 64 bits: they are kept as two numbers, so many bits in the lower one."""
+_WIDTH = _COUNT + len(STEADY) + len(COSTS)
+_PIECES = 8
 
 
 class Names:
@@ -51,12 +59,15 @@ class Names:
 
     def numbered(self, rows: pl.DataFrame) -> pl.DataFrame:
         """`rows` with `cell` and `sid` in place of `CELL` and session."""
+        by = (*CELL, "session")
+        distinct = rows.select(by).unique()
         with self._lock:
-            found = _numbered(rows, CELL, "cell", self._cell)
-            found = _numbered(
-                found, ("agent", "session"), "sid", lambda told: None if told[1] is None else self._session(told[0] or "", told[1])
-            )
-        return found.drop(*CELL, "session")
+            numbers = [(self._cell(told[:-1]), self._session(told[1], told[-1])) for told in distinct.cast(pl.String).iter_rows()]
+        # Names are compared by their number: both sides come from one set of names.
+        keys = pl.col(by).to_physical()
+        answers = distinct.select(keys).hstack(pl.DataFrame(numbers, {"cell": pl.UInt32, "sid": pl.UInt32}, orient="row"))
+        found = rows.select(keys).join(answers, on=list(by), how="left", nulls_equal=True, maintain_order="left")
+        return rows.drop(by).hstack(found.select("cell", "sid"))
 
     def named_sessions(self) -> pl.Series:
         """`name_of_session` as a column."""
@@ -74,13 +85,16 @@ class Names:
             self.cells.append(cell)
         return number
 
-    def _session(self, agent: str, session: str) -> int:
-        number = self._sessions.setdefault((agent, session), len(self.sessions))
+    def _session(self, agent: str | None, session: str | None) -> int | None:
+        if session is None:
+            return None
+        key = agent or "", session
+        number = self._sessions.setdefault(key, len(self.sessions))
         if number == len(self.sessions):
             name = self._session_names.setdefault(session, len(self.session_names))
             if name == len(self.session_names):
                 self.session_names.append(session)
-            self.sessions.append((agent, session))
+            self.sessions.append(key)
             self.name_of_session.append(name)
         return number
 
@@ -88,13 +102,13 @@ class Names:
 class Column(NamedTuple):
     """One cell over time, so that any range of days is the difference of two of its sums."""
 
-    days: list[int]
+    days: "array[int]"
     """Local days with a call, rising."""
-    firsts: list[int]
-    lasts: list[int]
+    firsts: "array[int]"
+    lasts: "array[int]"
     """Time of the first and last call of each of these days, in microseconds."""
-    sums: list[tuple[int, ...]]
-    """`NUMBERS` and `_STEADY`: the sums of all days before each of them, and of all."""
+    sums: "array[int]"
+    """The sums of all days before each of them, and of all: `NUMBERS` with the lower bits of costs, `STEADY`, the upper bits of costs."""
 
     def between(self, first: int | None, last: int | None) -> "Share | None":
         """What the days of a range add up to; None where none of them has a call."""
@@ -102,18 +116,27 @@ class Column(NamedTuple):
         high = len(self.days) if last is None else bisect_right(self.days, last)
         if low >= high:
             return None
-        before, after = self.sums[low], self.sums[high]
-        numbers = list(map(sub, after, before))
+        sums, start, end = self.sums, low * _WIDTH, high * _WIDTH
+        numbers = list(map(sub, sums[end : end + _WIDTH], sums[start : start + _WIDTH]))
         if self.days[low] == first:
             # What joins the first day to the day before it is outside of the range.
-            before = self.sums[low + 1]
-        joined, between = after[_COUNT + 2] - before[_COUNT + 2], after[_COUNT + 3] - before[_COUNT + 3]
-        sessions, runtime = numbers[_COUNT] - joined, numbers[_COUNT + 1] + between
-        return Share(numbers[:_COUNT], sessions, runtime, self.firsts[low], self.lasts[high - 1])
+            joined = start + _COUNT + 2
+            numbers[_COUNT + 2] -= sums[joined + _WIDTH] - sums[joined]
+            numbers[_COUNT + 3] -= sums[joined + _WIDTH + 1] - sums[joined + 1]
+        return Share(numbers, self.firsts[low], self.lasts[high - 1])
 
 
 class Share(NamedTuple):
-    """What some calls add up to."""
+    """What the calls of one cell add up to."""
+
+    parts: list[int]
+    """As in `Column.sums`; they add up."""
+    first_us: int
+    last_us: int
+
+
+class Sum(NamedTuple):
+    """What the calls of some cells add up to."""
 
     numbers: list[int]
     """`NUMBERS`."""
@@ -122,6 +145,17 @@ class Share(NamedTuple):
     runtime_us: int
     first_us: int
     last_us: int
+
+    @classmethod
+    def of(cls, shares: Sequence[Share]) -> "Sum":
+        """The sum of at least one."""
+        parts, firsts, lasts = zip(*shares, strict=True)
+        numbers = _whole(parts[0] if len(parts) == 1 else list(map(sum, zip(*parts, strict=True))))
+        sessions, runtime, joined, between = numbers[_COUNT:]
+        return cls(numbers[:_COUNT], sessions - joined, runtime + between, min(firsts), max(lasts))
+
+
+_NOTHING = Column(array("q"), array("q"), array("q"), array("q", [0] * _WIDTH))
 
 
 class Starts(NamedTuple):
@@ -151,9 +185,15 @@ class Held(NamedTuple):
     names: Names
     days: pl.DataFrame
     """By day: utc, day, cell, sid (null: no session), first, last (microseconds), `NUMBERS`; `alone`: whether the row is all that there is
-    of its session, `alone_on_day`: of its session on that day."""
+    of its session, `steady`: whether its session is."""
     starts: "Starts"
     """Of `days`."""
+    daily: pl.DataFrame
+    """By day: day, cell, first, last, `NUMBERS`, `STEADY`."""
+    daily_starts: "Starts"
+    whole: pl.DataFrame
+    """`daily` of all cells together."""
+    whole_starts: "Starts"
     shared: pl.DataFrame
     """day, cell, sid, first, last of sessions that are not steady; by day."""
     shared_starts: "Starts"
@@ -163,6 +203,10 @@ class Held(NamedTuple):
     def ranged(self, first: int | None, last: int | None) -> pl.DataFrame:
         """The rows of some local days."""
         return self.starts.part(self.days, first, last)
+
+    def days_between(self, first: int | None, last: int | None, *, whole: bool = False) -> pl.DataFrame:
+        """The rows of `daily`, or of `whole`, on some local days."""
+        return self.whole_starts.part(self.whole, first, last) if whole else self.daily_starts.part(self.daily, first, last)
 
     def shared_between(self, first: int | None, last: int | None) -> pl.DataFrame:
         """The rows of `shared` on some local days."""
@@ -182,20 +226,23 @@ def held(parts: Iterable[pl.LazyFrame], zone: str, names: Names | None = None) -
     known = Names() if names is None else names
     made = [_by_day(part, zone, known) for part in parts]
     days = pl.concat(made).sort("day", "cell") if made else _by_day(pl.LazyFrame(schema=SESSIONS), zone, known)
-    return _laid_out(zone, known, days, None, None)
+    return _laid_out(zone, known, _marked(days), None)
 
 
 def renewed(before: Held, fine: pl.LazyFrame, utc_days: Iterable[int]) -> Held:
     """What is held after some UTC dates have changed; `fine` are all rows of these dates."""
-    again = list(utc_days)
-    old, new = before.days.filter(pl.col("utc").is_in(again)), _by_day(fine, before.zone, before.names)
-    kept = before.days.filter(~pl.col("utc").is_in(again)).select(new.columns)
-    days = pl.concat([kept, new]).sort("day", maintain_order=True)
+    again = pl.col("utc").is_in(list(utc_days))
+    old, new = before.days.filter(again), _by_day(fine, before.zone, before.names)
     # A session that goes on, or ends, may be steady no longer, or again: then its earlier days say something else.
-    touched = pl.concat([old.select("day", "sid"), new.select("day", "sid")])
-    others = days.filter(pl.col("sid").is_in(touched["sid"].drop_nulls().unique().implode()))["day"]
-    since = min((day for day in (touched["day"].min(), others.min()) if isinstance(day, int)), default=None)
-    return before if since is None else _laid_out(before.zone, before.names, days, before, since)
+    touched = pl.concat([old["sid"], new["sid"]]).drop_nulls().unique()
+    is_touched = pl.col("sid").is_in(touched.implode()).fill_null(value=False)
+    others = before.days.filter(is_touched)["day"]
+    since = min((day for day in (old["day"].min(), new["day"].min(), others.min()) if isinstance(day, int)), default=None)
+    if since is None:
+        return before
+    standing = before.ranged(since, None).filter(~again)
+    made = _marked(pl.concat([standing.filter(is_touched).select(new.columns), new]))
+    return _laid_out(before.zone, before.names, pl.concat([standing.filter(~is_touched), made]).sort("day", "cell"), (before, since))
 
 
 def fine(rows: pl.LazyFrame, names: Names, *more: str) -> pl.DataFrame:
@@ -235,33 +282,58 @@ def _by_day(fine: pl.LazyFrame, zone: str, names: Names) -> pl.DataFrame:
     return names.numbered(rows).select("utc", "day", "cell", "sid", *_SPAN, *NUMBERS).sort("day", "cell")
 
 
-def _laid_out(zone: str, names: Names, rows: pl.DataFrame, before: Held | None, since: int | None) -> Held:
-    """The rows, and all that follows from them; columns of `before` are good for days before `since`."""
-    owned = pl.col("sid").is_not_null()
-    days = rows.with_columns(
-        (owned & (pl.len().over("sid") == 1)).alias("alone"),
-        (owned & (pl.len().over("sid", "day") == 1)).alias("alone_on_day"),
-    )
-    steady, shared = _divided(days)
-    columns = _columns(days, steady, {} if before is None else before.columns, since)
-    return Held(zone, names, days, Starts.of(days), shared, Starts.of(shared), columns)
-
-
-def _divided(days: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """What steady sessions add to each cell and day, and the rows of the others."""
+def _marked(rows: pl.DataFrame) -> pl.DataFrame:
+    """`rows`, which are all of their sessions, with `alone` and `steady`."""
     day = pl.col("day")
-    steady = (pl.col("cell").n_unique() == 1) & (day.max() - day.min() + 1 == pl.len())
-    rows = (
-        days.filter(pl.col("sid").is_not_null())
-        .group_by("sid", "day", "cell")
-        .agg(pl.col("first").min(), pl.col("last").max())
-        .sort("sid", "day")
-        .with_columns(steady.over("sid").alias("steady"), (day == day.shift(1).over("sid") + 1).fill_null(value=False).alias("joins"))
+    told = rows.group_by("sid").agg(
+        (pl.len() == 1).alias("alone"),
+        ((pl.col("cell").n_unique() == 1) & (day.max() - day.min() + 1 == day.n_unique())).alias("steady"),
     )
-    between = pl.when("joins").then(pl.col("first") - pl.col("last").shift(1)).otherwise(0)
-    sums = (
-        rows.with_columns(between.alias("between"))
-        .filter("steady")
+    marks = [(pl.col("sid").is_not_null() & pl.col(name)).alias(name) for name in ("alone", "steady")]
+    return rows.join(told, on="sid", how="left", nulls_equal=True, maintain_order="left").with_columns(marks)
+
+
+def _laid_out(zone: str, names: Names, rows: pl.DataFrame, before: tuple[Held, int] | None) -> Held:
+    """The rows, and all that follows from them; what was held `before` is good for all days before a day, from which `rows` are."""
+    if before is None:
+        days, daily, shared = rows, _daily(rows, rows), _shared(rows)
+        columns = _columns(daily, {}, None)
+    else:
+        known, since = before
+        # What joins the first of these days to the one before it is part of its sums.
+        new = _daily(rows, pl.concat([known.ranged(since - 1, since - 1), rows]))
+        days = _appended(known.ranged(None, since - 1), rows)
+        daily = _appended(known.days_between(None, since - 1), new)
+        shared = _appended(known.shared_between(None, since - 1), _shared(rows))
+        columns = _columns(new, known.columns, since)
+    whole = daily.group_by("day").agg(pl.col("first").min(), pl.col("last").max(), pl.col(*NUMBERS, *STEADY).sum()).sort("day")
+    return Held(zone, names, days, Starts.of(days), daily, Starts.of(daily), whole, Starts.of(whole), shared, Starts.of(shared), columns)
+
+
+def _appended(rows: pl.DataFrame, more: pl.DataFrame) -> pl.DataFrame:
+    """Both, in one piece where many had been appended: each keeps all that it was cut from in memory."""
+    both = pl.concat([rows, more])
+    return both.rechunk() if both.n_chunks() > _PIECES else both
+
+
+def _spans(rows: pl.DataFrame) -> pl.DataFrame:
+    """First and last by session, day and cell: a day of a zone can be of two UTC dates."""
+    return rows.group_by("sid", "day", "cell").agg(pl.col("first").min(), pl.col("last").max())
+
+
+def _shared(rows: pl.DataFrame) -> pl.DataFrame:
+    """The sessions that are not steady."""
+    return _spans(rows.filter(~pl.col("steady") & pl.col("sid").is_not_null())).select("day", "cell", "sid", *_SPAN).sort("day")
+
+
+def _daily(rows: pl.DataFrame, joining: pl.DataFrame) -> pl.DataFrame:
+    """`rows` by day and cell; `joining` are the same and those of the day before."""
+    day, sid = pl.col("day"), pl.col("sid")
+    joins = ((sid == sid.shift(1)) & (day == day.shift(1) + 1)).fill_null(value=False)
+    steady = (
+        _spans(joining.filter("steady"))
+        .sort("sid", "day")
+        .with_columns(joins.alias("joins"), pl.when(joins).then(pl.col("first") - pl.col("last").shift(1)).otherwise(0).alias("between"))
         .group_by("cell", "day")
         .agg(
             pl.len().cast(pl.Int64).alias("sessions"),
@@ -270,41 +342,45 @@ def _divided(days: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
             pl.col("between").sum(),
         )
     )
-    return sums, rows.filter(~pl.col("steady")).select("day", "cell", "sid", *_SPAN).sort("day")
-
-
-def _columns(days: pl.DataFrame, steady: pl.DataFrame, before: dict[int, Column], since: int | None) -> dict[int, Column]:
-    """Sums by cell; those of `before` are good for the days before `since`."""
-    sums = (
-        days.filter(True if since is None else pl.col("day") >= since)
-        .group_by("cell", "day")
+    return (
+        rows.group_by("cell", "day")
         .agg(pl.col("first").min(), pl.col("last").max(), *(pl.col(name).sum() for name in NUMBERS))
         .join(steady, on=["cell", "day"], how="left")
-        .with_columns(pl.col(_STEADY).fill_null(0))
-        .sort("cell", "day")
-        .select("cell", "day", *_SPAN, *NUMBERS, *_STEADY)
+        .select("day", "cell", *_SPAN, *NUMBERS, *(pl.col(name).fill_null(0) for name in STEADY))
+        .sort("day", "cell")
     )
+
+
+def _columns(daily: pl.DataFrame, before: dict[int, Column], since: int | None) -> dict[int, Column]:
+    """Sums by cell; those of `before` are good for the days before `since`."""
     made: dict[int, Column] = {}
     for cell, column in before.items():
         end = len(column.days) if since is None else bisect_left(column.days, since)
-        if end:
-            made[cell] = Column(column.days[:end], column.firsts[:end], column.lasts[:end], column.sums[: end + 1])
-    for cell, day, first, last, *numbers in sums.iter_rows():
-        if cell not in made:
-            made[cell] = Column([], [], [], [_ZERO])
-        column = made[cell]
-        column.days.append(day)
-        column.firsts.append(first)
-        column.lasts.append(last)
-        column.sums.append(tuple(map(add, column.sums[-1], numbers)))
+        if end == len(column.days):
+            made[cell] = column
+        elif end:
+            made[cell] = Column(column.days[:end], column.firsts[:end], column.lasts[:end], column.sums[: (end + 1) * _WIDTH])
+    for (cell,), rows in daily.group_by("cell", maintain_order=True):
+        made[int(cell)] = _prolonged(made.get(int(cell)), rows)
     return made
 
 
-def _numbered(rows: pl.DataFrame, by: Sequence[str], name: str, number: Callable[[tuple[Any, ...]], int | None]) -> pl.DataFrame:
-    distinct = rows.select(by).unique()
-    numbers = pl.Series(name, [number(values) for values in distinct.select(pl.all().cast(pl.String)).iter_rows()], dtype=pl.UInt32)
-    # Names are compared by their number: both sides come from one set of names.
-    keys = pl.col(by).to_physical()
-    asked, answers = rows.select(keys), distinct.select(keys).with_columns(numbers)
-    found = asked.join(answers, on=list(by), how="left", nulls_equal=True, maintain_order="left")[name]
-    return rows.with_columns(found)
+def _prolonged(column: Column | None, rows: pl.DataFrame) -> Column:
+    """What a column has become: the days of `rows` come after it."""
+    before = _NOTHING if column is None else column
+    days, firsts, lasts = (array("q", rows[name].to_list()) for name in ("day", *_SPAN))
+    told = zip(_whole(before.sums[-_WIDTH:]), (*NUMBERS, *STEADY), strict=True)
+    parts = [list(accumulate(rows[name].to_list(), initial=sum_before))[1:] for sum_before, name in told]
+    for place in range(_FIRST_COST, _FIRST_COST + len(COSTS)):
+        parts.append([cost >> _LOW_BITS for cost in parts[place]])
+        parts[place] = [cost & (1 << _LOW_BITS) - 1 for cost in parts[place]]
+    sums = before.sums + array("q", chain.from_iterable(zip(*parts, strict=True)))
+    return Column(before.days + days, before.firsts + firsts, before.lasts + lasts, sums)
+
+
+def _whole(parts: "Sequence[int]") -> list[int]:
+    """`NUMBERS` and `STEADY` of one line of `Column.sums`."""
+    numbers = list(parts[: _COUNT + len(STEADY)])
+    for place, high in enumerate(parts[_COUNT + len(STEADY) :], _FIRST_COST):
+        numbers[place] += high << _LOW_BITS
+    return numbers

@@ -4,7 +4,7 @@ Decides the keys of every grouping: numbers while rows are grouped, the names of
 decided here too.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import polars as pl
@@ -25,10 +25,16 @@ NAME_OF: dict[str, Callable[[Cell], str | None]] = {
 """What a cell is called by a grouping; groupings that are not here go by time or session."""
 
 
-def is_meant(name: str, value: str, cell: Cell) -> bool:
-    """Whether a filter leaves a cell."""
-    place = CELL.index("initiator" if name == "source" else name)
-    return MATCHES[name](value, cell[place]) if name in MATCHES else cell[place] == value
+def cells_of(numbers: Iterable[int], named: Sequence[Cell], wanted: Sequence[tuple[str, str]]) -> list[int]:
+    """Those cells that all filters leave, given as (name, value)."""
+    found = list(numbers)
+    for name, value in wanted:
+        place, matches = CELL.index("initiator" if name == "source" else name), MATCHES.get(name)
+        names = {named[number][place] for number in found}
+        # Names repeat from cell to cell: each is compared once.
+        meant = {each for each in names if (matches(value, each) if matches else each == value)}
+        found = [number for number in found if named[number][place] in meant]
+    return found
 
 
 class Key(NamedTuple):

@@ -12,7 +12,8 @@ import polars as pl
 from views import calendar
 from views.columns import attodollars
 from views.held import Cell, Held, Names
-from views.held_answers import Titles, cells, sessions, within
+from views.held_answers import cells, flags, sessions, within
+from views.held_rows import Titles
 from views.matching import folder
 from views.query import Query
 
@@ -53,7 +54,7 @@ def page(query: Query, held: Held, calls: Calls, *, titles: Titles, search: str 
     """The calls from number `skip` on, `count` of them at most, that are in the query's range and filters and whose name holds `search`."""
     meant = _Meant(query, held, titles, search)
     if query.since_us is None:
-        rows = meant.of(held.ranged(query.first_day, query.last_day))
+        rows = meant.of((held.days_between if meant.alike else held.ranged)(query.first_day, query.last_day))
         per_day = rows.group_by("day").agg(pl.col("requests").sum()).sort("day", descending=True)
         days, skip = _days(per_day.rows(), skip, count)
         utc = sorted({day for one in days for day in _utc_days(query.tz, one)}, reverse=True)
@@ -75,27 +76,35 @@ class _Meant:
 
     def __init__(self, query: Query, held: Held, titles: Titles, search: str | None) -> None:
         self._held = held
+        self._titles = titles
         self._cells = cells(query, held)
         self._sessions = sessions(query, held)
-        self._titles = titles
-        self._search = search.casefold() if search else None
+        self._by_title: list[pl.Series] = []
+        """Sessions that have a title, and those whose title is searched for."""
+        if search is None:
+            return
+        search = search.casefold()
+        titled = {sid: title for session, title in titles.items() if (sid := held.names.number_of(session)) is not None}
+        found = [sid for sid, title in titled.items() if search in title.casefold()]
+        self._named = [cell for cell in self._cells if search in _name(held.names.cells[cell]).casefold()]
+        if titled:
+            self._by_title = [pl.Series(sids, dtype=pl.UInt32).implode() for sids in (list(titled), found)]
+        else:
+            self._cells = self._named
+
+    @property
+    def alike(self) -> bool:
+        """Whether all calls of a cell are meant, or none."""
+        return self._sessions is None and not self._by_title
 
     def of(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Those rows that are meant."""
         rows = within(rows, self._held, self._cells, self._sessions)
-        if self._search is None:
+        if not self._by_title:
             return rows
-        search = self._search
-        by_cell = pl.Series([search in _name(cell).casefold() for cell in self._held.names.cells], dtype=pl.Boolean)
-        found = by_cell.gather(rows["cell"])
-        titled = {sid: title for session, title in self._titles.items() if (sid := self._held.names.number_of(session)) is not None}
-        if titled:
-            by_title = pl.col("sid").is_in(
-                pl.Series([sid for sid, title in titled.items() if search in title.casefold()], dtype=pl.UInt32).implode()
-            )
-            named = pl.col("sid").is_in(pl.Series(list(titled), dtype=pl.UInt32).implode()).fill_null(value=False)
-            return rows.filter(pl.when(named).then(by_title).otherwise(found))
-        return rows.filter(found)
+        titled, found = (pl.col("sid").is_in(sids).fill_null(value=False) for sids in self._by_title)
+        by_cell = flags(self._held, self._named).gather(rows["cell"])
+        return rows.filter(pl.when(titled).then(found).otherwise(by_cell))
 
     def record(self, row: Mapping[str, Any]) -> Record:
         """A call as it is shown."""

@@ -21,7 +21,7 @@ from pipeline.log import Log, Position
 from views import calendar, materialize, shelf
 from views.calls import recosted
 from views.catalog import VIEWS
-from views.columns import CALLS, CELL, NAME, TOKENS
+from views.columns import CALLS, CELL, TOKENS
 from views.cube import measured
 from views.held import Held, Names, fine, held, renewed
 from views.logged import date_of
@@ -95,8 +95,7 @@ class Holding:
             at = pl.col("at").dt.epoch("us").alias("first")
             unpriced = (pl.col("cost_status") == "unpriced").cast(pl.Int64).alias("unpriced_requests")
             one = pl.lit(1, pl.Int64).alias("requests")
-            named = (pl.col(name).cast(NAME) for name in (*CELL, "session"))
-            return self.names.numbered(calls.select(*named, at, one, unpriced, *TOKENS, "cost_usd", *SINGLE).collect())
+            return self.names.numbered(calls.select(*CELL, "session", at, one, unpriced, *TOKENS, "cost_usd", *SINGLE).collect())
 
         return self._records.get((day, mode), read)
 
@@ -156,8 +155,9 @@ class Holding:
         paths = shelf.in_partition(self._views, _CALLS, f"date={date_of(day)}")
         if len(paths) == 1:
             # One small file is read at once in half the time that it takes to plan how.
-            kinds = [pl.col(name).cast(CALLS[name]) for name in columns]
-            return pl.read_parquet(paths[0], columns=list(columns), hive_partitioning=False).select(kinds).lazy()
+            found = pl.read_parquet(paths[0], columns=list(columns), hive_partitioning=False)
+            others = [pl.col(name).cast(CALLS[name]) for name in columns if found.schema[name] != CALLS[name]]
+            return (found.with_columns(others) if others else found).lazy()
         return shelf.scan(paths, _CALLS).select(columns)
 
     def _known_days(self) -> set[int]:

@@ -28,6 +28,13 @@ _THREADS = 2
 
 T = TypeVar("T")
 
+_OF_SEVERAL: dict[str, pl.Expr] = {
+    "kind": pl.lit("call", NAME),
+    "rank": pl.lit(None, pl.Binary()),
+    "owner_rank": pl.lit(None, pl.Int64()),
+    "requests": pl.lit(1, pl.Int64()),
+}
+"""What tells several rows of one call apart, and what it is taken for, unread, where every call has but one."""
 _EPOCH = date(1970, 1, 1)
 _BYTES_A_ROW = 80
 """For batches of files whose rows nobody has counted."""
@@ -40,6 +47,8 @@ class File(NamedTuple):
     day: int
     machine: str
     rows: int
+    is_plain: bool = False
+    """Whether no row corrects another; False where nobody has looked."""
 
 
 class Content(NamedTuple):
@@ -58,14 +67,23 @@ class Content(NamedTuple):
 
     def days(self) -> set[int]:
         """UTC days with rows."""
-        return {file.day for file in self.files} | set(self.hot["at"].dt.date().unique().to_physical())
+        return {file.day for file in self.files} | self._hot_days()
+
+    def plain_days(self) -> set[int]:
+        """UTC days on which every call has one row, and one machine alone has rows."""
+        if self.foreign:
+            return set()
+        return self.days() - self._hot_days() - {file.day for file in self.files if not file.is_plain}
+
+    def _hot_days(self) -> set[int]:
+        return set(self.hot["at"].dt.date().unique().to_physical())
 
 
 def look(log: Log, since: Position | None = None, columns: Sequence[str] = (*LOG, "aliases")) -> Content:
     """The log as it stands; `since` is the position of which `changed` tells, `columns` and machine are what `hot` has."""
     with log.snapshot():
         position, table = log.position(), log.hot_rows()
-        own = [File(segment.path, segment.day, log.machine, segment.rows) for segment in log.segments()]
+        own = [File(one.path, one.day, log.machine, one.rows, one.sums["requests"] == one.rows) for one in log.segments()]
         changed = None if since is None else log.changed_days(since)
     names = sorted(name for name in placement.published_names(log.home) if f"/machine={log.machine}/" not in name)
     foreign = blake2b("\n".join(names).encode(), digest_size=16).hexdigest() if names else ""
@@ -77,16 +95,24 @@ def look(log: Log, since: Position | None = None, columns: Sequence[str] = (*LOG
 
 
 def rows(content: Content, days: set[int], columns: Sequence[str] = LOG) -> pl.DataFrame:
-    """The log's rows of some UTC days: `columns`, date and machine."""
+    """The log's rows of some UTC days: `columns`, date and machine; on plain days without a rank."""
+    plain = days & content.plain_days()
+    # A rank is as random as a key: reading what is not needed would be a fifth of all reading.
+    unread = [_OF_SEVERAL[name].alias(name) for name in columns if name in _OF_SEVERAL]
+    parts = [part.with_columns(unread) for part in _sealed(content, plain, [name for name in columns if name not in _OF_SEVERAL])]
+    parts += _sealed(content, days - plain, columns)
+    if content.hot.height:
+        wanted = pl.col("at").dt.date().is_in([date_of(day) for day in days])
+        parts.append(content.hot.filter(wanted))
+    return pl.concat(part.select(*columns, "machine") for part in parts).with_columns(pl.col("at").dt.date().alias("date"))
+
+
+def _sealed(content: Content, days: set[int], columns: Sequence[str]) -> list[pl.DataFrame]:
     by_machine: dict[str, list[str]] = {}
     for file in content.files:
         if file.day in days:
             by_machine.setdefault(file.machine, []).append(file.path)
-    parts = [_typed(_read(content, machine, paths, columns), machine) for machine, paths in by_machine.items()]
-    if content.hot.height:
-        wanted = pl.col("at").dt.date().is_in([date_of(day) for day in days])
-        parts.append(content.hot.filter(wanted).select(*columns, "machine"))
-    return pl.concat(parts).with_columns(pl.col("at").dt.date().alias("date"))
+    return [_typed(_read(content, machine, paths, columns), machine) for machine, paths in by_machine.items()]
 
 
 def _read(content: Content, machine: str, paths: Sequence[str], columns: Sequence[str]) -> pl.DataFrame:

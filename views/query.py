@@ -143,6 +143,24 @@ class Query:
         """The filters that are set, by name."""
         return {name: value for name in FILTERS if (value := getattr(self, name)) is not None}
 
+    def grouped(self, by: str, *, ranged: bool = True) -> "Query":
+        """The same question by another grouping, in that grouping's own order and whole; of all time where not `ranged`."""
+        other = Query(
+            now_us=self.now_us,
+            today=self.today,
+            tz=self.tz,
+            by=by,
+            period=self.period,
+            label=self.label,
+            week_start=self.week_start,
+            cost_mode=self.cost_mode,
+        )
+        if ranged:
+            other.first_day, other.last_day, other.since_us = self.first_day, self.last_day, self.since_us
+        for name, value in self.filters().items():
+            setattr(other, name, value)
+        return other
+
 
 class Totals:
     """Sums over some calls. Token classes are disjoint; `reasoning` is part of `output`; costs are attodollars."""
@@ -379,6 +397,8 @@ def arrange(query: Query, rows: "Iterable[Row]") -> "list[Row]":
     """
     filled = fill(query, rows) if query.split is None else list(rows)
     if query.sort is None and query.by in TIME_GROUPINGS:
+        if query.split is None and query.by != "hour":
+            return filled[-query.limit :] if query.limit else filled
         # When clocks go back one hour comes twice, the later one with the smaller offset: its calls' times tell them apart.
         begun: dict[str | None, int] = {}
         for row in filled:

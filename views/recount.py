@@ -13,7 +13,7 @@ from pipeline.digests import blake2b
 from views import calendar
 from views.attribution import Attribution
 from views.pricing.book import Book
-from views.pricing.cost import Parts, Rates, Shape, cost, resolve, step_prompt
+from views.pricing.cost import WHOLE, Parts, Rates, Shape, cost, resolve, step_prompt
 from views.pricing.decision import decide
 from views.pricing.money import attodollars
 from views.snapshot_text import Day
@@ -79,6 +79,8 @@ class Prices:
 
     def of(self, dims: Dims, provider: str | None, day: int, step: int, minute: int | None = None) -> Rates | None:
         """What a call of that UTC day, prompt size and minute of the day pays per token; None where no price is known."""
+        if dims.granularity != WHOLE:
+            step = 0
         asked = (provider, dims.model, dims.tier, dims.speed, dims.geo, day, step, minute)
         if asked not in self._known:
             prompt = step_prompt(self.steps, step)

@@ -161,7 +161,7 @@ class Snapshot:
 
         def profiles() -> list[Row]:
             rows = [row_of(name, groups) for name, groups in sums.by(FIELDS.index("profile")).items()]
-            return arrange(_by_profile(query), rows)
+            return arrange(query.grouped("profile"), rows)
 
         return Answer(
             query,
@@ -228,15 +228,11 @@ class Snapshot:
             query,
             totals,
             arrange(query, rows),
-            lambda: arrange(_by_profile(query), closed.grown(sums, "profile")),
+            lambda: arrange(query.grouped("profile"), closed.grown(sums, "profile")),
             last_day=last_day,
             unpriced_models=sorted({*sums.unpriced_models, *closed.unpriced_models}) if totals.unpriced_requests else (),
             as_of_us=self.header.as_of_us,
         )
-
-
-def _by_profile(query: Query) -> Query:
-    return Query(now_us=query.now_us, today=query.today, tz=query.tz)
 
 
 class Stale(Exception):

@@ -19,7 +19,7 @@ from cli.outcomes import NOT_FOUND
 from cli.paths import Paths, paths
 from cli.serve import state, units
 from cli.serve.state import Capturing, Condition, Options, Running
-from pipeline.errors import NothingFound, UnknownName
+from pipeline.errors import NothingFound
 from pipeline.profiles import DEFAULT, Rules
 
 app = typer.Typer(
@@ -108,12 +108,7 @@ def address(
     running = launch.find(where)
     if running.capture_port is None:
         raise NothingFound("the daemon captures no calls", mend="[capture] enabled = true in config.toml, then start it again")
-    Rules.load(where.profiles).find(profile)
-    known = entrances.Entrances(where).known()
-    if provider not in known:
-        raise UnknownName(
-            f"no endpoint is known of {provider!r}; there are: {', '.join(known)}", mend="docs/capture.md tells how to add one"
-        )
+    entrances.Entrances(where).upstream(Rules.load(where.profiles).find(profile), provider)
     typer.echo(entrances.address(where, running.capture_port, profile, provider))
 
 

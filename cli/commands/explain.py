@@ -47,13 +47,15 @@ def explain(
         request.period = "all"
     now = clock()
     with opened(paths(), os.environ, now) as store:
-        from cli import explain as told  # the frame library: 100 ms
+        from cli.sightings import prepared
 
         store.refreshed(sync=request.sync)
+        known = prepared(store)
+        from cli import explain as told  # the frame library: 100 ms, and no child may be forked once it is there
 
         def text() -> str:
             query = asked(request, store.snapshot, now)
             check_names(query, store.snapshot, store)
-            return told.total(request, query, store) if call_key is None else told.call(request, call_key, query, store)
+            return told.total(request, query, store, known) if call_key is None else told.call(request, call_key, query, store, known)
 
         sys.stdout.write(settled(store, text))

@@ -36,7 +36,7 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def import_(
-    agent: Annotated[str, typer.Argument(help="Agent whose logs are read: claude, codex, opencode …")],
+    agent: Annotated[str, typer.Argument(help="Agent whose logs are read: claude, codex, droid, grok, opencode.")],
     to: Annotated[
         str | None, typer.Option("--to", metavar="PROFILE", help="Profile that this usage belongs to; made where it is missing.")
     ] = None,

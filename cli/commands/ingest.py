@@ -92,6 +92,7 @@ def _told(store: Store, summary: Summary) -> list[str]:
 def _watch(where: Paths) -> int:
     durable.prepare_home(where.data, create=True)
     with Stopping() as stop, state.lock(where.data), opened(where, os.environ, clock()) as store:
+        from cli.hooks.alerting import Alerting  # as the next, for a watcher alone
         from ingest.watch import Arrived, Settings, Watcher  # 30 ms that only a watcher should pay
 
         def show(arrived: Arrived) -> None:
@@ -118,10 +119,16 @@ def _watch(where: Paths) -> int:
                 warn=lambda text: typer.echo(f"ringlet: {escaped(text)}", err=True),
                 on_arrival=show,
                 on_quiet=catch_up,
+                on_commit=lambda _: alerting.noticed(),
             ),
         )
+        alerting = Alerting(where, os.environ, lambda: watcher.caught_up)
         typer.echo(f"Watching {many(len(store.look.found), 'file')}; stop with Ctrl-C")
-        watcher.run()
+        alerting.start()
+        try:
+            watcher.run()
+        finally:
+            alerting.stop()
         return stop.code
 
 

@@ -14,6 +14,8 @@ from cli.agent_launch import launch
 from cli.ask import WrongUsage
 from cli.commands import runs
 from cli.escaped import escaped
+from cli.figures import many
+from cli.hooks import book, making
 from cli.paths import paths
 from cli.profile_changes import changed
 from cli.render import columns_of
@@ -21,9 +23,6 @@ from pipeline.profiles import DEFAULT, Profile, Rule, Rules, absolute
 from pipeline.providers import billing
 
 app = typer.Typer(help="Profiles: whose usage it is. A changed rule changes history too.", no_args_is_help=True, add_completion=False)
-
-_WITHOUT_LOGS = ("grok", "droid")
-"""Agents that a profile can be for although no log of theirs is read."""
 
 app.command(context_settings=runs.AS_TYPED)(runs.run)
 app.command()(runs.env)
@@ -40,7 +39,7 @@ class Account(StrEnum):
 
 @app.command()
 def create(
-    agent: Annotated[str, typer.Argument(help="Agent that the profile runs: claude, codex, opencode …")],
+    agent: Annotated[str, typer.Argument(help="Agent that the profile runs: claude, codex, droid, grok, opencode.")],
     name: Annotated[str, typer.Argument(help="Name of the new profile.")],
     provider: Annotated[
         str, typer.Option("--provider", help="Who bills: self (own key with the agent's maker), anthropic, openai, minimax …")
@@ -133,17 +132,23 @@ def rename(
 ) -> None:
     """Rename a profile, in its rules and so in all history."""
     where = paths()
+    book.load(where.hooks)  # what cannot be read is said before anything is changed
     changed(where, lambda rules: rules.rename(old, new))
+    book.changed(where, lambda hooks: hooks.renamed(old, new))
     typer.echo(f"✓ {old!r} is now {new!r}")
 
 
 @app.command()
 def delete(name: Annotated[str, typer.Argument(help="Name of the profile.")]) -> None:
-    """Delete a profile and its rules. No usage is lost: it falls to the next rule that matches, or to `default`."""
+    """Delete a profile, its rules and its hooks. No usage is lost: it falls to the next rule that matches, or to `default`."""
     where = paths()
     key = Rules.load(where.profiles).find(name).key
+    hooks = book.load(where.hooks).of(name)
     changed(where, lambda rules: rules.delete(name))
     api_keys.forget(where, key)
+    if hooks:
+        making.remove(where, hooks)
+        typer.echo(f"✓ Removed {many(len(hooks), 'hook')} of it")
     typer.echo(f"✓ Deleted profile {name!r}; its usage now follows the remaining rules (ringlet usage profiles --period all)")
 
 
@@ -213,7 +218,7 @@ def map_(
 def _known_agent(agent: str) -> None:
     from ingest import registry  # loads every adapter, which listing takes no part in
 
-    known = (*(adapter.agent for adapter in registry.adapters()), *_WITHOUT_LOGS)
+    known = [adapter.agent for adapter in registry.adapters()]
     if agent not in known:
         raise typer.BadParameter(f"no agent {agent!r}; there are: {', '.join(known)}")
 

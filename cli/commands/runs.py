@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from cli import api_keys
-from cli.agent_launch import Launch, launch
+from cli import api_keys, config
+from cli.agent_launch import Launch, Places, launch
 from cli.agent_programs import found_on, program_of
 from cli.escaped import escaped
 from cli.own_home import housed, stand_in
@@ -35,6 +35,10 @@ def run(
     if path is None:
         raise NothingFound(f"the program {program.command!r} is not on the PATH", mend=f"install it: {program.install}")
     started = _prepared(where, housed(where, name))
+    if started.carried:
+        from cli import carried  # as in _prepared
+
+        carried.hold(where)
     words = arguments or []
     own = words[1:] if words[:1] == ["--"] else words
     sys.stdout.flush()
@@ -67,4 +71,16 @@ def env(
 
 def _prepared(where: Paths, profile: Profile) -> Launch:
     base = stand_in(where, profile, program_of(profile.agent, profile.name), os.environ)
-    return launch(profile, str(profile.home), base, api_keys.of(where, profile), os.environ)
+    home, key, settings = str(profile.home), api_keys.of(where, profile), config.load(where.config)
+    moved = {name: provider.endpoint for name, provider in settings.providers.items() if provider.endpoint is not None}
+    places = Places(moved=moved)
+    if settings.capture.enabled:
+        from cli import carried  # speaks HTTP, which nobody without capture should load
+
+        way = carried.way(where, profile)
+        started = launch(profile, home, base, key, os.environ, Places(moved=moved, proxy=way.address))
+        if started.carried:
+            return started
+        why = way.why_not or f"{profile.agent} calls where its own login leads"
+        typer.echo(f"! {escaped(profile.name)}: started directly, its calls are not captured: {escaped(why)}", err=True)
+    return launch(profile, home, base, key, os.environ, places)

@@ -24,7 +24,6 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 def list_(json: Json = False) -> None:
     """List the views, how large they are, and whether they are up to date with the log."""
     with opened(paths(), os.environ, clock()) as store:
-        store.refreshed(sync=False)
         folder = store.paths.views
         mark = shelf.mark(folder)
         stale = mark is None or (mark.position, mark.stamp, mark.zone) != (store.log.position(), terms_of(store).stamp, store.zone)
@@ -53,7 +52,6 @@ def list_(json: Json = False) -> None:
 def rebuild(full: Annotated[bool, typer.Option("--full", help="Make all dates anew, not only those that changed.")] = False) -> None:
     """Bring the views up to date with the log."""
     with opened(paths(), os.environ, clock()) as store:
-        store.refreshed(sync=False)
         made = made_by(store, full=full)
     if made.dates or made.whole:
         typer.echo(f"✓ {many(made.calls, 'call')} on {many(made.dates, 'date')} made {'anew' if made.whole else 'again'}")

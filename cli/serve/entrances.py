@@ -12,16 +12,19 @@ from urllib.parse import urlsplit
 import msgspec
 
 from cli import config
+from cli.agent_programs import called
 from cli.paths import Paths
 from cli.serve import tokens
 from pipeline import providers
-from pipeline.errors import RingletError
+from pipeline.errors import RingletError, UnknownName
 from pipeline.profiles import Profile, Rules
 from views.snapshot import stamp
 
 logger = logging.getLogger("ringlet.proxy")
 
 SECRET = "capture.key"
+HEALTH = "/healthz"
+"""The one path that is nobody's: whether the proxy is there."""
 _LETTERS = 32
 
 
@@ -37,18 +40,19 @@ class Upstream(msgspec.Struct, frozen=True, kw_only=True):
     """It may stand on this machine: it was configured so."""
 
 
-def upstream(name: str, endpoint: str, *, configured: bool) -> Upstream:
-    """The upstream at an endpoint. Raises RingletError for one that keys must not be sent to."""
+def upstream(name: str, endpoint: str, *, configured: bool, where: str = "") -> Upstream:
+    """The upstream at an endpoint, which stands at `where`. Raises RingletError for one that keys must not be sent to."""
+    where = where or f"providers.{name}.endpoint"
     try:
         parts = urlsplit(endpoint)
         host, port = parts.hostname or "", parts.port
     except ValueError:
-        raise _wrong(name, endpoint, "no address") from None
+        raise _wrong(where, endpoint, "no address") from None
     if not host or parts.username is not None or parts.query or parts.fragment or not endpoint.isascii() or not endpoint.isprintable():
-        raise _wrong(name, endpoint, "an endpoint is a scheme, a host and perhaps a port and a path, nothing else")
+        raise _wrong(where, endpoint, "an endpoint is a scheme, a host and perhaps a port and a path, nothing else")
     local = is_loopback(host)
     if parts.scheme != "https" and not (parts.scheme == "http" and local):
-        raise _wrong(name, endpoint, "an endpoint is https://, or http:// on this machine: keys pass through it")
+        raise _wrong(where, endpoint, "an endpoint is https://, or http:// on this machine: keys pass through it")
     default = 443 if parts.scheme == "https" else 80
     return Upstream(name=name, base=endpoint.rstrip("/"), host=host, port=port or default, here=configured or local)
 
@@ -71,24 +75,33 @@ class Entrances:
         self._key = tokens.secret(paths, SECRET).encode()
         self._stamps: tuple[str, ...] = ()
         self._profiles: dict[str, Profile] = {}
-        self.upstreams: dict[str, Upstream] = {}
-        self.refused: dict[str, str] = {}
-        """Upstreams that are configured and must not be used, with the reason."""
+        self._upstreams: dict[str, Upstream | RingletError] = {}
+        self._own: dict[str, tuple[str, Upstream | RingletError]] = {}
+        """By profile: the provider whose calls go to an endpoint of the profile's own, and that."""
+        self._here: set[str] = set()
 
     def profile(self, word: str) -> Profile | None:
         """The profile that an address names."""
         self._follow()
         return self._profiles.get(_digest(self._key, word))
 
-    def upstream(self, name: str) -> Upstream | None:
-        """Where a provider's calls go."""
+    def upstream(self, profile: Profile, name: str) -> Upstream:
+        """Where the calls of a profile to a provider go. Raises UnknownName, and RingletError for a place that must not be used."""
         self._follow()
-        return self.upstreams.get(name)
+        own = self._own.get(profile.name)
+        found = own[1] if own is not None and own[0] == name else self._upstreams.get(name)
+        if isinstance(found, RingletError):
+            raise found
+        if found is None:
+            raise UnknownName(f"no provider {name!r}; there are: {', '.join(self._known())}", mend="docs/capture.md tells how to add one")
+        return found
 
-    def known(self) -> list[str]:
-        """Names of the providers that calls can go to."""
-        self._follow()
-        return sorted(self.upstreams)
+    def is_here(self, host: str) -> bool:
+        """Whether an upstream of that host may stand on this machine."""
+        return host in self._here
+
+    def _known(self) -> list[str]:
+        return sorted(name for name, found in self._upstreams.items() if isinstance(found, Upstream))
 
     def _follow(self) -> None:
         stamps = tuple(map(stamp, (self._paths.profiles, self._paths.config)))
@@ -105,15 +118,18 @@ class Entrances:
             return
         # Kept under a digest: looking a word up tells by its time nothing of the words that there are.
         self._profiles = {_digest(self._key, _word(self._key, name)): rules.find(name) for name in rules.names()}
-        found: dict[str, Upstream] = {}
-        refused: dict[str, str] = {}
-        own = {name: provider.endpoint for name, provider in settings.providers.items() if provider.endpoint is not None}
-        for name, endpoint in {**providers.ENDPOINTS, **own}.items():
-            try:
-                found[name] = upstream(name, endpoint, configured=name in own)
-            except RingletError as error:
-                refused[name] = error.what
-        self.upstreams, self.refused, self._stamps = found, refused, stamps
+        told = {name: provider.endpoint for name, provider in settings.providers.items() if provider.endpoint is not None}
+        self._upstreams = {
+            name: _usable(name, endpoint, configured=name in told) for name, endpoint in {**providers.ENDPOINTS, **told}.items()
+        }
+        self._own = {}
+        for each in self._profiles.values():
+            name = called(each.agent, each.provider)
+            if each.endpoint is not None and name is not None:
+                self._own[each.name] = name, _usable(name, each.endpoint, configured=True, where=f"profile {each.name!r}: endpoint")
+        used = [*self._upstreams.values(), *(found for _, found in self._own.values())]
+        self._here = {each.host for each in used if isinstance(each, Upstream) and each.here}
+        self._stamps = stamps
 
 
 def word(paths: Paths, profile: str) -> str:
@@ -126,6 +142,13 @@ def address(paths: Paths, port: int, profile: str, provider: str) -> str:
     return f"http://127.0.0.1:{port}/{word(paths, profile)}/{provider}"
 
 
+def _usable(name: str, endpoint: str, *, configured: bool, where: str = "") -> Upstream | RingletError:
+    try:
+        return upstream(name, endpoint, configured=configured, where=where)
+    except RingletError as error:
+        return error
+
+
 def _word(key: bytes, profile: str) -> str:
     return hmac.new(key, b"profile\x1f" + profile.encode("utf-8", "surrogatepass"), "sha256").hexdigest()[:_LETTERS]
 
@@ -134,6 +157,6 @@ def _digest(key: bytes, word: str) -> str:
     return hmac.new(key, b"asked\x1f" + word.encode("utf-8", "surrogatepass"), "sha256").hexdigest()
 
 
-def _wrong(name: str, endpoint: str, what: str) -> RingletError:
+def _wrong(where: str, endpoint: str, what: str) -> RingletError:
     shown = endpoint.rpartition("@")[2][:200]
-    return RingletError(what, where=f"providers.{name}.endpoint {shown}", mend="mend config.toml; docs/capture.md shows one")
+    return RingletError(what, where=f"{where} {shown}", mend="docs/capture.md shows one")

@@ -1,7 +1,8 @@
 """What goes on behind the pages: watching, sealing, and keeping current what follows the log.
 
 Decides which thread does what and what happens when one fails. Three work side by side: one watches, and after a failure begins again with
-a pause that grows; one tells the answers in memory and the open pages of what was committed; one keeps house. Whatever needs much memory or
+a pause that grows; one tells the answers in memory and the open pages of what was committed; one keeps house. Hooks have threads of their
+own (`cli.hooks.alerting`). Whatever needs much memory or
 all processors (a large import, compaction, the views) is done by a process of its own, so that this one stays small.
 """
 
@@ -13,6 +14,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from cli.hooks.alerting import Alerting
 from cli.paths import Paths
 from cli.refresh import Store, opened
 from cli.serve import child
@@ -78,6 +80,8 @@ class Live:
         self._watcher: Watcher | None = None
         self._pausing = False
         self._threads = [threading.Thread(target=work, name=name) for name, work in self._works()]
+        self._caught_up = False
+        self._alerting = Alerting(paths, environ, lambda: self._has_caught_up)
         self.events_seen = 0
         """Calls that are new or were told more fully since the start."""
         self.last_event_at: float | None = None
@@ -94,6 +98,7 @@ class Live:
         """Begin to watch."""
         for thread in self._threads:
             thread.start()
+        self._alerting.start()
 
     def ask_to_stop(self) -> None:
         """Have everything end; returns at once."""
@@ -107,6 +112,18 @@ class Live:
         for thread in self._threads:
             if thread.ident is not None:
                 thread.join()
+        self._alerting.stop()
+
+    @property
+    def alerts(self) -> bool:
+        """Whether there are hooks that are told only while somebody watches."""
+        return self._alerting.needed
+
+    @property
+    def _has_caught_up(self) -> bool:
+        """Whether what was written before the daemon began has been read once: a watcher that begins anew is no reason to tell nothing."""
+        self._caught_up = self._caught_up or not self.importing
+        return self._caught_up
 
     @property
     def importing(self) -> bool:
@@ -218,6 +235,7 @@ class Live:
                 return
             self._untold = _Untold(seq, self._untold.new + new, self._untold.updated + updated)
         self._news.set()
+        self._alerting.noticed()
 
     # Telling
 

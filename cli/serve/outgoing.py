@@ -27,10 +27,13 @@ class Elsewhere(RingletError):
     """An upstream leads to where no key must go."""
 
 
-def session(upstreams: Callable[[], dict[str, Upstream]], own_ports: Callable[[], set[int]]) -> aiohttp.ClientSession:
-    """A session that follows no redirect, keeps no cookie, decodes nothing and checks every certificate. Made in its event loop."""
+def session(is_here: Callable[[str], bool], own_ports: Callable[[], set[int]]) -> aiohttp.ClientSession:
+    """A session that follows no redirect, keeps no cookie, decodes nothing and checks every certificate. Made in its event loop.
+
+    `is_here` tells of which hosts it is meant that they stand on this machine.
+    """
     connector = aiohttp.TCPConnector(
-        limit=0, resolver=_Resolver(upstreams, own_ports), ssl=ssl.create_default_context(), keepalive_timeout=KEPT_S, ttl_dns_cache=60
+        limit=0, resolver=_Resolver(is_here, own_ports), ssl=ssl.create_default_context(), keepalive_timeout=KEPT_S, ttl_dns_cache=60
     )
     return aiohttp.ClientSession(
         connector=connector,
@@ -47,21 +50,20 @@ def session(upstreams: Callable[[], dict[str, Upstream]], own_ports: Callable[[]
 def check(upstream: Upstream, own_ports: set[int]) -> None:
     """Raises Elsewhere for an upstream that is the proxy or the daemon itself."""
     if is_loopback(upstream.host) and upstream.port in own_ports:
-        raise Elsewhere("this is the daemon itself", where=upstream.name, mend="mend the endpoint in config.toml")
+        raise Elsewhere("this is the daemon itself", where=upstream.name, mend="mend the endpoint")
 
 
 class _Resolver(AbstractResolver):
     """Names to addresses; a provider's name that leads to this machine or its link is refused unless it was configured."""
 
-    def __init__(self, upstreams: Callable[[], dict[str, Upstream]], own_ports: Callable[[], set[int]]) -> None:
+    def __init__(self, is_here: Callable[[str], bool], own_ports: Callable[[], set[int]]) -> None:
         self._inner = DefaultResolver()
-        self._upstreams = upstreams
+        self._is_here = is_here
         self._own_ports = own_ports
 
     async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> list[ResolveResult]:
         found = await self._inner.resolve(host, port, family)
-        here = any(upstream.here for upstream in self._upstreams().values() if upstream.host == host)
-        kept = [each for each in found if allowed(each["host"], port, here=here, own_ports=self._own_ports())]
+        kept = [each for each in found if allowed(each["host"], port, here=self._is_here(host), own_ports=self._own_ports())]
         if not kept:
             raise OSError(None, f"{host} leads to this machine")
         return kept

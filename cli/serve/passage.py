@@ -29,6 +29,7 @@ _HOP = frozenset(
     )
 )
 _ONCE = frozenset(("content-length", "host", "transfer-encoding", "content-encoding", "content-type", "expect"))
+_OF_PROGRAMS = ("cors", "websocket")
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 _DOTS = re.compile(r"(?:^|/)(?:\.|%2e){1,2}(?:/|$)", re.IGNORECASE)
 
@@ -66,6 +67,7 @@ def let_through(
         raise Refused(405, "no_method", "this proxy opens no tunnels and knows no such method")
     told: list[tuple[str, str]] = []
     once: dict[str, str] = {}
+    browsing = False
     size = len(target)
     for raw_name, raw_value in headers:
         size += len(raw_name) + len(raw_value) + 4
@@ -74,9 +76,10 @@ def let_through(
             if name in once:
                 raise Refused(400, "bad_request", f"more than one {name} header")
             once[name] = value
-        if name == "origin" or name.startswith(("sec-fetch-", "access-control-")):
-            raise Refused(403, "browser", "a browser asks; no page speaks to a provider through this proxy")
+        browsing = browsing or _is_browsers(name, value)
         told.append((_text(raw_name), value))
+    if browsing or (any(name.lower() == "sec-fetch-mode" for name, _ in told) and _names_a_browser(told)):
+        raise Refused(403, "browser", "a browser asks; no page speaks to a provider through this proxy")
     if size > HEAD_BYTES:
         raise Refused(431, "head_too_large", f"the headers are larger than {HEAD_BYTES} bytes")
     host = once.get("host", "").encode()
@@ -120,6 +123,18 @@ def readable(headers: Iterable[tuple[str, str]], *, plain: bool) -> list[tuple[s
 def lowered(headers: Iterable[tuple[str, str]]) -> Mapping[str, str]:
     """Headers by their names in small letters."""
     return {name.lower(): value for name, value in headers}
+
+
+def _is_browsers(name: str, value: str) -> bool:
+    """Whether a header, its name in small letters, comes from a web page."""
+    if name == "sec-fetch-mode":
+        # Node's own `fetch` says this of all its calls, and this alone; a browser says `Sec-Fetch-Site` with it, which no page can prevent.
+        return value not in _OF_PROGRAMS
+    return name == "origin" or name.startswith(("sec-fetch-", "access-control-"))
+
+
+def _names_a_browser(headers: Iterable[tuple[str, str]]) -> bool:
+    return any(name.lower() == "user-agent" and value.startswith("Mozilla/") for name, value in headers)
 
 
 def _framing(once: Mapping[str, str]) -> tuple[int | None, bool]:

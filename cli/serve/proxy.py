@@ -23,7 +23,7 @@ from yarl import URL
 
 from cli.serve import answers, outgoing, usage_asked
 from cli.serve.doors import Refused, doors
-from cli.serve.entrances import Entrances, Upstream
+from cli.serve.entrances import HEALTH, Entrances, Upstream
 from cli.serve.limits import Limits
 from cli.serve.passage import Asked, let_through, lowered, onward, readable
 from ingest.tap import Tap, Tapped
@@ -31,7 +31,7 @@ from ingest.wire.caller import agent_of, session_of
 from ingest.wire.capture import Head
 from ingest.wire.event import Ending, Exchange
 from ingest.wire.recognise import Kind, kind_of
-from pipeline.errors import RingletError
+from pipeline.errors import RingletError, UnknownName
 from pipeline.events import Status
 from pipeline.profiles import Profile
 
@@ -39,7 +39,6 @@ logger = logging.getLogger("ringlet.proxy")
 
 LIMITS = Limits(head_s=30.0, idle_s=75.0, write_s=3600.0, connections=1024, line_bytes=32 << 10, headers=128)
 """Of the proxy's own connections: agents keep theirs, and read slowly."""
-HEALTH = "/healthz"
 _NO_DEFAULTS = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 _PIECES = outgoing.PIECE_BYTES
 _UNWANTED = (400, 422)
@@ -57,7 +56,7 @@ class Proxy:
         self._tap = tap
         self._hosts = doors("127.0.0.1", port).hosts
         self._own_ports = own_ports
-        self._session = outgoing.session(lambda: entrances.upstreams, own_ports)
+        self._session = outgoing.session(entrances.is_here, own_ports)
         self._silent: set[str] = set()
         """Upstreams that refuse to be asked for usage."""
 
@@ -75,9 +74,7 @@ class Proxy:
             profile = self._entrances.profile(asked.word)
             if profile is None:
                 raise Refused(404, "no_profile", "this address is no profile's", mend="ringlet profiles list shows the profiles")
-            upstream = self._entrances.upstream(asked.provider)
-            if upstream is None:
-                raise self._unknown(asked.provider)
+            upstream = self._leads(profile, asked.provider)
             outgoing.check(upstream, self._own_ports())
         except Refused as refused:
             return answers.refusal(refused)
@@ -91,12 +88,14 @@ class Proxy:
             self.at_work -= 1
             self.asked_at = time.monotonic()
 
-    def _unknown(self, name: str) -> Refused:
-        why = self._entrances.refused.get(name)
-        if why is not None:
-            return Refused(502, "refused_upstream", f"the endpoint of {name} must not be used: {why}", mend="mend config.toml")
-        known = ", ".join(self._entrances.known())
-        return Refused(404, "no_provider", f"no provider {name!r}; there are: {known}", mend="docs/capture.md tells how to add one")
+    def _leads(self, profile: Profile, name: str) -> Upstream:
+        try:
+            return self._entrances.upstream(profile, name)
+        except UnknownName as unknown:
+            raise Refused(404, "no_provider", unknown.what, mend=unknown.mend) from None
+        except RingletError as error:
+            what = f"the endpoint of {name} must not be used: {error.what}"
+            raise Refused(502, "refused_upstream", what, mend=error.mend) from None
 
 
 class _Passed(web.StreamResponse):

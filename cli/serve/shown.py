@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from cli.serve.contract import figures
 from views import calendar
 from views.matching import INITIATORS, SOURCES, coarse, folder
@@ -99,7 +101,7 @@ def series(answer: Answer, told: Mapping[str, Any]) -> figures.Series:
             points[row.key] = row
             continue
         name = row.part or "unknown"
-        parts.setdefault(row.key, {})[name] = figures.Part(**part(row))
+        parts.setdefault(row.key, {})[name] = part(row)
         cost_before, tokens_before = weight.get(name, (0, 0))
         weight[name] = cost_before + (row.cost or 0), tokens_before + row.tokens
         points.setdefault(row.key, Row(row.key)).add(row)
@@ -166,7 +168,7 @@ def top(answer: Answer, rank: str, told: Mapping[str, Any]) -> figures.Top:
                 tokens=tokens(row),
                 runtime_secs=row.runtime_us // 1_000_000,
                 last_used=instant(row.last_at_us),
-                **part(row),
+                **msgspec.structs.asdict(part(row)),
             )
             for row in answer.rows
         ),
@@ -223,41 +225,42 @@ def _source(initiators: Sequence[str]) -> str | None:
     return next((name for name in SOURCES if name in found), None)
 
 
-def part(row: Totals) -> dict[str, Any]:
-    """The fields of `figures.Part`."""
+def part(row: Totals) -> figures.Part:
+    """What a point or a part of it adds up to."""
     cost, prompt = row.cost, row.prompt
-    return {
-        "requests": row.requests,
-        "prompt_tokens": prompt,
-        "completion_tokens": row.output,
-        "total_tokens": prompt + row.output,
-        "cost": None if cost is None else money(cost),
-        "unpriced_requests": row.unpriced_requests,
-    }
+    return figures.Part(
+        requests=row.requests,
+        prompt_tokens=prompt,
+        completion_tokens=row.output,
+        total_tokens=prompt + row.output,
+        cost=None if cost is None else money(cost),
+        unpriced_requests=row.unpriced_requests,
+    )
 
 
 def sums(row: Totals) -> dict[str, Any]:
     """The fields of `figures.Sums`."""
-    prompt = row.prompt
+    prompt, output, first, last = row.prompt, row.output, row.first_at_us, row.last_at_us
+    agents, providers, models = (row.agents, row.providers, row.models) if isinstance(row, Row) else ((), (), ())
     return {
         "tokens": tokens(row),
         "cost": cost(row),
         "sessions": row.sessions,
         "runtime_secs": row.runtime_us // 1_000_000,
-        "last_used": instant(row.last_at_us),
+        "last_used": None if last is None else calendar.iso_time(last),
         "requests": row.requests,
         "prompt_tokens": prompt,
-        "completion_tokens": row.output,
-        "total_tokens": prompt + row.output,
+        "completion_tokens": output,
+        "total_tokens": prompt + output,
         "unpriced_requests": row.unpriced_requests,
         "unbilled_requests": row.unbilled_requests,
-        "first_used": instant(row.first_at_us),
+        "first_used": None if first is None else calendar.iso_time(first),
         "cache_creation": figures.Lifetimes(five_minutes=row.cache_write_5m, one_hour=row.cache_write_1h),
         "reasoning_tokens": row.reasoning,
         "web_searches": row.web_searches,
-        "agents": row.agents if isinstance(row, Row) else (),
-        "providers": row.providers if isinstance(row, Row) else (),
-        "models": row.models if isinstance(row, Row) else (),
+        "agents": agents,
+        "providers": providers,
+        "models": models,
     }
 
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from cli import config, itself
+from cli import carried, config, itself
 from cli.outcomes import DONE, FAILED, INTERRUPTED, TERMINATED
 from cli.paths import Paths
 from cli.serve import state
@@ -199,8 +199,13 @@ class _Daemon:
         """Seconds until the daemon ends by itself if nothing more happens; None: it stays."""
         if self._idle_end_s is None:
             return None
+        if self._live.alerts:
+            # Whoever asked to be told does not ask again.
+            self._needed_at = time.monotonic()
+            return None
         capture = self._capture
-        if self._push.listening or self._live.watching == "starting" or (capture is not None and capture.at_work):
+        carries = capture is not None and (capture.at_work or carried.held(self._paths))
+        if self._push.listening or self._live.watching == "starting" or carries:
             self._needed_at = time.monotonic()
         called_at = 0.0 if capture is None else capture.asked_at
         return max(self._needed_at, self._server.asked_at, called_at, self._live.stirred_at) + self._idle_end_s - time.monotonic()

@@ -34,6 +34,9 @@ from pipeline.sources import SessionInfo
 NEEDLE = b'"output_tokens"'
 """No line without these bytes is a call: inside a text of a JSON document the quotes would be escaped."""
 
+_USER = b'"type":"user"'
+"""What a prompt or a tool's result says of itself; most bytes of a transcript are such."""
+
 DECODER = msgspec.json.Decoder(Line)
 
 _FLAT = "usage.jsonl"
@@ -50,8 +53,8 @@ class Claude:
     agent = "claude"
     title = "Claude Code"
     patterns: Sequence[Pattern] = (
-        Pattern(glob="projects/**/*.jsonl", kind="lines", needle=NEEDLE),
-        Pattern(glob=f"{_DESKTOP}/**/*.jsonl", kind="lines", needle=NEEDLE),
+        Pattern(glob="projects/**/*.jsonl", kind="lines", needle=NEEDLE, other_kind=_USER),
+        Pattern(glob=f"{_DESKTOP}/**/*.jsonl", kind="lines", needle=NEEDLE, other_kind=_USER),
         Pattern(glob=_FLAT, kind="lines"),
     )
 

@@ -74,11 +74,8 @@ class Call:
             logged_cost_basis=None if cost is None else "provider",
             message_id=message.id or None,
             request_id=line.requestId or None,
-            rank=keys.rank(
-                complete=message.stop_reason is not None,
-                output=split.output,
-                at_us=self.at_us,
-                facts=facts(line, message, usage, model, split, cost, self.status),
+            rank=keys.rank_of(
+                message.stop_reason is not None, split.output, self.at_us, facts(key, line, usage, model, split, cost, self.status)
             ),
             owner_rank=keys.owner_rank(
                 copied=self.copied,
@@ -113,44 +110,28 @@ def identities(
     return keys.identity("claude.content", line.sessionId, at_us, model, *counts, part), (), ()
 
 
-def facts(line: Line, message: Message, usage: Usage, model: str | None, split: Split, cost: Decimal | None, status: Status) -> str:
-    """All that a record says about its call, owner aside, written out: records with equal ranks say the same."""
+def facts(key: bytes, line: Line, usage: Usage, model: str | None, split: Split, cost: Decimal | None, status: Status) -> int:
+    """34 bits over all that a record says about its call, owner aside: records with equal ranks say the same."""
     details, tools = usage.output_tokens_details, usage.server_tool_use
-    return terms(line, usage, model, split.ttl_known, status) + counted(
+    thinking = None if details is None else details.thinking_tokens
+    searches = None if tools is None else tools.web_search_requests
+    return keys.mixed(
+        terms(line, usage, model, split.ttl_known, status) + seldom(cost, line.durationMs),
+        key,
         split.input,
-        split.output,
         split.cache_read,
         split.cache_write_5m,
         split.cache_write_1h,
-        None if details is None else details.thinking_tokens,
-        None if tools is None else tools.web_search_requests,
-        message.id,
-        line.requestId,
-        cost,
-        line.durationMs,
+        -1 if thinking is None else thinking,
+        -1 if searches is None else searches,
     )
 
 
-def terms(line: Line, usage: Usage, model: str | None, ttl_known: bool, status: Status) -> str:
-    """The part of `facts` that many calls share."""
-    return f"{model}|{ttl_known}|{usage.service_tier}|{usage.speed}|{usage.inference_geo}|{line.version}|{status}"
+def terms(line: Line, usage: Usage, model: str | None, ttl_known: bool, status: Status) -> int:
+    """What many records share of their facts, as a number."""
+    return keys.digest_of(f"{model}|{ttl_known}|{usage.service_tier}|{usage.speed}|{usage.inference_geo}|{line.version}|{status}")
 
 
-def counted(
-    fresh: int,
-    output: int,
-    cache_read: int,
-    short: int,
-    long: int,
-    thinking: int | None,
-    searches: int | None,
-    message_id: str | None,
-    request_id: str | None,
-    cost: Decimal | None,
-    duration_ms: float | None,
-) -> str:
-    """The part of `facts` that is a call's own."""
-    return (
-        f"|{fresh}|{output}|{cache_read}|{short}|{long}|{thinking}|{searches}|{message_id or None}|{request_id or None}"
-        f"|{cost}|{duration_ms}"
-    )
+def seldom(cost: Decimal | None, duration_ms: float | None) -> int:
+    """What few records say at all, as a number: 0 where they say nothing."""
+    return 0 if cost is None and duration_ms is None else keys.digest_of(f"{cost}|{duration_ms}") << 34

@@ -117,16 +117,20 @@ def test_cost_modes_agree_with_the_configuration(tmp_path: Path, mode: str) -> N
 def fixtures(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """The logs of every fixture of every adapter, in one home."""
     home = tmp_path_factory.mktemp("home")
-    for agent, folder in (("claude", ".claude"), ("codex", ".codex"), ("opencode", ".local/share/opencode")):
+    folders = {"claude": ".claude", "codex": ".codex", "droid": ".factory", "grok": ".grok", "opencode": ".local/share/opencode"}
+    for agent, folder in folders.items():
         for case in sorted((FIXTURES / agent).iterdir()):
             for path in sorted((case / "home").rglob("*.json*")):
                 target = home / folder / path.relative_to(case / "home")
-                target = target.with_name(f"{case.name}-{path.name}")
+                # Grok's files have one name each: there the folder tells the cases apart.
+                own = target.parent if agent == "grok" else target
+                target = home / folder / own.with_name(f"{case.name}-{own.name}") / target.relative_to(own)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(path.read_bytes())
             for script in sorted(case.glob("*.sql")):
                 (home / folder).mkdir(parents=True, exist_ok=True)
-                with closing(sqlite3.connect(home / folder / f"{case.name}-{script.stem}")) as database:
+                name = script.stem if agent == "grok" else f"{case.name}-{script.stem}"
+                with closing(sqlite3.connect(home / folder / name)) as database:
                     database.executescript(script.read_text())
     ringlet(home, "usage")
     with at_home(home), opened(paths(), {"HOME": str(home), "RINGLET_HOME": str(home / "rl"), "TZ": "UTC"}, clock()) as store:
@@ -136,7 +140,7 @@ def fixtures(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 
 @pytest.mark.parametrize("by", ["profile", "model", "provider", "agent", "day", "week", "month"])
 def test_both_say_the_same_of_every_fixture(fixtures: Store, by: str) -> None:
-    """Odd times, foreign models, logged costs, forks and retractions of three agents: the two ways of counting agree."""
+    """Odd times, foreign models, logged costs, forks and retractions of five agents: the two ways of counting agree."""
     query = Query(now_us=fixtures.now_us, today=TODAY, tz="UTC", by=by)
 
     assert told(fixtures.snapshot.answer(query)) == told(answer_from_views(query, fixtures))

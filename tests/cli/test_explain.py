@@ -74,7 +74,7 @@ def test_a_dropped_record_says_where_it_stands_and_what_counts(home: Path) -> No
 
     assert (Path(dropped["file"]).name, dropped["offset"], dropped["output"], dropped["identity"]) == ("fork.jsonl", 0, 5, "same key")
     assert dropped["why"] == "a fuller or later record of the same call counts"
-    assert dropped["counts"].endswith("one.jsonl:0")
+    assert dropped["counts"].rpartition("/")[2].startswith("one.jsonl:0+")
 
 
 def test_one_call_shows_its_price_to_the_last_digit(home: Path) -> None:

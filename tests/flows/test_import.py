@@ -185,7 +185,7 @@ def test_a_home_without_logs_is_not_a_missing_home(home: Path, capsys: pytest.Ca
 def test_an_unknown_agent_lists_the_known_ones(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A name that is no agent's ends with 2 and lists those there are."""
     assert run(["import", "cluade"]) == 2
-    assert "known agents: claude, codex, opencode" in capsys.readouterr().err
+    assert "known agents: claude, codex, droid, grok, opencode" in capsys.readouterr().err
 
 
 def test_an_import_from_s0_is_the_same_command(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,15 +6,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.lines import Lines
+from ingest.lines import Lines, may_hold
 
 NEEDLE = b'"out"'
 
 
 def cut(
-    content: bytes, *, needle: bytes | None = None, chunk: int = 8, longest: int = 1 << 20, start: int = 0
+    content: bytes,
+    *,
+    needle: bytes | None = None,
+    other_kind: bytes | None = None,
+    chunk: int = 8,
+    longest: int = 1 << 20,
+    start: int = 0,
 ) -> tuple[list[bytes], Lines]:
-    lines = Lines(io.BytesIO(content), needle, start=start, buffer=bytearray(chunk), max_line_bytes=longest)
+    lines = Lines(io.BytesIO(content), needle, other_kind=other_kind, start=start, buffer=bytearray(chunk), max_line_bytes=longest)
     return [line for _, _, line in lines], lines
 
 
@@ -114,3 +120,34 @@ def test_the_needle_passes_over_nothing_that_holds_it(lines: list[bytes], chunk:
     content = b"".join(line + b"\n" for line in lines)
 
     assert cut(content, needle=NEEDLE, chunk=chunk)[0] == [line for line in lines if NEEDLE in line]
+
+
+OTHER = b'"is":"other"'
+FAR = b" " * 5_000
+
+
+@pytest.mark.parametrize(
+    ("line", "given_on"),
+    [
+        pytest.param(b'{"is":"other","out":1' + FAR + b"}", False, id="says early that it is of the other kind"),
+        pytest.param(b'{"is":"other","x":1' + FAR + b'}{"is":"this","out":1}', True, id="a second record on the same line"),
+        pytest.param(b'{"in":{"is":"other"},"out":1' + FAR + b"}", True, id="an object inside it is of the other kind"),
+        pytest.param(b'{"x":"\\"is\\":\\"other\\"","out":1' + FAR + b"}", True, id="a text that speaks of it"),
+        pytest.param(b'{"x":"' + FAR + b'","is":"other","out":1' + FAR + b"}", True, id="says so late"),
+        pytest.param(b'{"is":"this","out":1' + FAR + b"}", True, id="of this kind"),
+    ],
+)
+def test_a_line_of_another_kind_is_passed_over_unless_a_record_ends_it(line: bytes, given_on: bool) -> None:
+    """A line that names the other kind before any inner object is given only where the needle stands in its last 4,096 bytes."""
+    assert cut(line + b"\n", needle=NEEDLE, other_kind=OTHER, chunk=1 << 16)[0] == ([line] if given_on else [])
+
+
+@given(
+    st.lists(st.sampled_from([OTHER, b'{"', b"{", NEEDLE, b"x" * 600, b"x" * 4_200, b",", b"\xef\xbb\xbf"]), max_size=6).map(b"".join),
+    st.integers(1, 9_000),
+)
+def test_one_law_says_which_lines_are_given(line: bytes, chunk: int) -> None:
+    """Whole and cut from any chunk, a line that begins as one is given exactly where `may_hold` says so."""
+    line = b"{" + line
+
+    assert cut(line + b"\n", needle=NEEDLE, other_kind=OTHER, chunk=chunk)[0] == ([line] if may_hold(NEEDLE, OTHER, line) else [])

@@ -153,3 +153,19 @@ def test_names_need_not_be_text(tmp_path: Path) -> None:
     assert known is not None
     looks = known.looks()
     assert sorted(looks) == sorted(sweep(places))
+
+
+def test_a_home_that_is_not_there_is_one_look(tmp_path: Path) -> None:
+    """Of an agent that is not used only its home is looked at, however many places it keeps logs in; once it comes, so do they."""
+    places = home(tmp_path)
+    absent = str(tmp_path / "none")
+    places += merged([place(absent, "sessions/**/*.jsonl"), place(absent, "usage.jsonl"), place(absent, "*.db", journalled=True)])
+    trail = Trail()
+    sweep(places, trail=trail)
+    path = remembered(tmp_path, places)
+    assert path is not None
+
+    assert [name for name in trail.absent if name.startswith(absent)] == [absent]
+    assert memory.recall(str(path), "key") is not None
+    (tmp_path / "none").mkdir()
+    assert memory.recall(str(path), "key") is None

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.events import Tokens
-from pipeline.keys import anthropic, identity, microseconds, owner_rank, rank
+from pipeline.keys import anthropic, identity, microseconds, mixed, owner_rank, rank
 
 TOKENS = Tokens(input=6, output=530, cache_read=41_000, cache_write_1h=1_200)
 
@@ -114,3 +114,13 @@ def test_identities_of_different_kinds_never_meet() -> None:
 def test_microseconds_are_exact() -> None:
     """2026-05-06T07:08:09.000001Z is 1,778,051,289,000,001 microseconds after 1970."""
     assert microseconds(datetime(2026, 5, 6, 7, 8, 9, 1, tzinfo=UTC)) == 1_778_051_289_000_001
+
+
+@given(st.tuples(*[st.integers(-1, 2**62)] * 6), st.integers(0, 5), st.integers(1, 2**40), st.binary(min_size=16, max_size=16))
+def test_mixed_facts_are_34_bits_that_tell_every_number(numbers: tuple[int, ...], which: int, more: int, key: bytes) -> None:
+    """Facts that differ in one number, whichever it is and by how much, are told apart; equal facts are not."""
+    other = tuple(number + more if place == which else number for place, number in enumerate(numbers))
+
+    assert 0 <= mixed(7, key, *numbers) < 2**34
+    assert mixed(7, key, *numbers) == mixed(7, key, *numbers) != mixed(7, key, *other)
+    assert mixed(7, key, *numbers) != mixed(7, key[::-1], *numbers) or key == key[::-1]

@@ -181,7 +181,10 @@ def test_modes_can_be_asked_of_listed_calls() -> None:
 
 
 def test_shape_holds_step_and_minute() -> None:
-    """Rates are asked for with the number of thresholds that the whole prompt exceeds, and the minute where the price depends on it."""
+    """Rates are asked for with the number of thresholds that the whole prompt exceeds, and the minute where the price depends on it.
+
+    What a turn of several calls used together exceeds none.
+    """
     asked = []
 
     def rates(*shape: Any) -> None:
@@ -191,6 +194,7 @@ def test_shape_holds_step_and_minute() -> None:
         row(input=1, cache_read=200_000),
         row(key="b", cache_write_1h=200_000),
         row(key="c", model="deepseek-chat", at=NOON.replace(minute=30)),
+        row(key="d", cache_read=900_000, granularity="turn"),
     )
     rated(
         owned(made, lambda *facts: ("p", facts[4], True)),
@@ -199,7 +203,7 @@ def test_shape_holds_step_and_minute() -> None:
         is_timed=lambda *listing: listing[1] == "deepseek-chat",
     )
 
-    assert sorted(asked, key=str) == [(0, 750), (1, None), (2, None)]
+    assert sorted(asked, key=str) == [(0, 750), (0, None), (1, None), (2, None)]
 
 
 def test_estimate_of_zero_is_no_cost() -> None:

@@ -79,6 +79,23 @@ def test_sealing_changes_nothing(log: Log) -> None:
     assert refresh(views_of(log), log, terms()) == Made(0, 0, whole=False)
 
 
+def test_corrections_of_sealed_calls(log: Log) -> None:
+    """A better record of a sealed call counts, whether it is sealed or not, and where it moves the call to a date of single rows."""
+    commit(log, event("a", output=5), event("b", output=5), event("c", output=5, at=days_later(1)))
+    log.seal()
+    commit(log, event("a", output=9))
+    told = []
+    for record in (event("b", output=7, at=days_later(1)), None):
+        refresh(views_of(log), log, terms(), full=True)
+        told.append(rows(views_of(log), "calls").select(pl.col("at").dt.day(), "output").sort("at", "output").rows())
+        if record is not None:
+            log.seal()
+            commit(log, record)
+            log.seal()
+
+    assert told == [[(1, 5), (1, 9), (2, 5)], [(1, 9), (2, 5), (2, 7)]]
+
+
 def test_only_changed_dates_are_made_again(log: Log) -> None:
     """After a commit the dates that got rows are made again; the files of other dates stay."""
     commit(log, event("a"), event("b", at=days_later(1)))

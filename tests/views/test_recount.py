@@ -89,6 +89,14 @@ def test_a_long_prompt_pays_the_upper_tier_as_a_whole(log: Log) -> None:
     assert costs == {"2026-05-01": 200_000 * MICRO, "2026-05-02": 600_003 * MICRO}
 
 
+def test_what_a_session_used_together_is_no_long_prompt(log: Log) -> None:
+    """A session's million tokens pay the lower tier: nothing says that any one prompt was long."""
+    book = one_model({"2026-01-01": FLAT | {"input_cost_per_token_above_200k_tokens": 3e-06}})
+    commit(log, {"at": "2026-05-01T10:00:00+00:00", "input": 1_000_000, "granularity": "session"})
+
+    assert sums(counted(log, book))["2026-05-01"]["cost_input"] == 1_000_000 * MICRO
+
+
 def test_off_peak_hours_are_those_of_each_call(log: Log) -> None:
     """Off-peak begins at 16:30 UTC: of three calls on one day, two pay half and one pays all."""
     windows = {"input_cost_per_token": 5e-07, "windows": [{"hours_utc": ["16:30-00:30"], "weekdays": [1, 2, 3, 4, 5, 6, 7]}]}

@@ -30,6 +30,9 @@ _TIERS = {"batch": ("batch",), "batches": ("batch",), "fast": ("fast", "priority
 _INCLUSIVE = ("xai",)
 """Providers whose upper tier begins at the threshold itself."""
 
+WHOLE = "call"
+"""The granularity at which a prompt's size decides rates: a turn's or a session's sum tells nothing of the size of any one prompt."""
+
 
 class Shape:
     """All that decides a call's rates. `day` is the UTC day since 1970, `prompt` the whole prompt's tokens (cache included), `minute` the

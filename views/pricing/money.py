@@ -24,9 +24,10 @@ def attodollars(text: str) -> int:
 
 def dollars(amount: int) -> str:
     """`amount` attodollars as an exact decimal string, no exponent, no needless zeros."""
-    whole, fraction = divmod(abs(amount), ATTO)
-    text = f"{whole}.{fraction:018d}".rstrip("0").rstrip(".")
-    return f"-{text}" if amount < 0 else text
+    if amount < 0:
+        return "-" + dollars(-amount)
+    whole, fraction = divmod(amount, ATTO)
+    return f"{whole}.{fraction:018d}".rstrip("0") if fraction else str(whole)
 
 
 def ratio(rate: int, factor: int, divisor: int) -> int:

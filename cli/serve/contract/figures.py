@@ -11,7 +11,7 @@ import msgspec
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
-    """What every answer about usage says of itself."""
+    """What every answer from the store says of itself."""
 
     as_of: str
     """Until when the agents' logs are in the answer."""
@@ -22,7 +22,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     quarantined: int
     """Records that claim usage and cannot be believed; they are in no number, whatever the filters."""
     unpriced_requests: int
-    """Calls of the answer that have no known price."""
+    """Calls that have no known price: those of the answer, of the whole log where the answer is no sum of calls."""
 
 
 class Asked(Told, frozen=True, kw_only=True):

@@ -8,8 +8,10 @@ from typing import Literal
 
 import msgspec
 
+from cli.serve.contract.figures import Told
 
-class Imported(msgspec.Struct, frozen=True, kw_only=True):
+
+class Imported(Told, frozen=True, kw_only=True):
     """POST /api/usage/import-claude."""
 
     homes: tuple[str, ...]
@@ -20,6 +22,7 @@ class Imported(msgspec.Struct, frozen=True, kw_only=True):
     """Calls that were not known before."""
     updated: int
     quarantined: int
+    """Of these files."""
     profiles: tuple[str, ...]
     """Whom they belong to."""
     troubles: tuple[str, ...]
@@ -55,7 +58,7 @@ class ProfileShown(msgspec.Struct, frozen=True, kw_only=True):
     rules: tuple[RuleShown, ...]
 
 
-class Profiles(msgspec.Struct, frozen=True, kw_only=True):
+class Profiles(Told, frozen=True, kw_only=True):
     """GET /api/profiles."""
 
     profiles: tuple[ProfileShown, ...]
@@ -76,7 +79,7 @@ class AgentHome(msgspec.Struct, frozen=True, kw_only=True):
     last_written_at: str | None
 
 
-class Agents(msgspec.Struct, frozen=True, kw_only=True):
+class Agents(Told, frozen=True, kw_only=True):
     """GET /api/agents."""
 
     homes: tuple[AgentHome, ...]
@@ -116,7 +119,7 @@ class Price(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...]
 
 
-class Prices(msgspec.Struct, frozen=True, kw_only=True):
+class Prices(Told, frozen=True, kw_only=True):
     """GET /api/prices."""
 
     prices: tuple[Price, ...]
@@ -153,7 +156,7 @@ class SourceState(msgspec.Struct, frozen=True, kw_only=True):
     seen: dict[str, int]
 
 
-class DoctorReport(msgspec.Struct, frozen=True, kw_only=True):
+class DoctorReport(Told, frozen=True, kw_only=True):
     """GET /api/doctor: what `ringlet doctor --json` says."""
 
     schema_version: int

@@ -7,6 +7,7 @@ import msgspec
 from cli import itself
 from cli.refresh import opened
 from cli.serve.contract import envelope, inventory, questions
+from cli.serve.handlers import whole
 from cli.serve.handlers.work import slowly, soon
 from cli.serve.service import Service
 from views.pricing.money import dollars
@@ -31,7 +32,7 @@ async def doctor(service: Service, params: questions.DoctorParams) -> inventory.
 
         with opened(service.paths, service.environ, service.now_us()) as store:
             report = examine(store, deep=params.deep)
-        return msgspec.convert(msgspec.to_builtins(report), inventory.DoctorReport)
+            return msgspec.convert({**msgspec.to_builtins(report), **whole.by_store(service, store)}, inventory.DoctorReport)
 
     return await slowly(service, made)
 

@@ -9,10 +9,13 @@ import os
 import time
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from cli.ask import unknown
 from cli.refresh import Store, opened
 from cli.serve import child
 from cli.serve.contract import inventory, questions
+from cli.serve.handlers import whole
 from cli.serve.service import Service
 from ingest import registry
 from ingest.bulk import PARALLEL_BYTES
@@ -34,9 +37,11 @@ async def import_claude(service: Service, params: questions.ImportParams) -> inv
         raise Held("an import is running already", mend="wait for its end")
     service.importing += 1
     try:
-        return await asyncio.get_running_loop().run_in_executor(service.slow, _import, service, params.claude_dir)
+        done = await asyncio.get_running_loop().run_in_executor(service.slow, _import, service, params.claude_dir)
     finally:
         service.importing -= 1
+    # Only now is this import no longer one that runs.
+    return msgspec.structs.replace(done, complete=service.complete and not (done.stopped or done.troubles))
 
 
 def _import(service: Service, asked: str | None) -> inventory.Imported:
@@ -48,7 +53,10 @@ def _import(service: Service, asked: str | None) -> inventory.Imported:
         for root in chosen:
             look.found.extend(under(adapter, root, look.troubles))
         if not look.found:
-            raise NothingFound(f"no logs of {adapter.title}; looked in {', '.join(said(root) for root in chosen)}")
+            looked = ", ".join(said(root) for root in chosen)
+            raise NothingFound(
+                f"no logs of {adapter.title}; looked in {looked}", mend="ringlet import claude --from PATH reads another folder"
+            )
         before = _counted(store, look)
         told = _teller(service.on_import)
         troubles = _said(look.troubles)
@@ -61,17 +69,17 @@ def _import(service: Service, asked: str | None) -> inventory.Imported:
             summary = ingest(store.log, [adapter], look, manner, progress=told, workers=1)
             troubles, stopped = _said(summary.troubles), summary.stopped
         after = _counted(store, look)
-        store.refreshed(sync=False)
+        of_itself = {**whole.by_store(service, store), "quarantined": after.quarantined}
     service.refresh()
     if service.on_import is not None:
         service.on_import(inventory.ImportProgress(bytes_done=after.bytes, bytes_total=after.bytes, ended=True))
     return inventory.Imported(
+        **of_itself,
         homes=tuple(said(root) for root in chosen),
         files=len(look.found),
         records=after.events,
         new=after.new - before.new,
         updated=after.updated - before.updated,
-        quarantined=after.quarantined,
         profiles=tuple(sorted({store.rules.profile_of(_AGENT, root, None) for root in chosen})),
         troubles=tuple(troubles),
         stopped=stopped,

@@ -4,6 +4,7 @@ from cli.ask import WrongUsage
 from cli.homes import found
 from cli.refresh import opened
 from cli.serve.contract import inventory, questions
+from cli.serve.handlers import whole
 from cli.serve.handlers.work import slowly
 from cli.serve.service import Service
 from cli.serve.shown import money
@@ -26,6 +27,7 @@ async def profiles(service: Service, params: None) -> inventory.Profiles:  # noq
         rules = Rules.load(service.paths.profiles)
         known = [rules.find(name) for name in rules.names()]
         return inventory.Profiles(
+            **whole.by_standing(service, service.standing()),
             profiles=tuple(
                 inventory.ProfileShown(
                     name=each.name,
@@ -40,7 +42,7 @@ async def profiles(service: Service, params: None) -> inventory.Profiles:  # noq
                     ),
                 )
                 for each in known
-            )
+            ),
         )
 
     return await slowly(service, made)
@@ -53,7 +55,9 @@ async def agents(service: Service, params: None) -> inventory.Agents:  # noqa: A
         with opened(service.paths, service.environ, service.now_us()) as store:
             rows = found(store)
             titles = {adapter.agent: adapter.title for adapter in store.adapters}
+            told = whole.by_store(service, store)
         return inventory.Agents(
+            **told,
             homes=tuple(
                 inventory.AgentHome(
                     agent=row.agent,
@@ -68,7 +72,7 @@ async def agents(service: Service, params: None) -> inventory.Agents:  # noqa: A
                     last_written_at=None if row.last_written_at is None else f"{row.last_written_at:%Y-%m-%dT%H:%M:%SZ}",
                 )
                 for row in rows
-            )
+            ),
         )
 
     return await slowly(service, made)
@@ -93,6 +97,7 @@ async def prices(service: Service, params: questions.PricesParams) -> inventory.
         declared = store.config.declared_billing()
         _, record = sync.load(store.paths.prices)
         return inventory.Prices(
+            **whole.by_standing(service, standing),
             prices=tuple(
                 _price(model or "", provider, day, billing(provider, declared), rates_of(store.book, Shape(provider, model, day)))
                 for provider, model in sorted(asked, key=lambda pair: (pair[1] or "", pair[0] or ""))

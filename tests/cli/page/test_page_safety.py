@@ -82,6 +82,25 @@ def test_a_name_shows_what_it_hides(tmp_path: Path, browser: Browser, drawn: Pat
         assert not any(mark in text for text in texts for mark in "\u202e\u200b\x1b\x07\ufeff")
 
 
+def test_a_failure_that_quotes_names_shows_what_they_hide(tmp_path: Path, browser: Browser, drawn: Path) -> None:
+    """A model that is not there is told with those that are: as text, inside of the page, and none of them turns the sentence around."""
+    names = ["\u202egnp.exe", "m" * 300, "<img src=x onerror=alert(1)>"]
+    transcript(tmp_path, "one", *(reply(number, "2026-05-13T09:00:00Z", model=name) for number, name in enumerate(names)))
+    with (
+        shown(tmp_path, browser, drawn) as daemon,
+        daemon.page("/usage?period=all&model=none", viewport={"width": 1000, "height": 700}) as page,
+    ):
+        told = page.get_by_role("alert")
+
+        expect(told).to_contain_text("\ufffdgnp.exe")
+        expect(told).to_contain_text(names[2])
+        assert "\u202e" not in told.inner_text()
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        page.get_by_role("button", name="Clear filters").click()
+        expect(page.get_by_role("alert")).to_have_count(0)
+        assert daemon.troubles == []
+
+
 def test_a_profile_may_be_called_anything(tmp_path: Path, browser: Browser, drawn: Path) -> None:
     """A profile's name is text in its table, in the filter bar and on its own page."""
     name = "<img src=x onerror=alert(1)> & 'co'"

@@ -205,6 +205,18 @@ def test_an_import_tells_what_it_brought(daemon: Shown, page: Page) -> None:
     expect(button).to_be_enabled()
 
 
+def test_an_import_of_nothing_says_where_it_looked(tmp_path: Path, browser: Browser, drawn: Path) -> None:
+    """Where Claude Code has left nothing the button says so, names the folders and what reads another one, and the message can be closed."""
+    with shown(tmp_path, browser, drawn) as empty, empty.page() as page:
+        page.get_by_role("button", name="Import Claude data").click()
+        told = page.get_by_role("alert")
+        expect(told).to_contain_text(str(tmp_path / ".claude"))
+        expect(told).to_contain_text("ringlet import claude --from PATH")
+
+        page.get_by_role("button", name="Close").click()
+        expect(told).to_have_count(0)
+
+
 def test_only_the_last_choice_is_shown(page: Page) -> None:
     """An answer that comes after the next choice was made is not shown."""
     held: list[Route] = []

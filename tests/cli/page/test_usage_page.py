@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from tests.cli.homes import mixed, reply, transcript
 from tests.cli.page.browsing import Shown, called, choose, figure, period, seen, settled, shown
@@ -194,6 +194,15 @@ def test_cards_say_what_a_day_and_a_request_come_to(page: Page) -> None:
     assert under["cost"] == f"~${cost / requests:.4f} per request"
 
 
+def test_seldom_is_not_never(page: Page) -> None:
+    """One request in 30 days is less than one a day, not none."""
+    dated(page, "From", "2026-04-14")
+    choose(page, "Model", "mystery-9")
+
+    assert figure(page, "requests") == 1
+    assert page.locator("[data-card=requests] .under").inner_text() == "<1 per day"
+
+
 def test_the_initiators_are_there_when_they_asked(page: Page) -> None:
     """Their chart is shown only where tasks or the heartbeat used tokens; on 11 May there was the main agent alone."""
     period(page, "Today")
@@ -348,3 +357,25 @@ def test_whatever_agents_log_is_shown(tmp_path: Path, browser: Browser, drawn: P
         assert all(seen(page).values())
         assert page.get_by_role("alert").count() == 0
         assert daemon.troubles == []
+
+
+def test_wide_numbers_and_names_keep_their_place(daemon: Shown) -> None:
+    """On a small laptop a great cost stays inside its card, and a name of 300 letters leaves the cost beside it in sight."""
+    long = "m" * 300
+
+    def grown(route: Route) -> None:
+        answer = route.fetch()
+        text = re.sub('"total_cost":[0-9.]+,"other_cost"', '"total_cost":123456.78,"other_cost"', answer.text())
+        route.fulfill(response=answer, body=text.replace("mystery-9", long))
+
+    with daemon.page(None, viewport={"width": 1280, "height": 800}) as page:
+        page.route("**/api/usage?*", grown)
+        page.route("**/api/usage/rollup?*", grown)
+        page.goto(daemon.login())
+        settled(page)
+        period(page, "All Time")
+        cost = page.locator("[data-card=cost] .figure")
+        expect(cost).to_have_text("$123,456.78")
+        assert cost.evaluate("node => node.scrollWidth <= node.clientWidth && node.clientHeight < 40")
+        expect(page.locator("[data-part=models]")).to_contain_text(long)
+        assert page.locator("[data-part=models] .scroll").evaluate("node => node.scrollWidth <= node.clientWidth")

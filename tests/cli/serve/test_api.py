@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from cli.ask import WrongUsage
 from cli.paths import paths
-from cli.serve.contract import envelope
+from cli.serve.contract import envelope, questions
+from cli.serve.route import Route
 from cli.serve.routes import ROUTES
 from cli.serve.service import Service
 from pipeline.errors import NothingFound, UnknownName
@@ -114,14 +115,40 @@ def test_summary_of_a_week(tmp_path: Path) -> None:
     }
 
 
-def test_every_answer_says_how_whole_it_is(api: Api) -> None:
-    """as_of, seq, complete, unpriced_requests and quarantined stand in every answer about usage."""
-    routes = ("", "/rollup", "/series", "/top", "/records", "/filters")
-    words: dict[str, dict[str, str]] = {"/filters": {}}
-    for route in routes:
-        found = api.ask(f"/api/usage{route}", **words.get(route, {"period": "all"}))
-        assert (found["as_of"], found["complete"], found["quarantined"], found["unpriced_requests"]) == ("2026-05-13T12:00:00Z", True, 0, 1)
-        assert found["seq"] == 11
+SILENT = {"/api/daemon", "/api/health", "/api/login", "/api/login/code", "/api/logout", "/api/session", "/api/proof"}
+"""Routes that answer nothing from the store: they are about the daemon itself, or about who is asking."""
+
+
+@pytest.mark.parametrize(
+    "route",
+    [each for each in ROUTES if each.answer is not None and each.path not in SILENT],
+    ids=lambda route: f"{route.method} {route.path}",
+)
+def test_every_answer_says_how_whole_it_is(api: Api, route: Route) -> None:
+    """as_of, seq, complete, unpriced_requests and quarantined stand in every answer from the store; one call in eleven has no price."""
+    with (api.home / ".claude" / "projects" / "-src" / "torn.jsonl").open("w") as file:
+        file.write(reply(950, "2026-05-13T11:30:00Z").replace('"timestamp"', '"no-time"'))
+    ringlet(api.home, "usage")
+    filtered = route.params is not None and issubclass(route.params, questions.Filters)
+    found = api.ask(route.path, route.method, **({"period": "all"} if filtered else {}))
+
+    said = {name: found[name] for name in ("as_of", "seq", "complete", "unpriced_requests", "quarantined")}
+    assert said == {"as_of": "2026-05-13T12:00:00Z", "seq": 11, "complete": True, "unpriced_requests": 1, "quarantined": 1}
+
+
+def test_health_tells_nothing_of_the_store(api: Api) -> None:
+    """Anybody may ask it, so it says that there is an answer and of which version, nothing else."""
+    assert set(api.ask("/api/health")) == {"status", "version"}
+
+
+def test_an_import_that_is_asked_for_makes_answers_incomplete(api: Api) -> None:
+    """While it runs, answers from the store say that they may lack something; the import's own answer comes when it has ended."""
+    api.service.importing += 1
+    assert not api.ask("/api/usage")["complete"]
+    assert not api.ask("/api/agents")["complete"]
+    api.service.importing -= 1
+    assert api.ask("/api/usage/import-claude", "POST")["complete"]
+    assert api.ask("/api/usage")["complete"]
 
 
 def test_unknown_words_are_refused_with_the_known_ones(api: Api) -> None:

@@ -15,7 +15,8 @@ from cli.serve.outgoing import Elsewhere, allowed, check
 from cli.serve.passage import Asked, let_through, onward, readable
 from cli.serve.usage_asked import Hider
 from pipeline import durable
-from pipeline.errors import RingletError
+from pipeline.errors import RingletError, UnknownName
+from pipeline.profiles import Profile, Rules
 
 HOSTS = doors("127.0.0.1", 8766).hosts
 HOST = (b"Host", b"127.0.0.1:8766")
@@ -68,7 +69,11 @@ def test_only_the_plain_methods_pass(method: str) -> None:
     [
         *([(b"Origin", origin)] for origin in (b"null", b"http://127.0.0.1:8766", b"https://evil.example", b"http://localhost:8766", b"")),
         *([(b"Sec-Fetch-Site", site)] for site in (b"cross-site", b"same-origin", b"same-site", b"none", b"")),
-        *([(b"Sec-Fetch-Mode", mode)] for mode in (b"cors", b"no-cors", b"navigate", b"websocket", b"same-origin")),
+        *([(b"Sec-Fetch-Mode", mode)] for mode in (b"no-cors", b"navigate", b"same-origin", b"CORS", b"")),
+        [(b"Sec-Fetch-Mode", b"cors"), (b"Sec-Fetch-Site", b"cross-site")],
+        [(b"Sec-Fetch-Mode", b"cors"), (b"Origin", b"https://evil.example")],
+        [(b"Sec-Fetch-Mode", b"cors"), (b"User-Agent", b"Mozilla/5.0 (X11; Linux x86_64)")],
+        [(b"Sec-Fetch-Mode", b"websocket"), (b"Origin", b"null")],
         *([(b"Sec-Fetch-Dest", what)] for what in (b"empty", b"document", b"image", b"script", b"iframe")),
         [(b"Sec-Fetch-User", b"?1")],
         [(b"Sec-Fetch-Storage-Access", b"none")],
@@ -86,6 +91,12 @@ def test_only_the_plain_methods_pass(method: str) -> None:
 def test_no_page_gets_through(method: str, headers: list[tuple[bytes, bytes]]) -> None:
     """Whatever a browser says of where a request comes from: it comes from a browser."""
     assert refused("/w/anthropic/v1/messages", *headers, method=method) == 403
+
+
+def test_a_program_that_fetches_as_node_does_is_no_browser() -> None:
+    """Node's own `fetch` names the mode of each call, `cors`, and nothing else of what a browser would say: agents on Node pass."""
+    assert passed("/w/anthropic/v1/messages", (b"User-Agent", b"claude-cli/2.1"), (b"sec-fetch-mode", b"cors")).provider == "anthropic"
+    assert passed("/w/anthropic/v1/messages", (b"sec-fetch-mode", b"websocket")).provider == "anthropic"
 
 
 @pytest.mark.parametrize(
@@ -241,12 +252,36 @@ def test_the_configuration_adds_and_moves_providers(tmp_path: Any) -> None:
     text = row.format("corp", "https://llm.corp.example/base") + row.format("bad", "http://x.example")
     ways = Entrances(home(tmp_path, text))
 
-    corp, anthropic = ways.upstream("corp"), ways.upstream("anthropic")
-    assert corp is not None
-    assert anthropic is not None
+    anybody = Profile(name="default")
+    corp, anthropic = ways.upstream(anybody, "corp"), ways.upstream(anybody, "anthropic")
     assert (corp.base, anthropic.base) == ("https://llm.corp.example/base", "https://api.anthropic.com")
-    assert ways.upstream("bad") is None
-    assert "bad" in ways.refused
+    with pytest.raises(RingletError, match=r"providers\.bad\.endpoint http://x\.example"):
+        ways.upstream(anybody, "bad")
+    with pytest.raises(UnknownName):
+        ways.upstream(anybody, "nobody")
+
+
+def test_a_profiles_own_endpoint_is_where_its_providers_calls_go(tmp_path: Any) -> None:
+    """Its way to its provider leads there and nowhere else, also where that must not be used; other profiles' ways are as they were."""
+    rows = (
+        '{"name":"work","agent":"claude","provider":"self","endpoint":"https://llm.corp.example/x/"}',
+        '{"name":"far","agent":"codex","provider":"openai","endpoint":"http://10.0.0.1/v1"}',
+        '{"name":"gate","agent":"codex","provider":"corp","endpoint":"http://127.0.0.1:9/v1"}',
+        '{"name":"plain","agent":"claude"}',
+    )
+    where = home(tmp_path, profiles=f'{{"profiles":[{",".join(rows)}]}}')
+    ways, rules = Entrances(where), Rules.load(where.profiles)
+
+    def base(name: str, provider: str) -> str:
+        return ways.upstream(rules.find(name), provider).base
+
+    assert (base("work", "anthropic"), base("work", "openai")) == ("https://llm.corp.example/x", "https://api.openai.com")
+    assert (base("plain", "anthropic"), base("gate", "corp")) == ("https://api.anthropic.com", "http://127.0.0.1:9/v1")
+    with pytest.raises(RingletError, match=r"profile 'far': endpoint http://10\.0\.0\.1/v1"):
+        base("far", "openai")
+    with pytest.raises(UnknownName):
+        base("plain", "corp")
+    assert (ways.is_here("llm.corp.example"), ways.is_here("api.openai.com")) == (True, False)
 
 
 def test_a_mistake_in_a_file_cuts_nobody_off(tmp_path: Any) -> None:
@@ -258,7 +293,7 @@ def test_a_mistake_in_a_file_cuts_nobody_off(tmp_path: Any) -> None:
     (tmp_path / "config.toml").write_text("[capture\n")
     assert ways.profile(word) is not None
     (tmp_path / "profiles.json").write_text("nonsense")
-    assert ways.upstream("anthropic") is not None
+    assert ways.upstream(Profile(name="work"), "anthropic").host == "api.anthropic.com"
 
 
 # Hiding

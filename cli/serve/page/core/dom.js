@@ -19,7 +19,7 @@ export function make(kind, attributes = {}, ...children) {
 
 /** A name from a log, kept apart from the direction of the text around it. */
 export function named(text, kind = "bdi") {
-  return make(kind, { class: text === null ? "unknown" : null }, text === null ? "unknown" : visible(text));
+  return make(kind, { class: text === null ? "unknown" : null }, text === null ? "unknown" : visible(text) || "(empty)");
 }
 
 /** A number with its exact value beside what is shown. */
@@ -61,6 +61,7 @@ function exactly(number) {
 // Controls and marks that turn the direction of text would make a name look like another one.
 const HIDDEN = /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g;
 
-function visible(text) {
-  return text === "" ? "(empty)" : text.replace(HIDDEN, "\ufffd");
+/** A text in which names from a log may stand, without what would hide a part of it or turn its direction. */
+export function visible(text) {
+  return text.replace(HIDDEN, "\ufffd");
 }

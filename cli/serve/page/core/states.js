@@ -1,6 +1,6 @@
 // What stands where there is nothing to show: a failure, a lock, an empty place, a wait.
 
-import { make } from "./dom.js";
+import { make, visible } from "./dom.js";
 
 /** A failure with what mends it, and a button to try again; the lock where the viewer may not see this. */
 export function failed(trouble, again) {
@@ -15,8 +15,8 @@ export function failed(trouble, again) {
 
 /** What went wrong, and what mends it. */
 export function told(trouble, attributes = {}) {
-  const [first, rest] = [trouble.message.slice(0, 1).toUpperCase(), trouble.message.slice(1)];
-  return make("p.trouble", attributes, first + rest, trouble.mend ? `${rest.endsWith(".") ? "" : "."} To mend it: ${trouble.mend}` : null);
+  const message = visible(trouble.message.slice(0, 1).toUpperCase() + trouble.message.slice(1));
+  return make("p.trouble", attributes, message, trouble.mend ? visible(`${message.endsWith(".") ? "" : "."} To mend it: ${trouble.mend}`) : null);
 }
 
 /** The card for who may not see the page. */

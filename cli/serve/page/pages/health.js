@@ -1,7 +1,7 @@
 // Health: the daemon, the agents' logs, and whether everything adds up.
 
 import { get } from "../core/api.js";
-import { heads, make, named, table } from "../core/dom.js";
+import { heads, make, named, table, visible } from "../core/dom.js";
 import { ago, grouped, moment } from "../core/figures.js";
 import { section, shown } from "./page.js";
 
@@ -24,7 +24,7 @@ function running(daemon) {
       ["Events seen", grouped(daemon.events_seen)],
       ["Last event", daemon.last_event_at ? ago(daemon.last_event_at * 1000) : "none yet"],
     ),
-    daemon.last_error ? make("p.trouble", {}, daemon.last_error) : null,
+    daemon.last_error ? make("p.trouble", {}, visible(daemon.last_error)) : null,
   );
 }
 

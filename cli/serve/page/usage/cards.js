@@ -3,6 +3,9 @@
 import { fill, make, value } from "../core/dom.js";
 import { duration, grouped, rate, tenths, usd } from "../core/figures.js";
 
+/** A figure with more letters than this is written smaller. */
+const LONG = 9;
+
 const CARDS = [
   ["requests", "Requests"],
   ["tokens", "Total tokens"],
@@ -11,6 +14,11 @@ const CARDS = [
   ["sessions", "Sessions"],
   ["runtime", "Runtime"],
 ];
+
+/** ~12; <1 for what rounds to nothing and is not. */
+function daily(many) {
+  return many > 0 && many < 0.5 ? "<1" : `~${grouped(Math.round(many))}`;
+}
 
 export function cards() {
   const figures = {};
@@ -25,6 +33,7 @@ export function cards() {
 
   function set(name, figure, under) {
     fill(figures[name][0], figure);
+    figures[name][0].classList.toggle("long", figure.textContent.length > LONG);
     fill(figures[name][1], under);
   }
 
@@ -35,7 +44,7 @@ export function cards() {
     const profiles = Object.keys(usage.aggregates.by_profile).length;
     // The last 24 hours lie in two days of the calendar, and are one.
     const days = choice.period === "24h" ? 1 : Math.max(usage.days, 1);
-    set("requests", value(requests, grouped(requests)), `~${grouped(Math.round(requests / days))} per day`);
+    set("requests", value(requests, grouped(requests)), `${daily(requests / days)} per day`);
     set("tokens", value(prompt + completion, tenths(prompt + completion)), `${tenths(prompt)} prompt · ${tenths(completion)} completion`);
     set("cost", value(total, usd(total)), each === null ? "—" : `~${rate(each)} per request`);
     set("average", value(each, rate(each)), unpriced ? `${grouped(unpriced)} ${unpriced === 1 ? "call" : "calls"} without a known price` : "cost per API call");

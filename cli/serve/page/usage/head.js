@@ -1,7 +1,7 @@
 // The head of the page: what it shows, the import, and Refresh with its mark that there is something new.
 
 import { post } from "../core/api.js";
-import { fill, make } from "../core/dom.js";
+import { fill, make, visible } from "../core/dom.js";
 import { grouped, moment } from "../core/figures.js";
 import { told as troubled } from "../core/states.js";
 
@@ -59,7 +59,7 @@ export function head({ refresh, imported }) {
       fill(progress, outcome(await post("/api/usage/import-claude"), close));
       await imported();
     } catch (trouble) {
-      fill(progress, troubled(trouble, { role: "alert" }));
+      fill(progress, make("div.card", {}, troubled(trouble, { role: "alert" }), closing(close)));
     } finally {
       clearInterval(ticking);
       bring.disabled = false;
@@ -84,7 +84,11 @@ function outcome(done, close) {
     "div.card",
     {},
     lines.map((line) => make("p", {}, line)),
-    done.troubles.map((trouble) => make("p.trouble", {}, trouble)),
-    make("button.plain", { type: "button", onclick: close }, "Close"),
+    done.troubles.map((trouble) => make("p.trouble", {}, visible(trouble))),
+    closing(close),
   );
+}
+
+function closing(close) {
+  return make("button.plain", { type: "button", onclick: close }, "Close");
 }

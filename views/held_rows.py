@@ -1,0 +1,212 @@
+"""Rows of an answer: what is held, grouped and named.
+
+Decides how sessions and runtimes of a group are counted, and what a row tells beside its sums. Which rows are grouped is decided by
+`views.held_answers`.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from views.columns import COSTS, PROMPT, TOKENS
+from views.held import NUMBERS, STEADY, Cell, Names
+from views.held_keys import key_of
+from views.query import TIME_GROUPINGS, Query, Row
+
+Titles = Mapping[tuple[str, str], str]
+"""Titles of sessions by (agent, session)."""
+
+_KEYS = ("_key", "_part")
+_NO_COST = pl.Series([None], dtype=pl.Int128)
+
+
+def row_of(
+    key: str | None,
+    part: str | None,
+    numbers: Sequence[int],
+    sessions: int,
+    runtime_us: int,
+    first_us: int,
+    last_us: int,
+    cells: Sequence[Cell] = (),
+) -> Row:
+    """A row of an answer; `numbers` are `NUMBERS`."""
+    # Everything is set here, so the values that a new row begins with would only cost time.
+    row = Row.__new__(Row)
+    row.key, row.part = key, part
+    row.title = row.project = None
+    row.initiators = row.profiles = row.agents = row.providers = row.models = ()
+    # Written out, because a table of days does it for every day and `setattr` takes three times as long.
+    (
+        row.requests,
+        row.input,
+        row.output,
+        row.cache_read,
+        row.cache_write_5m,
+        row.cache_write_1h,
+        row.reasoning,
+        row.web_searches,
+        row.cost_input,
+        row.cost_output,
+        row.cost_cache_write,
+        row.cost_cache_read,
+        row.cost_other,
+        row.unpriced_requests,
+        row.unbilled_requests,
+    ) = numbers
+    row.sessions, row.runtime_us, row.first_at_us, row.last_at_us = sessions, runtime_us, first_us, last_us
+    if cells:
+        columns = zip(*cells, strict=True)
+        row.profiles, row.agents, row.providers, row.models = (_distinct(next(columns)) for _ in range(4))
+    return row
+
+
+def presence(rows: pl.DataFrame, by: list[str]) -> dict[tuple[Any, ...], tuple[int, int]]:
+    """Sessions and their runtime per distinct `by`; all rows have a session."""
+    if rows.is_empty():
+        return {}
+    spans = rows.group_by(*by, "sid").agg(pl.col("first").min(), pl.col("last").max())
+    found = spans.group_by(by).agg(pl.len(), (pl.col("last") - pl.col("first")).sum())
+    return {tuple(keys): (count, runtime) for *keys, count, runtime in found.iter_rows()}
+
+
+def by_days(rows: pl.DataFrame, shared: pl.DataFrame | None, by: tuple[str | None, str | None], query: Query, names: Names) -> list[Row]:
+    """Rows by days, weeks or months, alone or together with what a cell names; without `shared` they say nothing of sessions.
+
+    In:  rows as `Held.daily`, shared as `Held.shared`
+    """
+    depth = 1 if by[1] is None else 2
+    key, part = (key_of(one, rows, names, query) for one in by)
+    sums = [pl.col(NUMBERS).sum()]
+    others = {}
+    if shared is not None:
+        began, lasted, joined, between = map(pl.col, STEADY)
+        joins = _joins(by, query)
+        sums += [began.sum() - (joined * joins).sum(), lasted.sum() + (between * joins).sum()]
+        if not shared.is_empty():
+            more = [key_of(one, shared, names, query).numbers.alias(name) for one, name in zip(by[:depth], _KEYS, strict=False)]
+            others = presence(shared.with_columns(more), list(_KEYS[:depth]))
+    keys = [each.numbers.alias(name) for each, name in zip((key, part)[:depth], _KEYS, strict=False)]
+    end = depth + len(NUMBERS)
+    found = []
+    for line in rows.group_by(keys).agg(*sums, pl.col("first").min(), pl.col("last").max()).rows():
+        sessions, runtime = line[end:-2] or (0, 0)
+        if others:
+            more, longer = others.get(line[:depth], (0, 0))
+            sessions, runtime = sessions + more, runtime + longer
+        found.append(row_of(key.name(line[0]), part.name(line[depth - 1]), line[depth:end], sessions, runtime, line[-2], line[-1]))
+    return found
+
+
+def _joins(by: tuple[str | None, str | None], query: Query) -> pl.Expr:
+    """Whether the day before is of the same group, and of the range."""
+    day = pl.col("day")
+    found = pl.lit(value=True) if query.first_day is None else day != query.first_day
+    for one in by:
+        if one == "day":
+            return pl.lit(value=False)
+        if one == "week":
+            found &= (day + 3 - query.week_start) % 7 != 0
+        elif one == "month":
+            found &= day.cast(pl.Date).dt.day() != 1
+    return found
+
+
+def by_rows(
+    rows: pl.DataFrame,
+    by: tuple[str | None, str | None],
+    query: Query,
+    names: Names,
+    titles: Titles,
+    *,
+    spans: bool,
+    limited: bool,
+) -> list[Row]:
+    """Rows by anything; without `spans` those by time say nothing of sessions, `limited`: those that the query's limit cuts off may lack.
+
+    In:  rows as `Held.days`, or finer ones
+    """
+    key, part = (key_of(one, rows, names, query) for one in by)
+    timed = bool(set(by) & set(TIME_GROUPINGS))
+    keys = key.numbers.alias("_key"), part.numbers.alias("_part")
+    told = [pl.col("cell").unique()] if not timed or by[0] == "session" else []
+    others = {}
+    # One key is grouped in half the time that two take, the more so where rows stand in its order.
+    depth = 1 if by[1] is None else 2
+    if spans or not timed or by[0] == "session":
+        alone = pl.col("alone") if "alone" in rows.columns else pl.lit(value=False)
+        told.append(alone.sum().cast(pl.Int64).alias("_sessions"))
+        told.append((pl.col("last") - pl.col("first")).filter(alone).sum().alias("_runtime"))
+        rows = rows.with_columns(keys)
+        keys = pl.col("_key"), pl.col("_part")
+        if by[0] == "session":
+            has_project = pl.Series([cell[5] is not None for cell in names.cells], dtype=pl.Boolean)
+            rows = rows.with_columns(pl.when(has_project.gather(rows["cell"])).then("cell").alias("_project"))
+            told.append(pl.col("_project").sort_by("last").drop_nulls().last())
+        if limited and by == ("session", None):
+            rows = _foremost(rows, query, names.session_names)
+        others = presence(rows.filter(~alone & pl.col("sid").is_not_null()), list(_KEYS[:depth]))
+    sums = rows.group_by(keys[:depth]).agg(pl.col(NUMBERS).sum(), pl.col("first").min(), pl.col("last").max(), *told)
+    at = {name: place for place, name in enumerate(sums.columns)}
+    end = depth + len(NUMBERS)
+    found = []
+    for line in sums.rows():
+        sessions, runtime = (line[at["_sessions"]], line[at["_runtime"]]) if "_sessions" in at else (0, 0)
+        if others:
+            more, longer = others.get(line[:depth], (0, 0))
+            sessions, runtime = sessions + more, runtime + longer
+        cells = [names.cells[cell] for cell in line[at["cell"]]] if "cell" in at else ()
+        row = row_of(key.name(line[0]), part.name(line[depth - 1]), line[depth:end], sessions, runtime, line[end], line[end + 1], cells)
+        if by[0] == "session":
+            project = line[at["_project"]]
+            row.project = None if project is None else names.cells[project][5]
+            row.title = next((titles[agent, row.key] for agent in row.agents if row.key is not None and (agent, row.key) in titles), None)
+            row.initiators = _distinct([cell[4] for cell in cells])
+        found.append(row)
+    return found
+
+
+def _foremost(rows: pl.DataFrame, query: Query, names: list[str]) -> pl.DataFrame:
+    """The rows of those sessions that the query's limit leaves; of all, where that is not easily told.
+
+    Of tens of thousands of sessions a page shows ten: only for these it is worth to work out everything.
+    """
+    key, _, direction = (query.sort or "cost").partition(":")
+    priced = (pl.col("requests") - pl.col("unpriced_requests") - pl.col("unbilled_requests")).alias("priced")
+    tokens = pl.sum_horizontal(TOKENS).alias("tokens")
+    orders: dict[str, list[pl.Expr]] = {
+        "cost": [priced, pl.sum_horizontal(COSTS).alias("cost"), tokens],
+        "tokens": [tokens],
+        "input": [pl.sum_horizontal(PROMPT).alias("input")],
+        "output": [pl.col("output")],
+        "requests": [pl.col("requests")],
+        "last-used": [pl.col("last")],
+        "name": [],
+    }
+    if query.limit is None or key not in orders:
+        return rows
+    values = [value.meta.output_name() for value in orders[key]]
+    added = [pl.col(name).max() if name == "last" else pl.col(name).sum() for name in values]
+    sums = rows.select("_key", *orders[key]).group_by("_key").agg(added)
+    if query.limit >= sums.height:
+        return rows
+    downward = direction != "asc"
+    # To sort all by five columns takes longer than everything else: those that cannot be among the first are left out before.
+    if values and downward:
+        value = sums["cost"].zip_with(sums["priced"] > 0, _NO_COST) if key == "cost" else sums[values[0]]
+        least = value.top_k(query.limit).min() if value.len() - value.null_count() >= query.limit else None
+        sums = sums if least is None else sums.filter(value >= least)
+    # A session without any price has no cost, which comes after every cost, be it 0.
+    order = [pl.col(name) > 0 if name == "priced" else pl.col(name) for name in values]
+    name = pl.Series([None if number is None else names[number] for number in sums["_key"]], dtype=pl.String)
+    by_name = [key == "name" and direction == "desc"] * 2
+    found = sums.sort([*order, name.is_null(), name], descending=[downward] * len(order) + by_name).head(query.limit)
+    return rows.filter(pl.col("_key").is_in(found["_key"].implode(), nulls_equal=True))
+
+
+def _distinct(names: Sequence[str | None]) -> tuple[str, ...]:
+    """The names that occur, a to z."""
+    if len(names) == 1:
+        return () if names[0] is None else (names[0],)
+    return tuple(sorted({name for name in names if name is not None}))
