@@ -3,6 +3,7 @@
 Decides names, defaults and bounds of the settings. What they mean is decided where they are used.
 """
 
+from datetime import date
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -30,8 +31,8 @@ class Price(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     cache_read: float | int | str | None = None
     cache_write: float | int | str | None = None
     cache_write_1h: float | int | str | None = None
-    since: str | None = msgspec.field(default=None, name="from")
-    """First day (YYYY-MM-DD) that the row holds for; None: all days."""
+    since: date | None = msgspec.field(default=None, name="from")
+    """First day that the row holds for, a text or a date of TOML; None: all days."""
 
 
 class Provider(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

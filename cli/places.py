@@ -19,7 +19,8 @@ from pipeline.sources import Source
 
 Told = dict[str, Any]
 
-_HELD = "the file still holds that record"
+HELD = "the file still holds that record"
+_FOUND = "the file holds that record; from which it was read is no longer known"
 _MOVED = "the record stands there now; it was read at {}"
 _ELSEWHERE = "that place no longer holds this record, the log does: the file was rewritten or cut"
 _GONE = "the file is gone, the log holds the record"
@@ -126,8 +127,8 @@ def _state(best: Told, sources: Mapping[tuple[str, int], Source], winner: Sighti
     source = sources.get((best["machine"], best["source"]))
     if winner is not None:
         if source is not None and (winner.path, winner.offset) == (source.path, best["offset"]):
-            return _HELD
-        return _MOVED.format("another place" if source is None else row_place(best, sources))
+            return HELD
+        return _FOUND if source is None else _MOVED.format(row_place(best, sources))
     if best["origin"] == "capture":
         return _CAPTURED
     if source is None:

@@ -70,8 +70,10 @@ def nothing_in_range(answer: Answer, what: str) -> str:
 
 
 def _range_words(query: Query) -> str:
-    """The range as it ends a sentence: `today`, `in the last 7 days`, `from 2026-05-01 to 2026-05-12`."""
+    """The range as it ends a sentence: `today`, `in the last 7 days`, `on 2026-05-01`, `from 2026-05-01 to 2026-05-12`."""
     if query.period is None:
+        if query.first_day is not None and query.first_day == query.last_day:
+            return f"on {calendar.iso_day(query.first_day)}"
         return query.label if query.first_day is None else f"from {query.label}"
     words = query.label[:1].lower() + query.label[1:]
     counted = words.startswith("last ") and query.period not in ("last-week", "last-month")

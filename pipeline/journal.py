@@ -39,6 +39,8 @@ key_of = _HALVES.pack
 
 INSERT_CALL = f"INSERT INTO calls VALUES({', '.join('?' * 16)})"
 INSERT_IDENTITY = "INSERT OR IGNORE INTO identities VALUES(?, ?, ?)"
+NEXT_SOURCE = "1 + max((SELECT coalesce(max(id), 0) FROM sources), coalesce((SELECT value FROM meta WHERE name = 'sources'), 0))"
+"""The number of a further source: none that a row of the log bears, also of a journal that is lost."""
 CALLS_INDEX = "CREATE INDEX calls_h ON calls(h)"
 DROP_CALLS_INDEX = "DROP INDEX calls_h"
 
@@ -272,5 +274,5 @@ def listed(numbers: Iterable[int]) -> str:
 
 
 def meta(connection: sqlite3.Connection) -> dict[str, str | int]:
-    """What the journal knows of itself: epoch, machine, seq, requests."""
+    """What the journal knows of itself: epoch, machine, seq, requests; once made from the log, sources: the greatest number there."""
     return dict(connection.execute("SELECT name, value FROM meta"))

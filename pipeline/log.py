@@ -217,7 +217,8 @@ class Log:
         if any(known.get(path, (0, 1))[1] for path in paths):
             with self._transaction():
                 connection.executemany(
-                    "INSERT INTO sources(path, agent, root, kind) VALUES(?, ?, CAST(? AS TEXT), ?) ON CONFLICT DO UPDATE SET gone = 0",
+                    f"INSERT INTO sources(id, path, agent, root, kind) VALUES({journal.NEXT_SOURCE}, ?, ?, CAST(? AS TEXT), ?)"
+                    " ON CONFLICT(path) DO UPDATE SET gone = 0",
                     [
                         (path, source.agent, os.fsencode(source.root), source.kind)
                         for path, source in zip(paths, sources, strict=True)

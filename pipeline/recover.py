@@ -136,10 +136,13 @@ def adopt(home: str, connection: sqlite3.Connection, machine: str) -> list[str]:
     dimensions = journal.Dimensions(connection)
     calls = rebuild.Rebuild(dimensions)
     held: dict[int, list[tuple[int, int]]] = {}
+    highest = 0
     for name in list(published_names(home, machine)):
         try:
             info = segments.described(home, name)
-            calls.add_segment(segments.read(published_path(home, name), rebuild.COLUMNS))
+            table = segments.read(published_path(home, name), (*rebuild.COLUMNS, "source"))
+            calls.add_segment(table)
+            highest = max(highest, *table["source"].unique().to_pylist())
         except (Damaged, OSError) as error:
             notes.append(f"{error}; set aside as {set_aside(home, name)}")
             continue
@@ -158,6 +161,8 @@ def adopt(home: str, connection: sqlite3.Connection, machine: str) -> list[str]:
     calls.store(connection)
     connection.execute("UPDATE meta SET value = ? WHERE name = 'epoch'", (os.urandom(4).hex(),))
     connection.execute("UPDATE meta SET value = ? WHERE name = 'seq'", (len(hot),))
+    # A number that rows of a lost journal bear never means another source.
+    connection.execute("INSERT INTO meta VALUES('sources', ?1) ON CONFLICT DO UPDATE SET value = max(value, ?1)", (highest,))
     connection.execute("UPDATE sources SET cursor = NULL, counts = NULL, seen = NULL")
     durable.step("adopted")
     return notes

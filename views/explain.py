@@ -53,6 +53,11 @@ def calls_by_key(prefix: str, query: Query, views: Frames) -> list[dict[str, Any
     return _told(calls_of(query, views).filter(pl.col("key").bin.encode("hex").str.starts_with(prefix)))
 
 
+def calls_with(keys: Collection[bytes], query: Query, views: Frames) -> list[dict[str, Any]]:
+    """As `calls`, those with one of these keys."""
+    return _told(calls_of(query, views).filter(pl.col("key").is_in(list(keys))))
+
+
 def _told(found: pl.LazyFrame) -> list[dict[str, Any]]:
     money = [attodollars(pl.col(name)).alias(name) for name in (*COSTS, *RATES, "cost_usd", "logged_cost_usd")]
     return list(found.with_columns(money).collect(engine="streaming").iter_rows(named=True))
@@ -103,15 +108,27 @@ def rows(log: Log, keys: set[bytes]) -> list[dict[str, Any]]:
 
     `source` is a number of the machine's own: only that machine's journal knows the path.
     """
-    wanted = pl.col("key").is_in(list(keys))
-    content = look(log, columns=ROW)
-    frames = [content.hot.filter(wanted)] if content.hot.height else []
-    for machine in sorted({file.machine for file in content.files}):
-        paths = [file.path for file in content.files if file.machine == machine]
-        of_machine = pl.scan_parquet(paths, hive_partitioning=False).select(*ROW, pl.lit(machine).alias("machine"))
-        frames.append(of_machine.filter(wanted).collect(engine="streaming"))
+    frames = [found.collect(engine="streaming") for found in _matching(log, pl.col("key").is_in(list(keys)), ROW)]
     told = [row for frame in frames for row in frame.iter_rows(named=True)]
     return sorted(told, key=lambda row: (row["key"], row["ingested_at"], row["kind"] != "retraction"))
+
+
+def keys_named(log: Log, prefix: str) -> set[bytes]:
+    """The keys of the log's rows that some name beginning with these hexadecimal digits stands in, counted or not."""
+    begins = pl.element().bin.encode("hex").str.starts_with(prefix)
+    wanted = pl.col("key").bin.encode("hex").str.starts_with(prefix) | pl.col("aliases").list.eval(begins).list.any()
+    return {key for found in _matching(log, wanted, ("key", "aliases")) for key in found.collect(engine="streaming")["key"]}
+
+
+def _matching(log: Log, wanted: pl.Expr, columns: Sequence[str]) -> list[pl.LazyFrame]:
+    """Those rows of the log, sealed and hot: `columns` and machine."""
+    content = look(log, columns=columns if "at" in columns else (*columns, "at"))
+    frames = [content.hot.lazy().filter(wanted).select(*columns, "machine")] if content.hot.height else []
+    for machine in sorted({file.machine for file in content.files}):
+        paths = [file.path for file in content.files if file.machine == machine]
+        of_machine = pl.scan_parquet(paths, hive_partitioning=False).select(*columns, pl.lit(machine).alias("machine"))
+        frames.append(of_machine.filter(wanted))
+    return frames
 
 
 def without_cost(query: Query, views: Frames) -> list[tuple[str, str, int, int]]:

@@ -10,6 +10,8 @@ from cli.app import asked, check_names, clock, settled
 from cli.ask import Request, WrongUsage
 from cli.paths import paths
 from cli.refresh import opened
+from views.matching import INITIATORS, SOURCES
+from views.query import COST_MODES
 
 app = typer.Typer(add_completion=False)
 
@@ -27,13 +29,16 @@ def explain(
     agent: Annotated[str | None, typer.Option(metavar="NAME")] = None,
     project: Annotated[str | None, typer.Option(metavar="PATH")] = None,
     session: Annotated[str | None, typer.Option(metavar="ID")] = None,
+    initiator: Annotated[str | None, typer.Option(help=f"Who called: {', '.join(INITIATORS)}.")] = None,
+    source: Annotated[str | None, typer.Option(help=f"Where from: {', '.join(SOURCES)}.")] = None,
     limit: Annotated[int | None, typer.Option(help="Show only so many calls.")] = None,
     tz: Annotated[str | None, typer.Option(metavar="ZONE", help="IANA zone of the days.")] = None,
+    cost_mode: Annotated[str | None, typer.Option(help=f"{', '.join(COST_MODES)}.")] = None,
     no_sync: Annotated[bool, typer.Option("--no-sync", help="Do not look for new log lines first.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON, all calls included.")] = False,
 ) -> None:
     """What a total is made of: parts, calls, files, prices, and the records that were dropped. Today's without dates."""
-    filters = (period, since, until, profile, provider, model, agent, project, session, day, limit)
+    filters = (period, since, until, profile, provider, model, agent, project, session, initiator, source, day, limit)
     if call_key is not None and any(each is not None for each in filters):
         raise WrongUsage("a call's key and filters exclude each other", mend="give one of them")
     if day is not None and (period, since, until) != (None, None, None):
@@ -42,6 +47,7 @@ def explain(
     request.period, request.since, request.until = period, day or since, day or until
     request.profile, request.provider, request.model, request.agent = profile, provider, model, agent
     request.project, request.session, request.limit, request.tz = project, session, limit, tz
+    request.initiator, request.source, request.cost_mode = initiator, source, cost_mode
     request.json, request.sync = json, not no_sync
     if call_key is not None:
         request.period = "all"

@@ -7,6 +7,7 @@ import msgspec
 import typer
 
 from cli import config
+from cli.listed import origin, since
 from cli.paths import paths
 from pipeline.errors import NothingFound, UnknownName
 from pipeline.providers import billing
@@ -19,12 +20,6 @@ from views.pricing.money import dollars
 app = typer.Typer(help="Prices of models, as of a date.", no_args_is_help=True, add_completion=False)
 
 _CLASSES = ("input", "output", "reasoning", "cache_read", "cache_write_5m", "cache_write_1h")
-_ORIGINS = {
-    "shipped": "the shipped history",
-    "corrected": "the shipped history with a correction",
-    "synced": "registry sync",
-    "table": "your tokenPriceTable",
-}
 
 
 @app.callback()
@@ -60,11 +55,9 @@ def show(
     found = columns[0]
     if kind != "metered":
         typer.echo(f"{provider} is {kind}: its calls are counted without a cost. Were they billed per token:")
-    since = "for all days" if found.from_day < 0 else f"listed since {listing.iso(found.from_day)}"
-    if found.from_day > day:
-        since = f"first listed on {listing.iso(found.from_day)}, which holds for earlier days too"
+    listed = since(None if found.from_day < 0 else listing.iso(found.from_day), before=found.from_day > day)
     typer.echo(f"model  {model} on {listing.iso(day)}{f', provider {provider} ({kind})' if provider else ''}")
-    typer.echo(f"row    {found.row}{f' ({found.provider})' if found.provider else ''}, {since}, from {_ORIGINS[found.origin]}")
+    typer.echo(f"row    {found.row}{f' ({found.provider})' if found.provider else ''}, {listed}, from {origin(found.origin)}")
     typer.echo(f"rule   {found.rule}")
     heads = ["USD per million", *("" if not rates.over else f"over {rates.over:,}" for rates in columns)]
     typer.echo("".join([f"{heads[0]:<16}", *(f"{head:>14}" for head in heads[1:])]).rstrip())

@@ -1,5 +1,6 @@
 """What `config.toml` may say."""
 
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -19,11 +20,12 @@ def test_no_file_means_the_defaults(tmp_path: Path) -> None:
     assert load(str(tmp_path / "none.toml")) == Config()
 
 
-def test_prices_keep_their_digits(tmp_path: Path) -> None:
-    """A price is money: its digits arrive as they were typed, not as the nearest binary fraction."""
-    config = load(written(tmp_path, '[tokenPriceTable."m"]\ninput = 0.1\noutput = 15\nfrom = "2026-05-01"\n'))
+@pytest.mark.parametrize("since", ['"2026-05-01"', "2026-05-01"])
+def test_prices_keep_their_digits(tmp_path: Path, since: str) -> None:
+    """A price is money: its digits arrive as they were typed, not as the nearest binary fraction; its date may be a text or TOML's own."""
+    price = load(written(tmp_path, f'[tokenPriceTable."m"]\ninput = 0.1\noutput = 15\nfrom = {since}\n')).token_prices["m"]
 
-    assert (config.token_prices["m"].input, config.token_prices["m"].output, config.token_prices["m"].since) == ("0.1", 15, "2026-05-01")
+    assert (price.input, price.output, price.since) == ("0.1", 15, date(2026, 5, 1))
 
 
 @pytest.mark.parametrize(

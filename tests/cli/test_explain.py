@@ -161,3 +161,23 @@ def test_cases_of_all_kinds_are_explained_to_the_last_digit(tmp_path: Path) -> N
         assert sum(call["cost"] or 0 for call in found["calls"]) == usage["total_cost"]["total_cost"]
         assert sum(part["cost"] or 0 for part in found["parts"]) == usage["total_cost"]["total_cost"]
         assert not [call for call in found["calls"] if call["place_state"] != "the file still holds that record"]
+
+
+def test_a_former_name_of_a_call_leads_to_it(tmp_path: Path) -> None:
+    """A record without a request id names the call by its message alone; the fuller key that came later is found by that name too."""
+    line = json.loads(reply(1, "2026-05-13T09:00:00Z", output=5))
+    del line["requestId"]
+    transcript(tmp_path, "one", json.dumps(line) + "\n")
+    (before,) = told(tmp_path, "--period", "all")["calls"]
+    transcript(tmp_path, "two", reply(1, "2026-05-13T09:00:00Z"))
+    (after,) = told(tmp_path, "--period", "all")["calls"]
+
+    assert before["key"] != after["key"]
+    assert told(tmp_path, before["key"])["key"] == after["key"]
+
+
+def test_a_day_without_calls_names_one_with_calls(home: Path) -> None:
+    """An empty answer is one line that names the last day with calls and the command that explains it."""
+    assert ringlet(home, "explain", "--day", "2026-04-01").out == (
+        "No usage on 2026-04-01. The last day with data is 2026-05-13: ringlet explain --day 2026-05-13\n"
+    )
