@@ -172,6 +172,10 @@ class Tap:
             # What is only counted waits for the next that is more.
             self._news.set()
 
+    def passed(self, what: str, count: int) -> None:
+        """Something of so many bytes passed unread, for a reason that is a word."""
+        self.keep(Record((Seen(what=f"uncaptured_{what}"),), count))
+
     def lost(self, count: int) -> None:
         """So many replies were not captured by a fault of ours."""
         with self._lock:

@@ -94,6 +94,8 @@ class Capture:
         """No new connections; returns when no call is under way, or after a while."""
         if self._site is not None:
             await self._site.stop()
+        if self._proxy is not None:
+            self._proxy.is_ending = True
         end = time.monotonic() + DRAIN_S
         while self.at_work and time.monotonic() < end:
             await asyncio.sleep(_LOOK_S)

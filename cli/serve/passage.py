@@ -29,6 +29,7 @@ _HOP = frozenset(
     )
 )
 _ONCE = frozenset(("content-length", "host", "transfer-encoding", "content-encoding", "content-type", "expect"))
+_WEBSOCKET = "websocket"
 _OF_PROGRAMS = ("cors", "websocket")
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 _DOTS = re.compile(r"(?:^|/)(?:\.|%2e){1,2}(?:/|$)", re.IGNORECASE)
@@ -49,6 +50,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     length: int | None
     """Bytes of the body as said; None where it comes in chunks, or there is none."""
     has_body: bool
+    upgrades: bool
+    """It wants to become a WebSocket."""
     waits: bool
     """It wants to be told to go on before it sends its body."""
 
@@ -87,9 +90,10 @@ def let_through(
         raise Refused(400, "bad_request", "no Host header")
     if host not in hosts:
         raise Refused(421, "other_host", "this proxy is not known by that name")
-    if any(name.lower() == "upgrade" for name, _ in told):
-        raise Refused(501, "no_upgrade", "this proxy carries no other protocol than HTTP")
     length, has_body = _framing(once)
+    upgrades = _upgrades(told)
+    if upgrades and (method != "GET" or has_body or version != (1, 1)):
+        raise Refused(400, "bad_request", "a WebSocket begins with a GET without a body")
     word, provider, path, query = _way(target)
     return Asked(
         word=word,
@@ -99,8 +103,14 @@ def let_through(
         headers=tuple((name, value) for name, value in onward(told) if name.lower() not in ("host", "expect")),
         length=length,
         has_body=has_body,
+        upgrades=upgrades,
         waits=once.get("expect", "").lower() == "100-continue",
     )
+
+
+def switched(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Headers of a request for a WebSocket, or of the reply that begins one."""
+    return [*onward(headers), ("Connection", "Upgrade"), ("Upgrade", _WEBSOCKET)]
 
 
 def onward(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -135,6 +145,13 @@ def _is_browsers(name: str, value: str) -> bool:
 
 def _names_a_browser(headers: Iterable[tuple[str, str]]) -> bool:
     return any(name.lower() == "user-agent" and value.startswith("Mozilla/") for name, value in headers)
+
+
+def _upgrades(headers: Iterable[tuple[str, str]]) -> bool:
+    """Whether a WebSocket is asked for. Another protocol is not offered: such a request goes on as the HTTP that it is too."""
+    told = [(name.lower(), value.lower()) for name, value in headers]
+    named = {each.strip() for name, value in told if name == "connection" for each in value.split(",")}
+    return "upgrade" in named and [value.strip() for name, value in told if name == "upgrade"] == [_WEBSOCKET]
 
 
 def _framing(once: Mapping[str, str]) -> tuple[int | None, bool]:

@@ -7,10 +7,11 @@ Nothing of a request but its path, its agent's name and its session is looked at
 pass through; they are neither kept nor logged.
 """
 
+import asyncio
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -25,7 +26,8 @@ from cli.serve import answers, outgoing, usage_asked
 from cli.serve.doors import Refused, doors
 from cli.serve.entrances import HEALTH, Entrances, Upstream
 from cli.serve.limits import Limits
-from cli.serve.passage import Asked, let_through, lowered, onward, readable
+from cli.serve.passage import Asked, let_through, lowered, onward, readable, switched
+from cli.serve.tunnel import Tunnel
 from ingest.tap import Tap, Tapped
 from ingest.wire.caller import agent_of, session_of
 from ingest.wire.capture import Head
@@ -33,7 +35,7 @@ from ingest.wire.event import Ending, Exchange
 from ingest.wire.recognise import Kind, kind_of
 from pipeline.errors import RingletError, UnknownName
 from pipeline.events import Status
-from pipeline.profiles import Profile
+from pipeline.profiles import LOGS_WITHOUT_ID, Profile
 
 logger = logging.getLogger("ringlet.proxy")
 
@@ -52,6 +54,8 @@ class Proxy:
         """When a call came or went last (`time.monotonic`): the daemon stays while agents work."""
         self.at_work = 0
         """Calls that are under way."""
+        self.is_ending = False
+        """Set when the daemon is to end: what stands open without a word is closed."""
         self._entrances = entrances
         self._tap = tap
         self._hosts = doors("127.0.0.1", port).hosts
@@ -76,6 +80,10 @@ class Proxy:
                 raise Refused(404, "no_profile", "this address is no profile's", mend="ringlet profiles list shows the profiles")
             upstream = self._leads(profile, asked.provider)
             outgoing.check(upstream, self._own_ports())
+            if asked.upgrades and _counts_here(asked, profile):
+                raise Refused(
+                    426, "counted_over_http", "calls of this profile are counted here: ask over HTTP", headers={"Upgrade": "HTTP/1.1"}
+                )
         except Refused as refused:
             return answers.refusal(refused)
         except RingletError as error:
@@ -130,8 +138,9 @@ class _Call:
 
     async def carried(self) -> web.StreamResponse:
         """The provider's reply, sent to the agent; or a refusal where there is none."""
+        upgrades = self._asked.upgrades
         try:
-            reply = await self._sent()
+            reply = await (self._exchange(switched(self._asked.headers), None) if upgrades else self._sent())
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             if self._gone:
                 raise
@@ -141,6 +150,8 @@ class _Call:
         except ValueError:
             return answers.refusal(Refused(400, "bad_request", "this request cannot be passed on"))
         try:
+            if reply.status == 101:
+                return await self._tunnelled(reply) if upgrades else answers.refusal(_NO_ANSWER)
             return await self._returned(reply)
         finally:
             reply.close()
@@ -208,9 +219,7 @@ class _Call:
     # And back
 
     async def _returned(self, reply: aiohttp.ClientResponse) -> web.StreamResponse:
-        headers = onward(
-            (name.decode("utf-8", "surrogateescape"), value.decode("utf-8", "surrogateescape")) for name, value in reply.raw_headers
-        )
+        headers = onward(_headers_of(reply))
         known = lowered(headers)
         if self._hider is not None and (known.get("content-encoding") or "event-stream" not in known.get("content-type", "")):
             self._hider = None
@@ -239,6 +248,30 @@ class _Call:
             ended = "aborted"
         finally:
             self._end(ended)
+        return passed
+
+    async def _tunnelled(self, reply: aiohttp.ClientResponse) -> web.StreamResponse:
+        connection, protocol = reply.connection, self._request.protocol
+        near, far = self._request.transport, None if connection is None else connection.transport
+        if connection is None or connection.protocol is None or far is None:
+            return answers.refusal(_NO_ANSWER)
+        passed = _Passed(101, reply.reason, CIMultiDict(switched(_headers_of(reply))))
+        await passed.prepare(self._request)
+        early = _Early(), _Early()
+        # The library gives away here what it has read already, and then the connections.
+        protocol.set_parser(early[0])  # type: ignore[arg-type]  # any reader will do
+        connection.protocol.set_parser(early[1], early[1])
+        if near is None or near.is_closing():
+            return passed
+        tunnel = Tunnel(near, far, lambda: self._proxy.is_ending)
+        try:
+            await tunnel.carried(bytes(early[0].held), bytes(early[1].held))
+        finally:
+            # They are told of ends that they did not see.
+            for former in (protocol, connection.protocol):
+                asyncio.get_running_loop().call_soon(former.connection_lost, None)
+            with suppress(Exception):
+                self._proxy._tap.passed("upgrade", tunnel.bytes)
         return passed
 
     @property
@@ -295,6 +328,28 @@ class _Call:
             logger.error("a capture failed: %s", type(error).__name__)
 
 
+def _counts_here(asked: Asked, profile: Profile) -> bool:
+    """Whether nobody else counts these calls: the agent's log does not. Agents that are told so go on over HTTP, which can be read."""
+    return profile.captured_from is not None and (profile.agent or agent_of(asked.header("user-agent"))[0]) in LOGS_WITHOUT_ID
+
+
+_NO_ANSWER = Refused(502, "bad_answer", "the provider's answer is none")
+
+
+class _Early:
+    """Takes what was read of a connection before it became a tunnel's."""
+
+    def __init__(self) -> None:
+        self.held = bytearray()
+
+    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
+        self.held += data
+        return False, b""
+
+    def feed_eof(self) -> None:
+        """The end is the tunnel's to see."""
+
+
 class _Broken(Exception):
     """The provider's side ended before its reply did."""
 
@@ -311,6 +366,11 @@ async def _pieces(reply: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
             return
         for at in range(0, len(piece), _PIECES):
             yield piece[at : at + _PIECES]
+
+
+def _headers_of(reply: aiohttp.ClientResponse) -> Iterator[tuple[str, str]]:
+    for name, value in reply.raw_headers:
+        yield name.decode("utf-8", "surrogateescape"), value.decode("utf-8", "surrogateescape")
 
 
 def _sized(headers: list[tuple[str, str]], length: int) -> list[tuple[str, str]]:

@@ -12,7 +12,7 @@ from cli.serve import entrances
 from cli.serve.doors import Refused, doors
 from cli.serve.entrances import Entrances, upstream
 from cli.serve.outgoing import Elsewhere, allowed, check
-from cli.serve.passage import Asked, let_through, onward, readable
+from cli.serve.passage import Asked, let_through, onward, readable, switched
 from cli.serve.usage_asked import Hider
 from pipeline import durable
 from pipeline.errors import RingletError, UnknownName
@@ -132,9 +132,35 @@ def test_no_request_is_two(headers: list[tuple[bytes, bytes]]) -> None:
     assert refused("/w/anthropic/v1/messages", *headers) == 400
 
 
-def test_another_protocol_is_refused() -> None:
-    """An upgrade is told that there is none, so that an agent falls back to HTTP."""
-    assert refused("/w/openai/v1/responses", (b"Connection", b"Upgrade"), (b"Upgrade", b"websocket"), method="GET") == 501
+WEBSOCKET = ((b"Connection", b"keep-alive, Upgrade"), (b"Upgrade", b"WebSocket"))
+
+
+def test_a_websocket_is_asked_for_by_a_get_without_a_body() -> None:
+    """Its headers go along; as anything but that it is refused."""
+    asked = passed("/w/openai/v1/responses", *WEBSOCKET, (b"Sec-WebSocket-Key", b"k"), method="GET")
+
+    assert (asked.upgrades, asked.headers) == (True, (("Sec-WebSocket-Key", "k"),))
+    assert switched(asked.headers)[1:] == [("Connection", "Upgrade"), ("Upgrade", "websocket")]
+    assert refused("/w/openai/v1/responses", *WEBSOCKET, method="POST") == 400
+    assert refused("/w/openai/v1/responses", *WEBSOCKET, (b"Content-Length", b"3"), method="GET") == 400
+    assert refused("/w/openai/v1/responses", *WEBSOCKET, (b"Origin", b"http://evil.example"), method="GET") == 403
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        ((b"Connection", b"Upgrade, HTTP2-Settings"), (b"Upgrade", b"h2c"), (b"HTTP2-Settings", b"x")),
+        ((b"Connection", b"Upgrade"), (b"Upgrade", b"websocket, h2c")),
+        ((b"Connection", b"Upgrade"), (b"Upgrade", b"websocket"), (b"Upgrade", b"websocket")),
+        ((b"Upgrade", b"websocket"),),
+        ((b"Connection", b"Upgrade"),),
+    ],
+)
+def test_another_protocol_is_not_offered(headers: tuple[tuple[bytes, bytes], ...]) -> None:
+    """A request that would rather speak something else, or does not say so in the one way, goes on as plain HTTP."""
+    asked = passed("/w/openai/v1/responses", *headers)
+
+    assert (asked.upgrades, asked.headers) == (False, ())
 
 
 NAMES = st.from_regex(r"\A[A-Za-z0-9-]{1,12}\Z")
