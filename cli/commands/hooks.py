@@ -155,6 +155,8 @@ def list_(profile: AnyProfile = None, json: Json = False) -> None:
     for hook in hooks:
         if hook.profile not in names:
             typer.echo(f"ringlet: hook {hook.id} waits for profile {hook.profile!r}, which there is not", err=True)
+        if hook.is_tool_event and not making.stands(hook):
+            typer.echo(f"ringlet: hook {hook.id} is not in {escaped(hook.settings or '')} any more; remove it and add it again", err=True)
     _tell_watcher(where, hooks)
 
 

@@ -118,7 +118,8 @@ def add(where: Paths, hooks: Sequence[Hook]) -> list[Hook]:
             new.append(hook)
     for hook in new:
         if hook.is_tool_event and not _write(hook, wanted=True, save=False):
-            raise RingletError(f"{hook.on} {hook.matcher!r} with this command stands there already", where=hook.settings)
+            what = f"{hook.on} {hook.matcher!r} with this command stands there already, written by somebody else"
+            raise RingletError(what, where=hook.settings, mend="take it out there first, or leave it as it is")
     # Known first: an entry in a settings file that nobody knows of could not be removed.
     book.changed(where, lambda hooks: hooks.added(new))
     for hook in new:

@@ -12,6 +12,7 @@ import base64
 import hashlib
 import hmac
 import ipaddress
+import re
 import secrets
 import socket
 import ssl
@@ -26,15 +27,13 @@ TOTAL_S = 10.0
 _READ_BYTES = 64 << 10
 _LOOK_S = 0.1
 _LONGEST = 4096
+_NUMBER = re.compile(r"(\d+|0[xX][0-9a-fA-F]*)\Z")
+"""The last part of a host that some programs take for an IP address (https://url.spec.whatwg.org, "ends in a number")."""
 _PREFIX = "whsec_"
 _AZURE = ipaddress.ip_address("168.63.129.16")
 """Answers every virtual machine there as its host."""
 _CARRIED = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("::/96"))
 """Their last four bytes are an address of the older kind."""
-
-
-class Refused(Exception):
-    """The message must not go there; the text says why, without the address."""
 
 
 def new_secret() -> str:
@@ -67,6 +66,8 @@ def check(address: str, *, allow_http: bool, allow_private: bool) -> None:
     try:
         literal = ipaddress.ip_address(host)
     except ValueError:
+        if _NUMBER.match(host.rstrip(".").rpartition(".")[2]):
+            raise WrongUsage("--webhook has a number for a host, in an unusual spelling", mend=_WHOLE) from None
         return
     why = refusal(str(literal), allow_private=allow_private)
     if why is not None:
@@ -80,7 +81,7 @@ _PRIVATE = "--allow-private lets it lead to this machine and its networks, and n
 def refusal(address: str, *, allow_private: bool) -> str | None:
     """Why that IP address must not be connected to; None where it may be."""
     ip = _meant(address)
-    if ip.is_unspecified or ip.is_multicast or ip.is_link_local or ip == _AZURE or ip.is_reserved:
+    if ip.is_unspecified or ip.is_multicast or ip.is_link_local or ip == _AZURE or (ip.is_reserved and not ip.is_loopback):
         return "an address that is not for messages"
     if ip.is_global or allow_private:
         return None
@@ -147,11 +148,14 @@ async def _ended(work: Any, ending: Callable[[], bool]) -> tuple[bool, str]:
 async def _post(address: str, body: bytes, headers: dict[str, str], *, allow_private: bool) -> tuple[bool, str]:
     import aiohttp  # 300 ms that only whoever has something to send should pay
 
+    refused: list[str] = []
+
     def connected(info: Any) -> socket.socket:
         # Whatever name or spelling led here, this is the address that is connected to.
         why = refusal(str(info[4][0]), allow_private=allow_private)
         if why is not None:
-            raise Refused(why)
+            refused.append(why)
+            raise PermissionError
         return socket.socket(info[0], info[1], info[2])
 
     timeout = aiohttp.ClientTimeout(total=TOTAL_S, sock_connect=CONNECT_S)
@@ -166,10 +170,8 @@ async def _post(address: str, body: bytes, headers: dict[str, str], *, allow_pri
             # Read, so that a receiver which writes before it is done is not cut off; what it says is nothing to us.
             await reply.content.read(_READ_BYTES)
             return 200 <= reply.status < 300, f"status {reply.status}"
-    except Refused as why:
-        return False, f"refused: it leads to {why}"
     except (aiohttp.ClientError, OSError, ValueError, ssl.SSLError) as error:
-        return False, _told(error)
+        return False, f"refused: it leads to {refused[0]}" if refused else _told(error)
 
 
 def _told(error: BaseException) -> str:
