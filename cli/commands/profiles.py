@@ -79,8 +79,8 @@ def create(
     typer.echo(f"✓ Created profile {name!r} ({agent}, {provider}: {billing(provider)})")
     for rule in rules:
         typer.echo(f"✓ {_told(rule)}")
-    if key:
-        typer.echo(f"✓ Kept its API key {api_keys.masked(key)} where only you can read it")
+    if key and kept:
+        typer.echo(f"✓ Kept its API key {api_keys.masked(key)} in {escaped(api_keys.place(where, kept))}, for you alone")
     if not rules:
         typer.echo(f"No usage is mapped to it yet: ringlet profiles run {name}, ringlet import {agent} --to {name}, or")
         typer.echo(f"ringlet profiles map {name} --project PATH")
@@ -119,7 +119,8 @@ def inspect(name: Annotated[str, typer.Argument(help="Name of the profile.")], j
     if profile.endpoint:
         typer.echo(f"endpoint  {escaped(profile.endpoint)}")
     if profile.key:
-        typer.echo(f"key       {api_keys.masked(api_keys.of(where, profile) or '')}")
+        shown = api_keys.glimpsed(where, profile)
+        typer.echo(f"key       {'not to be had now,' if shown is None else shown} in {escaped(api_keys.place(where, profile.key))}")
     for rule in own:
         typer.echo(f"rule      {_told(rule)}")
     if name == DEFAULT:
@@ -145,7 +146,8 @@ def delete(name: Annotated[str, typer.Argument(help="Name of the profile.")]) ->
     key = Rules.load(where.profiles).find(name).key
     hooks = book.load(where.hooks).of(name)
     changed(where, lambda rules: rules.delete(name))
-    api_keys.forget(where, key)
+    if not api_keys.forget(where, key):
+        typer.echo(f"! Its API key is still in {api_keys.place(where, str(key))}: remove it there", err=True)
     if hooks:
         making.remove(where, hooks)
         typer.echo(f"✓ Removed {many(len(hooks), 'hook')} of it")
