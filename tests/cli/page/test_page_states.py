@@ -206,7 +206,7 @@ def test_an_import_tells_what_it_brought(daemon: Shown, page: Page) -> None:
 
 
 def test_an_import_of_nothing_says_where_it_looked(tmp_path: Path, browser: Browser, drawn: Path) -> None:
-    """Where Claude Code has left nothing the button says so, names the folders and what reads another one, and the message can be closed."""
+    """Where Claude Code left nothing the button says so, with the folders and what reads another one; the message can be closed."""
     with shown(tmp_path, browser, drawn) as empty, empty.page() as page:
         page.get_by_role("button", name="Import Claude data").click()
         told = page.get_by_role("alert")
