@@ -92,6 +92,8 @@ def _names(kind: type[msgspec.Struct]) -> dict[str, tuple[str, ...]]:
 
 
 def _literals(hint: Any) -> tuple[str, ...]:
+    if hint is bool:
+        return ("true", "false")
     if get_origin(hint) is Literal:
         return tuple(str(value) for value in get_args(hint))
     return tuple(value for part in get_args(hint) for value in _literals(part))

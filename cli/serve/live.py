@@ -179,7 +179,8 @@ class Live:
                 logger.warning("%s", line)
             if _unread(store) >= PARALLEL_BYTES:
                 self._child("ingest")
-                self._grown(store.log.position().seq)
+            # What others committed while nobody watched is news to pages that were open then.
+            self._grown(store.log.position().seq)
             watcher = Watcher(
                 store.log,
                 Settings(

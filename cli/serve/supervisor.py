@@ -219,7 +219,7 @@ class _Daemon:
                 return
             left_s = self._left_s()
             if left_s is not None and left_s <= 0:
-                logger.info("nobody has asked and no agent has written for %.0f min", (self._idle_end_s or 0) / 60)
+                logger.info("nobody has asked and no agent has written for %.0f s", self._idle_end_s)
                 return
             try:
                 # An open page is noticed only by looking.

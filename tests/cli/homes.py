@@ -5,13 +5,17 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from datetime import datetime
+from datetime import UTC, datetime
 from io import BytesIO, StringIO, TextIOWrapper
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from cli import gate
+from pipeline.batch import Batch
+from pipeline.events import Initiator, Tokens, UsageEvent
+from pipeline.log import Log
 from pipeline.profiles import Profile, Rule, Rules
+from pipeline.sources import Cursor, Reading, Source
 
 NOON = "2026-05-13T12:00:00+00:00"
 """A Wednesday."""
@@ -128,3 +132,29 @@ def run(main: Any, argv: Sequence[str]) -> Outcome:
         code = main(list(argv))
     out.seek(0)
     return Outcome(code, out.read(), err.getvalue())
+
+
+def called(home: Path, at: str, initiator: Initiator, number: int, *, tokens: int = 1000, model: str | None = "gpt-5.5") -> None:
+    """A call that no agent's log tells of: of an agent that captures its own."""
+    (home / "rl").mkdir(mode=0o700, exist_ok=True)
+    with Log.open(home / "rl") as log:
+        path = str(home / f"captured-{number}.jsonl")
+        source = log.register([Source(path=path, agent="grok", root=str(home))])[path]
+        event = UsageEvent(
+            key=number.to_bytes(16, "big"),
+            at=datetime.fromisoformat(at).astimezone(UTC),
+            agent="grok",
+            provider="openai",
+            model=model,
+            session=f"grok-{number}",
+            project="/src/beat",
+            initiator=initiator,
+            tokens=Tokens(input=tokens, output=tokens // 10),
+            duration_ms=1500,
+            rank=bytes(16),
+            owner_rank=number,
+        )
+        batch = Batch()
+        batch.add([event], root=str(home), source=source, offset=0, length=1)
+        reading = Reading(source_id=source, before=None, after=Cursor(offset=1))
+        log.commit(batch, [reading], ingested_at_us=int(datetime.fromisoformat(NOON).timestamp()) * 1_000_000)

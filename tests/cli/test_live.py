@@ -102,6 +102,18 @@ def test_what_is_written_is_committed_told_and_sealed_at_the_end(tmp_path: Path)
         assert (log.hot_count(), sum(segment.rows for segment in log.segments()), log.position().seq) == (0, 3, seq)
 
 
+def test_what_came_while_nobody_watched_is_told(tmp_path: Path) -> None:
+    """A page that was open before knows from the log's number whether it missed anything, though this watcher saw no call itself."""
+    transcript(tmp_path, "one", reply(1, DAY), reply(2, DAY))
+    ringlet(tmp_path, "usage")
+    with Log.open(tmp_path / "rl") as log:
+        seq = log.position().seq
+    with watched(tmp_path) as scene:
+        scene.until(lambda: len(scene.pages.told) > 0)
+
+    assert [(news.seq, news.new, news.updated) for news in scene.pages.told] == [(seq, 0, 0)]
+
+
 def test_the_snapshot_follows(tmp_path: Path) -> None:
     """After new calls the snapshot is written, so that a command that reads no logs shows them."""
     transcript(tmp_path, "one", reply(1, DAY))

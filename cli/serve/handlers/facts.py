@@ -1,6 +1,6 @@
 """What the API answers about ringlet itself: that it answers, whether the store is well, and numbers for Prometheus."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -46,7 +46,7 @@ def _lines(service: Service) -> Iterator[str]:
     standing = service.standing()
     tz = standing.store.zone
     query = Query(now_us=service.now_us(), today=service.today(tz), tz=tz, by="provider", split="model", cost_mode=standing.mode)
-    rows = service.answer(query, standing).rows
+    rows = _one_each(service.answer(query, standing).rows)
     yield from _metric("requests_total", "counter", "Model calls", ((_labels(row), str(row.requests)) for row in rows))
     each = ((_labels(row, f',class="{name}"'), str(getattr(row, name))) for row in rows for name in _CLASSES)
     yield from _metric("tokens_total", "counter", "Tokens by class; the classes are disjoint", each)
@@ -64,6 +64,18 @@ def _lines(service: Service) -> Iterator[str]:
         yield from _metric("events_seen_total", "counter", "Calls seen since the daemon started", [("", str(told.events_seen))])
         yield from _metric("watcher_restarts_total", "counter", "Failures of the watcher", [("", str(told.restarts))])
         yield from _metric("pages_listening", "gauge", "Pages that are told of news", [("", str(told.listening))])
+
+
+def _one_each(rows: Iterable[Row]) -> list[Row]:
+    """Rows of the same labels added up: an unknown name and an empty one are both none, and a scrape fails at two samples of one name."""
+    found: dict[str, Row] = {}
+    for row in rows:
+        labels = _labels(row)
+        if labels in found:
+            found[labels].add(row)
+        else:
+            found[labels] = row
+    return list(found.values())
 
 
 def _metric(name: str, kind: str, what: str, values: "Iterator[tuple[str, str]] | list[tuple[str, str]]") -> Iterator[str]:

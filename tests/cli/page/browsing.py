@@ -6,7 +6,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,6 @@ from cli.serve.push import Push
 from cli.serve.service import Service
 from cli.serve.state import Options
 from pipeline import durable
-from pipeline.batch import Batch
-from pipeline.events import Initiator, Tokens, UsageEvent
-from pipeline.log import Log
-from pipeline.sources import Cursor, Reading, Source
 from tests.cli.homes import NOON, ringlet
 from tests.cli.served import QUIET, listening
 
@@ -159,29 +155,3 @@ def period(page: Page, name: str) -> None:
 def figure(page: Page, card: str) -> float:
     """The exact number of a card."""
     return float(page.locator(f"[data-card={card}] data").get_attribute("value") or "nan")
-
-
-def called(home: Path, at: str, initiator: Initiator, number: int, *, tokens: int = 1000, model: str = "gpt-5.5") -> None:
-    """A call that no agent's log tells of: of an agent that captures its own."""
-    (home / "rl").mkdir(mode=0o700, exist_ok=True)
-    with Log.open(home / "rl") as log:
-        path = str(home / f"captured-{number}.jsonl")
-        source = log.register([Source(path=path, agent="grok", root=str(home))])[path]
-        event = UsageEvent(
-            key=number.to_bytes(16, "big"),
-            at=datetime.fromisoformat(at).astimezone(UTC),
-            agent="grok",
-            provider="openai",
-            model=model,
-            session=f"grok-{number}",
-            project="/src/beat",
-            initiator=initiator,
-            tokens=Tokens(input=tokens, output=tokens // 10),
-            duration_ms=1500,
-            rank=bytes(16),
-            owner_rank=number,
-        )
-        batch = Batch()
-        batch.add([event], root=str(home), source=source, offset=0, length=1)
-        reading = Reading(source_id=source, before=None, after=Cursor(offset=1))
-        log.commit(batch, [reading], ingested_at_us=_clock() // 1000)

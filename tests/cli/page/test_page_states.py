@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from pipeline.log import Log
-from tests.cli.homes import mixed, reply, transcript
-from tests.cli.page.browsing import Shown, called, choose, period, settled, shown
+from tests.cli.homes import called, mixed, reply, transcript
+from tests.cli.page.browsing import Shown, choose, period, settled, shown
 
 
 class News(msgspec.Struct):

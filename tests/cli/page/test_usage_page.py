@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
-from tests.cli.homes import mixed, reply, transcript
-from tests.cli.page.browsing import Shown, called, choose, figure, period, seen, settled, shown
+from tests.cli.homes import called, mixed, reply, transcript
+from tests.cli.page.browsing import Shown, choose, figure, period, seen, settled, shown
 
 TODAY_MANY = 47
 

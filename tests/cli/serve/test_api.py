@@ -20,7 +20,7 @@ from cli.serve.route import Route
 from cli.serve.routes import ROUTES
 from cli.serve.service import Service
 from pipeline.errors import NothingFound, UnknownName
-from tests.cli.homes import NOON, at_home, mixed, reply, ringlet, transcript
+from tests.cli.homes import NOON, at_home, called, mixed, reply, ringlet, transcript
 from views.matching import INITIATORS, SOURCES
 
 ZONE = "America/St_Johns"
@@ -485,3 +485,16 @@ def test_metrics_are_prometheus_text(api: Api) -> None:
     assert 'ringlet_tokens_total{provider="anthropic",model="mystery-9",class="input"} 1000' in lines
     assert "ringlet_complete 1" in lines
     assert not any(line.startswith("ringlet_cost_usd_total") and "mystery-9" in line for line in lines)
+
+
+def test_metrics_have_one_sample_of_each_name(tmp_path: Path) -> None:
+    """Calls without a model and calls of a model without a name are one sample: a scrape fails at two of the same labels."""
+    called(tmp_path, "2026-05-13T08:00:00Z", "main", 1, model="")
+    called(tmp_path, "2026-05-13T09:00:00Z", "main", 2, model=None)
+    api = Api(tmp_path)
+    names = [line.rpartition(" ")[0] for line in api.ask("/metrics").decode().splitlines() if not line.startswith("#")]
+    requests = [line for line in api.ask("/metrics").decode().splitlines() if line.startswith("ringlet_requests_total")]
+    api.service.close()
+
+    assert len(names) == len(set(names))
+    assert requests == ['ringlet_requests_total{provider="openai",model=""} 2']

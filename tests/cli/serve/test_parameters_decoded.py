@@ -59,6 +59,7 @@ def test_a_value_that_is_none_of_few_is_told_with_them() -> None:
     error = wrong("kind=sk-secret")
 
     assert (error.where, error.valid) == ("kind", ("csv", "json"))
+    assert wrong("raw=maybe").valid == ("true", "false")
     assert "sk-secret" not in str(error)
 
 
