@@ -300,13 +300,13 @@ def test_env_prints_the_same_and_hides_secrets(machine: Machine) -> None:
 
 
 def test_a_key_is_kept_closed_shown_masked_and_removed_with_the_profile(machine: Machine) -> None:
-    """Only its user can read the file, `inspect` shows its end, and `delete` leaves nothing of it."""
+    """Only its user can read the file, `inspect` shows where it lies and the key's end, and `delete` leaves nothing of it."""
     created(machine, "claude")
     (kept,) = (machine.home / "rl" / "keys").iterdir()
 
     assert (kept.stat().st_mode & 0o777, kept.parent.stat().st_mode & 0o777) == (0o600, 0o700)
     shown = machine.run("profiles", "inspect", "work")[1] + machine.run("profiles", "inspect", "work", "--json")[1]
-    assert ("key       …ghij\n" in shown, KEY in shown) == (True, False)
+    assert (f"key       …ghij in {kept}\n" in shown, KEY in shown) == (True, False)
     machine.run("profiles", "delete", "work")
     assert list(kept.parent.iterdir()) == []
 
