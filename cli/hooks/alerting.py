@@ -18,6 +18,7 @@ from cli.hooks.book import Followed, Hook, Hooks, watch_of
 from cli.hooks.telling import Teller
 from cli.paths import Paths
 from cli.refresh import Store
+from pipeline.errors import RingletError
 from pipeline.log import Log, Position
 from pipeline.outbox import HEAD, Outbox
 from views import alerts
@@ -81,7 +82,7 @@ class Alerting:
 
     def _decide_all(self) -> None:
         sums: _Sums | None = None
-        wait = 0.0
+        wait, trouble = 0.0, ""
         while not self._ending.wait(0):
             self._news.wait(wait)
             self._news.clear()
@@ -106,6 +107,14 @@ class Alerting:
                     sums = _Sums(self._paths, self._environ)
                 if sums.decide(watches, self._hooks.hooks):
                     self._decided.set()
+                trouble = ""
+            except RingletError as error:
+                # It is tried every few seconds for as long as it lasts: one line is enough.
+                if str(error) != trouble:
+                    trouble = str(error)
+                    logger.warning("alerts cannot be decided, it is tried again: %s", error)
+                sums = _closed(sums)
+                wait = RETRY_S
             except Exception:
                 # Whatever it is: watching goes on, and so does this.
                 logger.exception("alerts could not be decided; it is tried again")
