@@ -1,26 +1,25 @@
 """`ringlet usage audit`: what is missing from the numbers, and how they compare with a provider's own export.
 
-Decides what is worth a warning. What is lost is found out by `cli.lost`, what a file bills by `views.invoice`.
+Decides what is worth a warning. What is lost is found out by `cli.lost`, a bill is compared by `cli.invoice`.
 """
 
 from typing import Any
 
-from cli import lost
-from cli.as_json import Exact, written
+from cli import invoice, lost
+from cli.as_json import written
 from cli.ask import Request
 from cli.deep import answer_from_views, terms_of
 from cli.escaped import escaped
 from cli.figures import many
+from cli.invoice import within
 from cli.outcomes import DOCTOR_WARNINGS, DONE
 from cli.refresh import Store
-from pipeline.errors import RingletError
-from views import calendar, explain, invoice, materialize
+from ingest.adapters.claude_stats import Lost
+from ingest.adapters.codex_threads import ThreadTotal
+from views import explain, materialize
 from views.catalog import Frames
-from views.invoice import Invoice
+from views.matching import model_matches
 from views.query import Query
-
-TOLERATED = 0.02
-"""A bill that differs by more than this share is pointed out."""
 
 Told = dict[str, Any]
 
@@ -36,10 +35,10 @@ def audit(request: Request, query: Query, store: Store, path: str | None, column
             f"· {many(sum(each['calls'] for each in coverage['not_billed']), 'call')} of local or managed providers without a cost"
         )
     if path is not None:
-        told["invoice"] = compared = _compared(query, store, path, columns)
-        lines += ["", *_table(compared)]
-        warnings += _differences(compared)
-        lines += [f"! {each}" for each in _differences(compared)]
+        found = invoice.beside(query, store, path, columns)
+        told["invoice"] = invoice.told(found)
+        lines += ["", *invoice.table(found), *(f"! {each}" for each in invoice.warnings(found))]
+        warnings += invoice.warnings(found)
     if not warnings:
         lines.append("Nothing is known to be missing.")
     return (written(told) if request.json else "\n".join(lines) + "\n"), DOCTOR_WARNINGS if warnings else DONE
@@ -57,9 +56,10 @@ def _coverage(query: Query, store: Store) -> Told:
     found, days = materialize.asked(store.paths.views, store.log, terms_of(store), found_in)
     reasons: dict[str, int] = {}
     for each in store.log.quarantine():
+        if query.agent not in (None, each.agent):
+            continue
         reasons[each.record.reason] = reasons.get(each.record.reason, 0) + 1
-    claude = [each for each in lost.lost_days(store) if each.day is None or _within(query, each.day.isoformat())]
-    threads = [each for each in lost.lost_threads(store) if _within(query, each.at.date().isoformat())]
+    claude, threads = _lost(query, store)
     status = {name: [{"model": m, "calls": n, "tokens": t} for s, m, n, t in found if s == name] for name in _STATUSES}
     return {
         "calls": answer.totals.requests,
@@ -78,12 +78,24 @@ def _coverage(query: Query, store: Store) -> Told:
     }
 
 
+def _lost(query: Query, store: Store) -> tuple[list[Lost], list[ThreadTotal]]:
+    """Days that Claude Code remembers and threads that Codex does, as far as the question means them: of neither is more known than agent
+    and day, and of the days the model."""
+    if query.filters().keys() - {"agent", "model"} or query.since_us is not None:
+        return [], []
+    days = lost.lost_days(store) if query.agent in (None, "claude") else []
+    threads = lost.lost_threads(store) if query.agent in (None, "codex") and query.model is None else []
+    return (
+        [
+            each
+            for each in days
+            if (query.model is None or model_matches(query.model, each.model)) and (each.day is None or within(query, each.day.isoformat()))
+        ],
+        [each for each in threads if within(query, each.at.date().isoformat())],
+    )
+
+
 _STATUSES = ("unpriced", "not_billed", "partial")
-
-
-def _within(query: Query, day: str) -> bool:
-    number = calendar.parse_day(day)
-    return number is None or ((query.first_day or number) <= number and (query.last_day is None or number <= query.last_day))
 
 
 def _warnings(coverage: Told) -> list[str]:
@@ -113,79 +125,3 @@ def _warnings(coverage: Told) -> list[str]:
 
 def _days(days: list[str]) -> str:
     return f"{days[0]}" if len(days) == 1 else f"{len(days)} days ({days[0]} to {days[-1]})"
-
-
-def _compared(query: Query, store: Store, path: str, columns: dict[str, str | None]) -> Told:
-    try:
-        with open(path, encoding="utf-8", newline="") as file:
-            bill: Invoice = invoice.parsed(file.read(), columns)
-    except UnicodeDecodeError:
-        raise RingletError("is no text in UTF-8", where=escaped(path), mend="save it as CSV in UTF-8") from None
-    except RingletError as error:
-        raise RingletError(error.what, where=escaped(path), mend=error.mend) from None
-    theirs = {key: amount for key, amount in bill.amounts.items() if _within(query, key[0])}
-    utc = query.grouped("model", ranged=False)
-    utc.tz = "UTC"
-    utc.provider = query.provider or bill.format.provider
-    if theirs:
-        utc.first_day, utc.last_day = calendar.parse_day(min(theirs)[0]), calendar.parse_day(max(theirs)[0])
-    found = materialize.asked(store.paths.views, store.log, terms_of(store), lambda frames: explain.by_day_and_model(utc, frames))
-    ours: dict[invoice.Key, int | None] = {}
-    for day, model, cost in found if theirs else ():
-        key = day, invoice.model_name(model)
-        ours[key] = cost if ours.get(key) is None else (ours[key] or 0) + (cost or 0)
-    rows = invoice.reconciled(ours, theirs)
-    totals = [sum(each.ours or 0 for each in rows), sum(each.theirs or 0 for each in rows)]
-    return {
-        "file": escaped(path),
-        "format": bill.format.name,
-        "currency": "USD",
-        "days": "UTC",
-        "provider": utc.provider,
-        "rows": [
-            {
-                "day": each.day,
-                "model": each.model,
-                "ours": None if each.ours is None else Exact(each.ours),
-                "theirs": None if each.theirs is None else Exact(each.theirs),
-                "difference": Exact((each.ours or 0) - (each.theirs or 0)),
-                "ratio": _ratio(each.ours, each.theirs),
-            }
-            for each in rows
-        ],
-        "only_ours": sum(each.theirs is None for each in rows),
-        "only_theirs": sum(each.ours is None for each in rows),
-        "total_ours": Exact(totals[0]),
-        "total_theirs": Exact(totals[1]),
-        "total_difference": Exact(totals[0] - totals[1]),
-        "total_ratio": _ratio(*totals),
-        "bad_rows": [{"line": line, "reason": reason} for line, reason in bill.bad],
-    }
-
-
-def _ratio(ours: int | None, theirs: int | None) -> str | None:
-    found = invoice.ratio([ours], [theirs])
-    return None if found is None else f"{found:.4f}"
-
-
-def _table(told: Told) -> list[str]:
-    lines = [f"{told['format']}: {told['file']} (US dollars, UTC days" + (f", provider {told['provider']})" if told["provider"] else ")")]
-    lines.append(f"{'DAY':<12}{'MODEL':<30}{'OURS':>16}{'THEIRS':>16}{'DIFFERENCE':>16}{'RATIO':>9}")
-    total = {name: told[f"total_{name}"] for name in ("ours", "theirs", "difference", "ratio")}
-    for row in [*told["rows"], {"day": "TOTAL", "model": "", **total}]:
-        money = "".join(f"{'-' if row[name] is None else row[name].text:>16}" for name in ("ours", "theirs", "difference"))
-        lines.append(f"{row['day']:<12}{escaped(row['model'])[:28]:<30}{money}{row['ratio'] or '-':>9}")
-    return lines
-
-
-def _differences(told: Told) -> list[str]:
-    warnings = [f"line {each['line']} of the export cannot be read: {escaped(each['reason'])}" for each in told["bad_rows"][:20]]
-    if told["total_ratio"] is None or abs(float(told["total_ratio"]) - 1) > TOLERATED:
-        warnings.append(
-            f"ours is {told['total_ratio'] or 'no part'} of the bill: ${told['total_ours'].text} beside ${told['total_theirs'].text}"
-        )
-    if told["only_theirs"]:
-        warnings.append(f"{many(told['only_theirs'], 'row')} of the bill match no call")
-    if told["only_ours"]:
-        warnings.append(f"{told['only_ours']} of our days and models are not in the bill")
-    return warnings

@@ -16,6 +16,7 @@ from views.catalog import Frames
 from views.columns import COSTS, RATES, TOKENS, attodollars
 from views.logged import look
 from views.query import Query
+from views.reconciled import Counted
 
 ROW = (
     *("key", "aliases", "kind", "rank", "owner_rank", "at", "requests", *TOKENS, "reasoning", "web_searches", "logged_cost_usd"),
@@ -146,18 +147,17 @@ def without_cost(query: Query, views: Frames) -> list[tuple[str, str, int, int]]
     return list(sums.sort("status", "model").collect(engine="streaming").iter_rows())
 
 
-def by_day_and_model(query: Query, views: Frames) -> list[tuple[str, str, int | None]]:
-    """(UTC day, model, attodollars) of a question's calls that are billed; None where none of them has a price."""
+def by_day_and_model(query: Query, views: Frames) -> list[tuple[str, str, Counted]]:
+    """(UTC day, model, what is known) of a question's calls that are billed."""
     cost = attodollars(pl.col("cost_usd"))
-    sums = (
-        calls_of(query, views)
-        .filter(pl.col("cost_status") != "not_billed")
-        .group_by(
-            pl.col("at").dt.convert_time_zone("UTC").dt.strftime("%Y-%m-%d").alias("day"), pl.col("model").cast(pl.String).fill_null("")
-        )
-        .agg(pl.when(cost.is_not_null().any()).then(cost.sum()))
+    day = pl.col("at").dt.convert_time_zone("UTC").dt.strftime("%Y-%m-%d").alias("day")
+    billed = calls_of(query, views).filter(pl.col("cost_status") != "not_billed")
+    sums = billed.group_by(day, pl.col("model").cast(pl.String).fill_null("")).agg(
+        pl.len().cast(pl.Int64).alias("calls"),
+        (pl.col("cost_status") == "unpriced").sum().cast(pl.Int64).alias("unpriced"),
+        pl.when(cost.is_not_null().any()).then(cost.sum()).alias("cost"),
     )
-    return list(sums.sort("day", "model").collect(engine="streaming").iter_rows())
+    return [(day, model, Counted(*known)) for day, model, *known in sums.sort("day", "model").collect(engine="streaming").iter_rows()]
 
 
 def days_read_from(sources: Collection[int], query: Query, views: Frames, log: Log) -> list[str]:

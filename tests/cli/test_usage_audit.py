@@ -5,6 +5,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.cli.homes import mixed, reply, ringlet, transcript
 
 ANTHROPIC = "usage_date_utc,model,workspace,api_key,usage_type,context_window,token_type,cost_usd\n"
@@ -106,3 +108,111 @@ def test_an_unknown_header_is_refused(tmp_path: Path) -> None:
     outcome = ringlet(tmp_path, "usage", "audit", "--invoice", str(tmp_path / "bill.csv"))
 
     assert (outcome.code, "--date-column" in outcome.err) == (1, True)
+
+
+def bill(home: Path, *rows: str) -> str:
+    """A bill with these rows of day, model and sum; the path of it."""
+    path = home / "bill.csv"
+    path.write_text("usage_date_utc,model,cost_usd\n" + "".join(f"{row}\n" for row in rows))
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "words", "code", "said"),
+    [
+        (None, (), 3, "there is no such file"),
+        (b"PK\x03\x04rest", (), 1, "is no text but a workbook"),
+        (b"day,name\nok,ok\n\xff,x\n", (), 1, "is no text in UTF-8 or UTF-16 from line 3 on"),
+        (b"", (), 1, "is empty"),
+        (b"day,name,sum\n", ("--date-column", "day", "--model-column", "name", "--amount-column", "cost"), 2, "there are: day, name, sum"),
+        (b"usage_date_utc,model,cost_usd\n", ("--period", "24h"), 2, "a bill has whole days"),
+        (b"usage_date_utc,model,cost_usd\n", ("--model", "nope"), 2, "no model 'nope'"),
+    ],
+)
+def test_a_file_that_is_no_bill_is_refused(tmp_path: Path, content: bytes | None, words: tuple[str, ...], code: int, said: str) -> None:
+    """Each failure is one line that names the file or the words and says what would help."""
+    transcript(tmp_path, "one", reply(1, "2026-05-13T09:00:00Z"))
+    if content is not None:
+        (tmp_path / "x.csv").write_bytes(content)
+    outcome = ringlet(tmp_path, "usage", "audit", "--invoice", str(tmp_path / "x.csv"), *words)
+
+    assert (outcome.code, said in outcome.err, outcome.err.count("\n")) == (code, True, 1)
+
+
+def test_a_bill_in_utf_16_is_read(tmp_path: Path) -> None:
+    """What a spreadsheet saves as Unicode text is a bill as well."""
+    transcript(tmp_path, "one", reply(1, "2026-05-13T09:00:00Z"))
+    (tmp_path / "bill.txt").write_text("usage_date_utc\tmodel\tcost_usd\n2026-05-13\tClaude Sonnet 4.5\t$0.0045\n", "utf-16")
+
+    assert told(tmp_path, "--invoice", str(tmp_path / "bill.txt"))["invoice"]["total_difference"] == 0
+
+
+def test_days_of_a_bill_are_utc_days_in_any_zone(tmp_path: Path) -> None:
+    """A call at 22:00 UTC is on the next day in Tokyo, and on its own in the bill."""
+    transcript(tmp_path, "one", reply(1, "2026-05-11T22:00:00Z"))
+    found = told(tmp_path, "--tz", "Asia/Tokyo", "--invoice", bill(tmp_path, "2026-05-11T00:00:00Z,claude-sonnet-4-5,0.0045"))["invoice"]
+
+    assert [(row["day"], row["difference"]) for row in found["rows"]] == [("2026-05-11", 0)]
+
+
+def test_filters_hold_for_the_bill_too(tmp_path: Path) -> None:
+    """A filter by model leaves the bill's other models out, a period its other days; of the calls nobody else's are compared."""
+    transcript(
+        tmp_path,
+        "one",
+        reply(1, "2026-05-11T09:00:00Z"),
+        reply(2, "2026-05-12T09:00:00Z"),
+        reply(3, "2026-05-12T09:00:00Z", model="claude-opus-4-5-20251101"),
+        reply(4, "2026-05-12T09:00:00Z", model="gpt-5"),
+    )
+    rows = ("2026-05-11,Claude Sonnet 4.5,1", "2026-05-12,Claude Sonnet 4.5,2", "2026-05-12,Claude Opus 4.5,3")
+    path = bill(tmp_path, *rows)
+    sonnet = told(tmp_path, "--model", "claude-sonnet-4-5", "--since", "2026-05-12", "--until", "2026-05-12", "--invoice", path)["invoice"]
+    claudes = told(tmp_path, "--model", "claude-*", "--since", "2026-05-12", "--until", "2026-05-12", "--invoice", path)["invoice"]
+
+    assert [(row["model"], row["theirs"], row["calls"]) for row in sonnet["rows"]] == [("claude-sonnet-4-5", 2, 1)]
+    assert [(row["model"], row["theirs"]) for row in claudes["rows"]] == [("claude-opus-4-5", 3), ("claude-sonnet-4-5", 2)]
+    assert sonnet["rows_outside"] == 2
+
+
+def test_a_bill_of_other_days_compares_nothing(tmp_path: Path) -> None:
+    """That nothing was compared is said, and no agreement is claimed."""
+    transcript(tmp_path, "one", reply(1, "2026-05-13T09:00:00Z"))
+    outcome = ringlet(tmp_path, "usage", "audit", "--period", "today", "--invoice", bill(tmp_path, "2026-05-11,Claude Sonnet 4.5,1"))
+
+    assert (outcome.code, "nothing of the bill is compared" in outcome.out) == (1, True)
+
+
+def test_calls_without_a_price_are_not_called_missing(tmp_path: Path) -> None:
+    """A billed model that we know calls of, but no price, lacks a price and not a call."""
+    transcript(tmp_path, "one", reply(1, "2026-05-13T09:00:00Z", model="claude-mystery-9"))
+    found = told(tmp_path, "--invoice", bill(tmp_path, "2026-05-13,Claude Mystery 9,1"))
+
+    assert [(row["calls"], row["unpriced_calls"], row["ours"]) for row in found["invoice"]["rows"]] == [(1, 1, None)]
+    assert found["invoice"]["only_theirs"] == 0
+    assert "calls of these days have no price here: claude-mystery-9 (ringlet prices show MODEL)" in found["warnings"]
+
+
+def test_the_table_fits_a_narrow_terminal(tmp_path: Path) -> None:
+    """Rows of long names and large sums stay within 80 columns."""
+    transcript(tmp_path, "one", reply(1, "2026-05-13T09:00:00Z"))
+    out = ringlet(
+        tmp_path, "usage", "audit", "--invoice", bill(tmp_path, '2026-05-13,a-model-with-a-very-long-name-indeed,"98,765.4321"')
+    ).out
+    rows = [line for line in out.splitlines() if line.startswith(("DAY", "2026-05-13", "TOTAL"))]
+
+    assert len(rows) == 4
+    assert max(map(len, rows)) <= 80
+
+
+def test_what_is_lost_or_unread_is_that_of_the_agent_asked_for(tmp_path: Path) -> None:
+    """Of quarantine and of an agent's own statistics only the agent is known: another agent's audit has none of it."""
+    transcript(tmp_path, "one", reply(1, "2026-05-13T09:00:00Z"), reply(2, "never"))
+    day = {"date": "2026-05-01", "tokensByModel": {"claude-sonnet-4-5-20250929": 500}}
+    (tmp_path / ".claude" / "stats-cache.json").write_text(json.dumps({"version": 1, "dailyModelTokens": [day]}))
+
+    every, claude, codex = (told(tmp_path, *words)["coverage"] for words in ((), ("--agent", "claude"), ("--agent", "codex")))
+    session = told(tmp_path, "--session", "s1")["coverage"]
+
+    assert [each["quarantined"] for each in (every, claude, codex)] == [{"bad_timestamp": 1}, {"bad_timestamp": 1}, {}]
+    assert [each["lost_history"]["claude_tokens"] for each in (every, claude, codex, session)] == [500, 500, 0, 0]

@@ -207,6 +207,14 @@ def forms(model: str) -> "Iterator[tuple[str, str, str | None]]":
                     yield step(bare), "date stripped", speed
 
 
+def plain(model: str) -> str:
+    """`model` in lower case without routing prefix, context mark, version and date: how most write it."""
+    name = model.strip().lower()
+    for _, step in _STEPS:
+        name = step(name)
+    return undated(name)
+
+
 def undated(name: str) -> str:
     """`name` without a trailing -YYYYMMDD, -YYYY-MM-DD, @date or -latest."""
     name = name.partition("@")[0]
