@@ -36,12 +36,12 @@ export function heads(...titles) {
   );
 }
 
-/** A table, named for who cannot see it; where it is wider than its place, it can be scrolled, also by keyboard. */
+/** A table, named for who cannot see it; where it is wider than its place, it can be scrolled, also by keyboard: a group then, no landmark. */
 export function table(label, ...parts) {
   const node = make("div.scroll", {}, make("table", { "aria-label": label }, ...parts));
   new ResizeObserver(() => {
     const wide = node.scrollWidth > node.clientWidth || node.scrollHeight > node.clientHeight;
-    for (const [name, text] of [["tabindex", "0"], ["role", "region"], ["aria-label", label]]) {
+    for (const [name, text] of [["tabindex", "0"], ["role", "group"], ["aria-label", label]]) {
       if (wide) node.setAttribute(name, text);
       else node.removeAttribute(name);
     }
