@@ -89,7 +89,7 @@ def hot(request: Request, *, now_us: "int | None" = None, seen: "Seen | None" = 
     answer.as_of_us = now if request.sync else snapshot.header.as_of_us
     gaps = lost.read(os.path.dirname(snapshot.base_path))
     answer.lost = None if gaps is None else lost.within(gaps, query)
-    show(request, answer)
+    written(said(request, answer, None if request.json else look(request)))
     return DONE
 
 
@@ -143,11 +143,7 @@ def settled(store: "Store", work: "Callable[[], T]") -> "T":
 
 
 def _answer_with(request: Request, store: "Store", now: int) -> int:
-    from cli.lost import remembered  # loads adapters, as the store has done by now
-
-    snapshot = store.snapshot
-    query = asked(request, snapshot, now)
-    check_names(query, snapshot, store)
+    query = checked(request, store, now)
     if request.export is not None:
         from cli.deep import export  # the frame library: 100 ms
 
@@ -156,26 +152,30 @@ def _answer_with(request: Request, store: "Store", now: int) -> int:
         from cli.picture import draw  # the chart libraries: half a second
 
         return draw(request, query, store)
+    written(told(request, query, store, now)[1](look(request)))
+    return DONE
+
+
+def told(request: Request, query: Query, store: "Store", now: int) -> "tuple[Answer, Callable[[Look], str]]":
+    """The answer to a question without an export or a picture, and what is said of it, for any look. Raises `Stale` as `answered`."""
+    from cli.lost import remembered  # loads adapters, as the store has done by now
+
+    blocks = None
     if request.blocks:
-        from cli.blocks import found  # the frame library: 100 ms
+        from cli.blocks import found, text  # the frame library: 100 ms
 
         blocks = found(request, query, store)
-        answer = blocks.answer
-    else:
-        answer = answered(query, store)
-    answer.as_of_us = now if request.sync else snapshot.header.as_of_us
+    answer = answered(query, store) if blocks is None else blocks.answer
+    answer.as_of_us = now if request.sync else store.snapshot.header.as_of_us
     answer.lost = lost.within(remembered(store), query)
     if nothing_at_all(answer) and not (request.json or request.active):
         from cli.advice import nothing_recorded  # only who has nothing needs it
 
-        sys.stdout.write(nothing_recorded(store))
-    elif request.blocks:
-        from cli.blocks import text
-
-        written(text(request, blocks, look(request)))
-    else:
-        show(request, answer)
-    return DONE
+        advice = nothing_recorded(store)
+        return answer, lambda _: advice
+    if blocks is not None:
+        return answer, lambda look: text(request, blocks, look)
+    return answer, lambda look: said(request, answer, look)
 
 
 def answered(query: Query, store: "Store") -> Answer:
@@ -265,6 +265,13 @@ def occurs(query: Query, snapshot: Snapshot) -> bool:
     return query.model is None or any(model_matches(query.model, model) for model in snapshot.names("model"))
 
 
+def checked(request: Request, store: "Store", now: int) -> Query:
+    """The question of a command line. Raises as `asked` and `check_names` do."""
+    query = asked(request, store.snapshot, now)
+    check_names(query, store.snapshot, store)
+    return query
+
+
 def check_names(query: Query, snapshot: "Named", store: "Store") -> None:
     """Raises UnknownName where a question filters by a name that nothing bears, neither in the log nor in the settings."""
     for name, value in query.filters().items():
@@ -287,21 +294,17 @@ def nothing_at_all(answer: Answer) -> bool:
     return not answer.totals.requests and answer.last_day is None and not answer.query.filters()
 
 
-def show(request: Request, answer: Answer) -> None:
-    """Print an answer as the command line wants it."""
-    if request.json:
+def said(request: Request, answer: Answer, look: "Look | None") -> str:
+    """An answer as the command line wants it; for JSON the look is nobody's business."""
+    if request.json or look is None:
         from cli.as_json import as_json  # only who asks for it
 
-        text = as_json(answer)
-    else:
-        from cli import render  # only who does not
+        return as_json(answer)
+    from cli import render  # only who does not
 
-        if not answer.totals.requests and not answer.rows:
-            text = render.nothing_in_range(answer, request.what or "")
-        else:
-            draw = render.summary if request.grouping is None else render.table
-            text = draw(answer, look(request))
-    written(text)
+    if not answer.totals.requests and not answer.rows:
+        return render.nothing_in_range(answer, request.what or "")
+    return (render.summary if request.grouping is None else render.table)(answer, look)
 
 
 def written(text: str) -> None:

@@ -36,7 +36,7 @@ def summary(answer: Answer, look: Look) -> str:
     """`ringlet usage`: the totals, then a row per profile with its agents and providers."""
     totals = answer.totals
     lines = [
-        _styled(_heading(answer.query), _BOLD, look),
+        _styled(heading(answer.query), _BOLD, look),
         "",
         *_facts(
             ("Input tokens", count(totals.input)),
@@ -54,7 +54,7 @@ def summary(answer: Answer, look: Look) -> str:
 
 def table(answer: Answer, look: Look) -> str:
     """`ringlet usage models` and its like: a row per group and the totals."""
-    return f"{_styled(_heading(answer.query), _BOLD, look)}\n\n" + _table(answer, _COLUMNS[answer.query.by], look) + _notes(answer, look)
+    return f"{_styled(heading(answer.query), _BOLD, look)}\n\n" + _table(answer, _COLUMNS[answer.query.by], look) + _notes(answer, look)
 
 
 def nothing_in_range(answer: Answer, what: str) -> str:
@@ -80,7 +80,7 @@ def _range_words(query: Query) -> str:
     return f"in the {words}" if counted else f"in {words}" if query.period == "all" else words
 
 
-def _heading(query: Query) -> str:
+def heading(query: Query) -> str:
     dates = ""
     if query.period is not None and query.first_day is not None and query.last_day is not None and query.since_us is None:
         first, last = calendar.iso_day(query.first_day), calendar.iso_day(query.last_day)

@@ -114,6 +114,9 @@ def usage(
     active: Annotated[bool, typer.Option("--active", help="Of usage blocks: the one that lasts, alone.", rich_help_panel=_OUTPUT)] = False,
     cost: Annotated[bool, typer.Option("--cost", help="In a chart over time: cost, not tokens.", rich_help_panel=_OUTPUT)] = False,
     raw: Annotated[bool, typer.Option("--raw", help="Leave cells as they are that a spreadsheet runs.", rich_help_panel=_OUTPUT)] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on: show the answer anew whenever it changes.", rich_help_panel=_OUTPUT)
+    ] = False,
     no_color: Annotated[bool, typer.Option("--no-color", help="No colours, also on a terminal.", rich_help_panel=_OUTPUT)] = False,
     tz: Annotated[str | None, typer.Option(metavar="ZONE", help="IANA zone of the days, such as Europe/Berlin.")] = None,
     week_start: Annotated[str | None, typer.Option(help="First day of the week.", autocompletion=_starting(WEEKDAYS))] = None,
@@ -133,6 +136,8 @@ def usage(
     if what is not None and what not in WORDS:
         raise unknown("kind of usage table", what, WORDS)
     if what == "import-claude":
+        if watch:
+            raise WrongUsage("--watch follows a table, not an import", mend="ringlet ingest --watch goes on reading")
         _import_claude(claude_dir, to, dry_run=dry_run)
         return
     if claude_dir or to or dry_run:
@@ -167,6 +172,12 @@ def usage(
     columns = {"date": date_column, "model": model_column, "amount": amount_column}
     if invoice is None and any(columns.values()):
         raise WrongUsage("--date-column and its like name columns of an invoice", mend="add --invoice FILE")
+    if watch:
+        if what == "audit":
+            raise WrongUsage("an audit does not go on", mend="leave --watch out")
+        from cli.follow import follow  # listening and signals: only who goes on
+
+        raise typer.Exit(follow(request))
     if what == "audit":
         raise typer.Exit(_audit(request, invoice, columns))
     if invoice is not None:

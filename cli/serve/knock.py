@@ -6,6 +6,7 @@ cannot read the admin token gets nothing.
 
 import hmac
 import secrets
+from collections.abc import Iterator
 from http.client import HTTPConnection, HTTPException
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +18,8 @@ from cli.serve import access, tokens
 from pipeline.errors import NothingFound, RingletError
 
 WAIT_S = 10.0
+SILENCE_S = 40.0
+"""A stream that says nothing for so long has ended: the daemon says something every fifteen seconds."""
 _MOST = 16 << 20
 
 
@@ -45,6 +48,22 @@ def login_code(url: str, paths: Paths, role: str = "admin") -> str:
 def ask(url: str, paths: Paths, path: str) -> bytes:
     """What the daemon answers to GET `path`: JSON, without its envelope. Raises as `prove` does, and RingletError with what it refuses."""
     return _asked(url, paths, "GET", path, None)
+
+
+def listen(url: str, paths: Paths, path: str) -> Iterator[bytes]:
+    """The lines of the event stream at `path`, until it ends. Raises as `ask` does, and OSError where it breaks off or falls silent."""
+    headers = {"Authorization": f"Bearer {_proved(url, paths)}", "Accept": "text/event-stream"}
+    connection = HTTPConnection(urlsplit(url).hostname or "", _port(url), timeout=SILENCE_S)
+    try:
+        connection.request("GET", path, None, headers)
+        response = connection.getresponse()
+        if response.status != 200:
+            raise RingletError("the daemon does not tell its news", where=f"{url}{path}")
+        yield from response
+    except HTTPException as error:
+        raise ConnectionError(type(error).__name__) from None
+    finally:
+        connection.close()
 
 
 def _proved(url: str, paths: Paths) -> str:
