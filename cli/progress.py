@@ -1,8 +1,9 @@
-"""A bar on standard error while logs are read.
+"""How far reading logs has come: a bar on standard error, or numbers for another ringlet that shows them in its own way.
 
-Decides when there is one and how often it moves.
+Decides when either is told, how often, and how the numbers are written and read.
 """
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -10,12 +11,17 @@ from contextlib import contextmanager
 
 Told = Callable[[int, int], None]
 
+TOLD_TO = "RINGLET_PROGRESS"
+"""Set in the environment by another ringlet that runs this one: standard output then says, line by line, bytes read and bytes in all."""
 _EVERY_S = 0.1
 
 
 @contextmanager
 def bar(*, wanted: bool = True) -> Iterator[Told | None]:
     """A function to tell (bytes read, bytes in all); None where standard error is no terminal or no bar is wanted."""
+    if TOLD_TO in os.environ:
+        yield seldom(lambda done, total: print(done, total, flush=True))
+        return
     if not wanted or not sys.stderr.isatty():
         yield None
         return
@@ -26,13 +32,24 @@ def bar(*, wanted: bool = True) -> Iterator[Told | None]:
     # Moved by hand: a thread of rich's own would forbid the import its second process.
     with Progress(*columns, console=Console(stderr=True), transient=True, auto_refresh=False) as shown:
         task = shown.add_task("", total=None)
-        last = 0.0
+        yield seldom(lambda done, total: shown.update(task, completed=done, total=total, refresh=True))
 
-        def told(done: int, total: int) -> None:
-            nonlocal last
-            now = time.monotonic()
-            if now - last >= _EVERY_S:
-                last = now
-                shown.update(task, completed=done, total=total, refresh=True)
 
-        yield told
+def read(line: str) -> tuple[int, int] | None:
+    """What a line of such a standard output tells; None where it tells anything else."""
+    done, _, total = line.strip().partition(" ")
+    return (int(done), int(total)) if done.isdecimal() and total.isdecimal() else None
+
+
+def seldom(told: Told, every_s: float = _EVERY_S) -> Told:
+    """`told`, called at once and then no more often than that."""
+    last = -every_s
+
+    def now_and_then(done: int, total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= every_s:
+            last = now
+            told(done, total)
+
+    return now_and_then

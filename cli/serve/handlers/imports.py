@@ -6,12 +6,12 @@ so that answers do not wait.
 
 import asyncio
 import os
-import time
 from collections.abc import Callable, Sequence
 
 import msgspec
 
 from cli.ask import unknown
+from cli.progress import Told, seldom
 from cli.refresh import Store, opened
 from cli.serve import child
 from cli.serve.contract import inventory, questions
@@ -61,7 +61,7 @@ def _import(service: Service, asked: str | None) -> inventory.Imported:
         told = _teller(service.on_import)
         troubles = _said(look.troubles)
         if sum(found.size for found in look.found) - before.bytes > PARALLEL_BYTES:
-            stopped = _by_child(service, store, chosen if asked is not None else [], look, told)
+            stopped = _by_child(service, chosen if asked is not None else [], told)
         else:
             manner = Manner(
                 now_ns=service.now_us() * 1000, take_tail=True, titles=store.config.session_titles, stop=service.stopping.is_set
@@ -106,16 +106,10 @@ def _counted(store: Store, look: Look) -> Counts:
     return Counts(**{name: sum(getattr(each, name) for each in counts) for name in Counts.__struct_fields__})
 
 
-def _by_child(service: Service, store: Store, roots: Sequence[str], look: Look, told: Callable[[int, int], None]) -> bool:
+def _by_child(service: Service, roots: Sequence[str], told: Told) -> bool:
     """Have another process import; whether it was stopped."""
-    total = sum(found.size for found in look.found)
     for argv in [["--from", root] for root in roots] or [[]]:
-        code, complaint = child.run(
-            ["import", _AGENT, *argv],
-            service.environ,
-            service.stopping,
-            meanwhile=lambda: told(min(_counted(store, look).bytes, total), total),
-        )
+        code, complaint = child.run(["import", _AGENT, *argv], service.environ, service.stopping, told=told)
         if service.stopping.is_set():
             return True
         if code:
@@ -123,13 +117,9 @@ def _by_child(service: Service, store: Store, roots: Sequence[str], look: Look, 
     return False
 
 
-def _teller(on_import: Callable[[inventory.ImportProgress], None] | None) -> Callable[[int, int], None]:
-    last = 0.0
-
+def _teller(on_import: Callable[[inventory.ImportProgress], None] | None) -> Told:
     def told(done: int, total: int) -> None:
-        nonlocal last
-        if on_import is not None and time.monotonic() - last >= _EVERY_S:
-            last = time.monotonic()
+        if on_import is not None:
             on_import(inventory.ImportProgress(bytes_done=done, bytes_total=total, ended=False))
 
-    return told
+    return seldom(told, _EVERY_S)

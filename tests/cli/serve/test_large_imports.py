@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from cli.progress import read
 from cli.serve.contract import inventory
 from cli.serve.handlers import imports
 from pipeline.errors import RingletError
@@ -42,8 +43,20 @@ def test_a_large_import_reads_all_homes(api: Api) -> None:
     found = api.ask(PATH, "POST")
 
     assert (found["files"], found["records"], found["new"], found["troubles"], found["stopped"]) == (2, 3, 3, [], False)
-    assert (told[-1].ended, told[-1].bytes_done) == (True, told[-1].bytes_total)
+    size = sum(path.stat().st_size for path in api.home.rglob("*.jsonl"))
+    assert 0 < told[0].bytes_done <= told[0].bytes_total == size
+    assert [news.ended for news in told] == [False] * (len(told) - 1) + [True]
+    assert told[-1].bytes_done == told[-1].bytes_total
     assert api.ask("/api/usage", period="all")["total_requests"] == 3
+
+
+def test_what_a_process_says_besides_its_progress_is_no_progress() -> None:
+    """Two whole numbers tell bytes read and bytes in all; every other line is for people."""
+    assert [read(line) for line in ("0 10\n", "10 10\n", "\u2713 Read 3 events\n", "3 calls\n", "1 2 3\n", "-1 5\n", "\n")] == [
+        (0, 10),
+        (10, 10),
+        *[None] * 5,
+    ]
 
 
 def test_a_large_import_of_one_home_leaves_the_others(api: Api) -> None:
