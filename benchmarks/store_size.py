@@ -15,6 +15,7 @@ def main() -> int:
         env = {"HOME": str(home), "RINGLET_HOME": str(store)}
         harness.once(harness.Command("import", harness.ringlet("usage", "--period", "all"), env))
         harness.once(harness.Command("views", harness.ringlet("views", "rebuild"), env))
+        harness.settled(store)
         logs = harness.size_below(home / ".claude")
         parts = {path.name: harness.size_below(path) if path.is_dir() else path.stat().st_size for path in sorted(store.iterdir())}
     calls = truth["total"]["requests"]

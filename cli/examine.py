@@ -211,7 +211,7 @@ def _prices(store: Store) -> Iterator[Finding]:
 def _views(store: Store, answer: Answer) -> Iterator[Finding]:
     made = shelf.mark(store.paths.views)
     position = store.log.position()
-    if made is None:
+    if made is None or not shelf.has_roll_ups(store.paths.views):
         yield Finding(level="note", area="views", what="the views are not made yet", mend="ringlet views rebuild makes them")
     elif made.position != position:
         yield Finding(

@@ -28,7 +28,9 @@ _NAMES = {"profile": "profiles", "agent": "agents", "provider": "providers", "mo
 def answer(query: Query, views: Frames, *, titles: Mapping[tuple[str, str], str] | None = None) -> Answer:
     """What the calls in the query's range and filters add up to; `titles` names sessions by (agent, session)."""
     sums, spans = _sources(query, views)
-    every, sums, spans = filtered(query, sums), ranged(query, filtered(query, sums)), ranged(query, filtered(query, spans))
+    # When anything was last done the session table tells as well as ten million calls.
+    every = filtered(query, views.sessions if sums is spans else sums)
+    sums, spans = ranged(query, filtered(query, sums)), ranged(query, filtered(query, spans))
     asked = [
         *_grouped(query, (query.by, query.split), sums, spans),
         *_grouped(query, ("profile", None), sums, spans),

@@ -55,7 +55,7 @@ def refresh(views: str, log: Log, terms: Terms, *, full: bool = False, progress:
 
 def _refreshed(views: str, log: Log, terms: Terms, known: shelf.Mark | None, progress: Callable[[int], None] | None) -> Made:
     due = _due(views, log, terms, known)
-    if due.keep and known == due.mark and not due.days and not due.lacking:
+    if due.keep and known == due.mark and not due.days and not due.lacking and shelf.has_roll_ups(views):
         return Made(0, 0, whole=False)
     with shelf.Writer(views, due.mark) as writer:
         calls = _make(views, writer, due, terms, progress)

@@ -46,17 +46,20 @@ class Mark(NamedTuple):
 
 
 def mark(views: str) -> Mark | None:
-    """What the view that vouches for all says; None where there is none of this version, or a view has no file."""
-    if not all(view.partition or files(views, view) for view in VIEWS):
-        return None
+    """What the view that vouches for all says; None where there is none of this version."""
     try:
         about = pl.read_parquet_metadata(files(views, VOUCHER)[0])
         if about["ringlet.version"] != str(VERSION):
             return None
         return Mark(Position(about["ringlet.epoch"], int(about["ringlet.seq"])), about["ringlet.terms"], about["ringlet.zone"])
-    except (KeyError, ValueError, OSError, pl.exceptions.PolarsError):
+    except (IndexError, KeyError, ValueError, OSError, pl.exceptions.PolarsError):
         # A file that is no view of ours says nothing; the views are made anew.
         return None
+
+
+def has_roll_ups(views: str) -> bool:
+    """Whether every view that is one file has it."""
+    return all(view.partition or files(views, view) for view in VIEWS)
 
 
 def files(views: str, view: View) -> list[str]:
