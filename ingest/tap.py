@@ -125,14 +125,14 @@ class Tap:
         *,
         on_commit: Callable[[Commit], None] = lambda _: None,
         on_quiet: Callable[[Log], None] = lambda _: None,
-        on_seal: Callable[[], None] = lambda: None,
+        seal: Callable[[Log], object] = Log.seal,
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
         """`opened` gives the log, in the tap's own thread; `on_quiet` is called there when all that came has been committed."""
         self._opened = opened
         self._on_commit = on_commit
         self._on_quiet = on_quiet
-        self._on_seal = on_seal
+        self._has_sealed = seal
         self._clock = clock
         self._waiting: deque[Record] = deque()
         self._lock = threading.Lock()
@@ -262,9 +262,8 @@ class Tap:
         if self._log is None or self._hot_since is None:
             return
         if time.monotonic() - self._hot_since >= SEAL_S or self._log.hot_count() >= SEAL_ROWS:
-            self._log.seal()
+            self._has_sealed(self._log)
             self._hot_since = None
-            self._on_seal()
 
     def _close(self) -> None:
         log, self._log = self._log, None

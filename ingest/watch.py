@@ -96,8 +96,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Called in a pause after something new, and every few seconds without one: the time to bring up to date what follows the log."""
     on_commit: Callable[[Commit], None] | None = None
     """Called after each commit, at once; `on_arrival` tells more, but not of what was written before the watching began."""
-    on_seal: Callable[[], None] | None = None
-    """Called after hot rows were sealed while watching."""
+    seal: Callable[[Log], object] = Log.seal
+    """Seals the hot rows, or has them sealed, when it is time while watching; what is left at the end the watcher seals itself."""
     clock: Callable[[], int] = time.time_ns
 
 
@@ -356,10 +356,8 @@ class Watcher:
         if self._hot_since is None:
             return
         if self._hot >= SEAL_ROWS or time.monotonic() - self._hot_since >= SEAL_S:
-            self._log.seal()
+            self._settings.seal(self._log)
             self._hot_since, self._hot = None, 0
-            if self._settings.on_seal is not None:
-                self._settings.on_seal()
 
     def _watch(self, look: Look, observer: Any) -> None:
         """Have every folder that holds, or may come to hold, sources watched, or polled where that cannot be had."""

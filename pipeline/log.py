@@ -505,6 +505,17 @@ class Log:
         )
         return {day for (day,) in rows}
 
+    def touched(self, since: Position) -> dict[int, set[bytes]] | None:
+        """Keys by UTC day of the calls that rows after `since` speak of; None where nobody can tell: some of them have been sealed."""
+        sealed = "SELECT 1 FROM segments WHERE epoch = ? AND hi > ? LIMIT 1"
+        if since.epoch != self.position().epoch or self._connection.execute(sealed, (since.epoch, since.seq)).fetchone() is not None:
+            return None
+        found: dict[int, set[bytes]] = {}
+        hot = self._connection.execute("SELECT day, row FROM hot WHERE seq > ? ORDER BY seq", (since.seq,)).fetchall()
+        for (day, _), key in zip(hot, unpacked(row for _, row in hot).key, strict=True):
+            found.setdefault(day, set()).add(key)
+        return found
+
     def days(self) -> list[int]:
         """The UTC days on which there is a call, rising."""
         found: list[int] = []
@@ -576,30 +587,32 @@ class Log:
         """Dimensions by number."""
         return journal.all_dims(self._connection, set(ids))
 
-    def calls(self, first_day: int, last_day: int) -> Iterator[Call]:
-        """Calls of the UTC days first_day..last_day (day numbers), by day."""
+    def calls(self, first_day: int, last_day: int, keys: Iterable[bytes] | None = None) -> Iterator[Call]:
+        """Calls of the UTC days first_day..last_day (day numbers), by day; where `keys` are given, those with one of them."""
         low, high = first_day << journal.DAY_BITS, (last_day + 1) << journal.DAY_BITS
         sql = (
             f"SELECT (id >> {journal.DAY_BITS}) * {DAY_US} + at, h, rest, rank, owner_rank, dim, input, output, cache_read, cache_write_5m,"
-            " cache_write_1h, web_searches, reasoning, duration_ms, logged_cost FROM calls WHERE id >= ? AND id < ? ORDER BY id"
+            " cache_write_1h, web_searches, reasoning, duration_ms, logged_cost FROM calls WHERE id >= ? AND id < ?"
         )
-        for row in self._connection.execute(sql, (low, high)):
-            yield Call(
-                at_us=row[0],
-                key=journal.key_of(row[1], row[2]),
-                rank=row[3],
-                owner_rank=row[4],
-                dim=row[5],
-                input=row[6],
-                output=row[7],
-                cache_read=row[8],
-                cache_write_5m=row[9],
-                cache_write_1h=row[10],
-                web_searches=row[11],
-                reasoning=row[12],
-                duration_ms=row[13],
-                logged_cost=row[14],
-            )
+        asked = ("ORDER BY id", [()]) if keys is None else ("AND h = ? AND rest = ?", [journal.halves(key) for key in keys])
+        for name in asked[1]:
+            for row in self._connection.execute(f"{sql} {asked[0]}", (low, high, *name)):
+                yield Call(
+                    at_us=row[0],
+                    key=journal.key_of(row[1], row[2]),
+                    rank=row[3],
+                    owner_rank=row[4],
+                    dim=row[5],
+                    input=row[6],
+                    output=row[7],
+                    cache_read=row[8],
+                    cache_write_5m=row[9],
+                    cache_write_1h=row[10],
+                    web_searches=row[11],
+                    reasoning=row[12],
+                    duration_ms=row[13],
+                    logged_cost=row[14],
+                )
 
     def hot_count(self) -> int:
         """How many rows are not in a segment yet."""

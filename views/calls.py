@@ -82,11 +82,13 @@ def _added(rows: pl.DataFrame) -> pl.DataFrame:
     by = ["key", "date", "machine"]
     told = [name for name in rows.columns if name not in (*by, *_ADDED, *_ADDED_IF_KNOWN)]
     ordered = rows.sort(pl.col("kind") != "retraction", "rank", pl.col("owner_rank").neg())
+    # What a better record does not know is unknown, whatever those before it knew.
+    begun = (pl.col("kind") == "call").arg_true().last().fill_null(0)
     return (
         ordered.group_by(by, maintain_order=True)
         .agg(
             *(pl.col(name).sum() for name in _ADDED),
-            *(pl.when(pl.col(name).is_not_null().any()).then(pl.col(name).sum()).alias(name) for name in _ADDED_IF_KNOWN),
+            *(pl.when(pl.col(name).slice(begun).is_not_null().any()).then(pl.col(name).sum()).alias(name) for name in _ADDED_IF_KNOWN),
             *(pl.col(name).last() for name in told),
         )
         .filter(pl.col("requests") > 0)

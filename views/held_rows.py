@@ -91,11 +91,11 @@ def by_days(rows: pl.DataFrame, shared: pl.DataFrame | None, by: tuple[str | Non
     end = depth + len(NUMBERS)
     found = []
     for line in rows.group_by(keys).agg(*sums, pl.col("first").min(), pl.col("last").max()).rows():
-        sessions, runtime = line[end:-2] or (0, 0)
+        count, runtime = line[end:-2] or (0, 0)
         if others:
-            more, longer = others.get(line[:depth], (0, 0))
-            sessions, runtime = sessions + more, runtime + longer
-        found.append(row_of(key.name(line[0]), part.name(line[depth - 1]), line[depth:end], sessions, runtime, line[-2], line[-1]))
+            others_there, longer = others.get(line[:depth], (0, 0))
+            count, runtime = count + others_there, runtime + longer
+        found.append(row_of(key.name(line[0]), part.name(line[depth - 1]), line[depth:end], count, runtime, line[-2], line[-1]))
     return found
 
 

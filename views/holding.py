@@ -7,7 +7,7 @@ much of that is kept. A `Holding` stands for one position of the log; the one th
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from datetime import date
 from itertools import chain
 from threading import Lock
@@ -18,7 +18,7 @@ import polars as pl
 
 from pipeline.errors import Held as HeldElsewhere
 from pipeline.log import Log, Position
-from views import calendar, materialize, shelf
+from views import calendar, current, logged, materialize, shelf
 from views.calls import recosted
 from views.catalog import VIEWS
 from views.columns import CALLS, CELL, TOKENS
@@ -38,9 +38,10 @@ FRESH_DAYS = 4
 SINGLE = ("key", "status", "cost_status", "duration_ms")
 """What records tell of a call and sums do not."""
 
-_ZONES, _MONTHS, _DATES, _RECORDS = 8, 3, 4, 64
+_ZONES, _MONTHS, _DATES, _RECORDS = 4, 3, 4, 16
 _TOLD = (*CELL, "session", "at", *TOKENS, "cost_usd", *SINGLE)
 _PATIENCE = 300
+_ATTEMPTS = 2
 _CALLS, _SESSIONS = VIEWS[0], VIEWS[1]
 
 
@@ -111,6 +112,15 @@ class Holding:
             kept.take({key: rows for key, rows in before.kept().items() if key[0] not in changed})
         return after
 
+    def fresh(self, day: int) -> pl.DataFrame | None:
+        """The calls of a UTC date that is held beside the views."""
+        return self._fresh.get(day)
+
+    def rest(self) -> None:
+        """Let go of what can be read again in milliseconds."""
+        for kept in (self._months, self._dates, self._records):
+            kept.forget()
+
     def fresh_days(self) -> set[int]:
         """UTC dates that are held beside the views."""
         return set(self._fresh)
@@ -174,9 +184,18 @@ def _month_at(at_us: int) -> str:
     return calendar.iso_month(min(max(at_us // calendar.DAY_US, calendar.FIRST_DAY), calendar.LAST_DAY))
 
 
-def loaded(views: str, log: Log, terms: Terms) -> Holding:
-    """What is held of the log as it is, with all views brought up to date. Does not load anything yet."""
-    for _ in range(_PATIENCE):
+def loaded(views: str, log: Log, terms: Terms, make: Callable[[], None] | None = None) -> Holding:
+    """What is held of the log as it is. Views that are old are made by `make`, else here; what only a few dates lack is made in memory.
+
+    Does not load anything yet.
+    """
+    for attempt in range(_PATIENCE):
+        found = _standing(views, log, terms)
+        if found is not None:
+            return found
+        if make is not None and attempt < _ATTEMPTS:
+            make()
+            continue
         position = log.position()
         with suppress(HeldElsewhere):
             materialize.refresh(views, log, terms)
@@ -186,17 +205,55 @@ def loaded(views: str, log: Log, terms: Terms) -> Holding:
     raise HeldElsewhere("the views are being made by somebody else", where=views, mend="ask again in a moment")
 
 
-def followed(before: Holding, views: str, log: Log, terms: Terms) -> Holding:
+def _standing(views: str, log: Log, terms: Terms) -> Holding | None:
+    """What is held where the views lack no more than a few dates; None where they must be made."""
+    mark = shelf.mark(views)
+    if mark is None or (mark.stamp, mark.zone) != (terms.stamp + logged.foreign(log), terms.zone):
+        return None
+    changed = log.changed_days(mark.position)
+    if changed is None or len(changed) > FRESH_DAYS:
+        return None
+    dates, months = (shelf.partitions(views, view) for view in (_CALLS, _SESSIONS))
+    known = {date_of(day) for day in set(log.days()) - changed}
+    if any(f"date={day}" not in dates or f"month={day:%Y-%m}" not in months for day in known):
+        return None
+    return followed(Holding(views, mark.position, Names(), {}), views, log, terms)
+
+
+def followed(before: Holding, views: str, log: Log, terms: Terms, make: Callable[[], None] | None = None) -> Holding:
     """What is held of the log as it is now, under the same terms: `before` itself where nothing has changed."""
-    position = log.position()
-    if position == before.position:
-        return before
-    changed = log.changed_days(before.position)
-    if changed is None or len(before.fresh_days() | changed) > FRESH_DAYS:
-        return loaded(views, log, terms)
+    foreign = logged.foreign(log)
+    with nullcontext() if foreign else log.snapshot():
+        position = log.position()
+        if position == before.position:
+            return before
+        changed = log.changed_days(before.position)
+        if changed is not None and len(before.fresh_days() | changed) <= FRESH_DAYS:
+            made = _made_elsewhere(changed, log, terms) if foreign else _made(before, changed, log, terms)
+            return before.following(position, made)
+    return loaded(views, log, terms, make)
+
+
+def _made_elsewhere(changed: set[int], log: Log, terms: Terms) -> dict[int, pl.DataFrame]:
+    """The calls of UTC dates that have changed, where some of them are on other machines too."""
     calls = materialize.calls_of(log, terms, changed)
     dates = calls["at"].dt.date()
-    return before.following(position, {day: calls.filter(dates == date_of(day)) for day in changed})
+    return {day: calls.filter(dates == date_of(day)) for day in changed}
+
+
+def _made(before: Holding, changed: set[int], log: Log, terms: Terms) -> dict[int, pl.DataFrame]:
+    """The calls of UTC dates that have changed; of those that are held only the calls that were touched are read."""
+    touched = log.touched(before.position)
+    made = {}
+    for day in changed:
+        held = before.fresh(day)
+        if held is None or touched is None:
+            made[day] = current.calls(log, terms, day)
+        else:
+            keys = touched.get(day, set())
+            kept = held.filter(~pl.col("key").is_in(list(keys)))
+            made[day] = pl.concat([kept, current.calls(log, terms, day, keys)], rechunk=True)
+    return made
 
 
 class _Kept(Generic[K, T]):
@@ -225,6 +282,11 @@ class _Kept(Generic[K, T]):
             self._things.update(things)
             while len(self._things) > self._most:
                 self._things.popitem(last=False)
+
+    def forget(self) -> None:
+        """Keep nothing."""
+        with self._lock:
+            self._things.clear()
 
     def kept(self) -> dict[K, T]:
         """All that is kept."""

@@ -17,7 +17,6 @@ from pipeline import across, placement
 from pipeline.errors import Damaged
 from pipeline.keys import HANDLE_BYTES, is_request, request_in
 from pipeline.log import Log, Position
-from pipeline.segments import read_interned
 from views.calls import lost_elsewhere
 from views.columns import INSTANT, LOG, MONEY, NAME
 
@@ -85,13 +84,17 @@ def look(log: Log, since: Position | None = None, columns: Sequence[str] = (*LOG
         position, table = log.position(), log.hot_rows()
         own = [File(one.path, one.day, log.machine, one.rows, one.sums["requests"] == one.rows) for one in log.segments()]
         changed = None if since is None else log.changed_days(since)
-    names = sorted(name for name in placement.published_names(log.home) if f"/machine={log.machine}/" not in name)
-    foreign = blake2b("\n".join(names).encode(), digest_size=16).hexdigest() if names else ""
+    names = _foreign_names(log)
     hot = pl.DataFrame(schema={"at": INSTANT, "machine": NAME})
     if table is not None:
         hot = _typed(pl.DataFrame(table).select(*columns), log.machine)
     files = (*own, *(_foreign(log.home, name) for name in names))
-    return Content(log.machine, position, files, hot, None if changed is None else frozenset(changed), foreign)
+    return Content(log.machine, position, files, hot, None if changed is None else frozenset(changed), _told_apart(names))
+
+
+def foreign(log: Log) -> str:
+    """`Content.foreign` of a log."""
+    return _told_apart(_foreign_names(log))
 
 
 def rows(content: Content, days: set[int], columns: Sequence[str] = LOG) -> pl.DataFrame:
@@ -116,6 +119,9 @@ def _sealed(content: Content, days: set[int], columns: Sequence[str]) -> list[pl
 
 
 def _read(content: Content, machine: str, paths: Sequence[str], columns: Sequence[str]) -> pl.DataFrame:
+    # Parquet costs a process that only follows the journal 50 MB.
+    from pipeline.segments import read_interned
+
     try:
         return pl.DataFrame(read_interned(paths, columns))
     except Damaged as error:
@@ -199,6 +205,14 @@ def _typed(found: pl.DataFrame, machine: str) -> pl.DataFrame:
     kinds = {"at": INSTANT, "logged_cost_usd": MONEY}
     casts = [pl.col(name).cast(kind) for name, kind in kinds.items() if name in found.columns]
     return found.with_columns(pl.selectors.string().cast(NAME), *casts, pl.lit(machine, NAME).alias("machine"))
+
+
+def _foreign_names(log: Log) -> list[str]:
+    return sorted(name for name in placement.published_names(log.home) if f"/machine={log.machine}/" not in name)
+
+
+def _told_apart(names: list[str]) -> str:
+    return blake2b("\n".join(names).encode(), digest_size=16).hexdigest() if names else ""
 
 
 def _foreign(home: str, name: str) -> File:

@@ -41,7 +41,7 @@ class Capture:
         self._error: str | None = None
         self._paths = paths
         self._daemon_port = daemon_port
-        self._tap = Tap(lambda: Log.open(paths.data), on_commit=live.captured, on_quiet=live.settled, on_seal=live.sealed)
+        self._tap = Tap(lambda: Log.open(paths.data), on_commit=live.captured, on_quiet=live.settled, seal=live.seal)
         self._proxy: Proxy | None = None
         self._runner: web.ServerRunner | None = None
         self._site: web.SockSite | None = None

@@ -3,7 +3,7 @@
 Decides which thread does what and what happens when one fails. Three work side by side: one watches, and after a failure begins again with
 a pause that grows; one tells the answers in memory and the open pages of what was committed; one keeps house. Hooks have threads of their
 own (`cli.hooks.alerting`). Whatever needs much memory or
-all processors (a large import, compaction, the views) is done by a process of its own, so that this one stays small.
+all processors (a large import, sealing, compaction, the views) is done by a process of its own, so that this one stays small.
 """
 
 import logging
@@ -76,7 +76,7 @@ class Live:
         """Held while the snapshot is written: what was worked out later must not be replaced by what was worked out before."""
         self._untold = _Untold()
         self._news = threading.Event()
-        self._sealed = threading.Event()
+        self._due = threading.Event()
         self._watcher: Watcher | None = None
         self._pausing = False
         self._threads = [threading.Thread(target=work, name=name) for name, work in self._works()]
@@ -104,7 +104,7 @@ class Live:
         """Have everything end; returns at once."""
         self._ending.set()
         self._news.set()
-        self._sealed.set()
+        self._due.set()
 
     def stop(self) -> None:
         """Returns when the batch at hand is finished, everything is sealed and all threads have ended."""
@@ -194,7 +194,7 @@ class Live:
                     on_arrival=lambda _: None,
                     on_quiet=lambda: self._write_snapshot(store.log, watcher.standing()),
                     on_commit=self._committed,
-                    on_seal=self._sealed.set,
+                    seal=self.seal,
                 ),
             )
             self._watcher = watcher
@@ -218,9 +218,9 @@ class Live:
         """No further one waits: the time to bring up to date what follows the log."""
         self._write_snapshot(log)
 
-    def sealed(self) -> None:
-        """Hot rows have become a segment."""
-        self._sealed.set()
+    def seal(self, _: Log) -> None:
+        """Have hot rows sealed: with the house that is kept then, so that the libraries for it are not held for weeks."""
+        self._due.set()
 
     def _committed(self, commit: Commit) -> None:
         self.stirred_at = time.monotonic()
@@ -264,17 +264,21 @@ class Live:
 
     def _keep_house(self) -> None:
         # The first time is for what was left undone while no daemon ran.
-        while not self._ending.wait(HOUSE_S):
-            self._sealed.clear()
-            # Makes one file of each day that is over, then the views of what changed.
-            self._child("seal")
-            self._sealed.wait()
+        began = time.monotonic()
+        while not self._ending.wait(max(began + HOUSE_S - time.monotonic(), 0.0)):
+            began = time.monotonic()
+            self._due.clear()
+            # Seals, makes one file of each day that is over, then the views of what changed.
+            if not self._child("seal"):
+                self._due.set()
+            self._due.wait()
 
-    def _child(self, *argv: str) -> None:
-        """Run another ringlet to its end; what it complains of is in the log."""
+    def _child(self, *argv: str) -> bool:
+        """Run another ringlet to its end, and tell whether all went well; what it complains of is in the log."""
         code, said = child.run(argv, self._environ, self._ending, gently=True)
         if code and not self._ending.is_set():
             logger.warning("ringlet %s ended with %d: %s", argv[0], code, said.strip()[-500:])
+        return not code
 
 
 class _Untold(msgspec.Struct, frozen=True):

@@ -20,6 +20,7 @@ from cli.app import check_names
 from cli.ask import Request, query_of, unknown
 from cli.paths import Paths
 from cli.refresh import Store, opened
+from cli.serve import frugal
 from cli.serve.contract import envelope, inventory
 from cli.serve.standing import Standing
 from pipeline.errors import UnknownName
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-KEPT_BYTES = 32_000_000
+KEPT_BYTES = 16_000_000
 """Answers that are kept, encoded, take no more than this."""
 _RACY_NS = 50_000_000
 """A file written this shortly ago may be written again without its time changing."""
@@ -55,6 +56,8 @@ class Service:
         """What the daemon says of itself; None where none runs."""
         self.on_import: Callable[[inventory.ImportProgress], None] | None = None
         """Told how far an import has come."""
+        self.make_views: Callable[[], None] | None = None
+        """Brings the views up to date, by a process of its own; without it that is done here."""
         self.importing = 0
         """Imports that were asked for here and are running."""
         self.pool = ThreadPoolExecutor(2, thread_name_prefix="answer")
@@ -101,6 +104,13 @@ class Service:
         Nothing is worked out here: the next who asks does that, and while nobody asks the log may grow for nothing.
         """
         return self._standing is not None and self._keeper.submit(self._notice, self._standing).result()
+
+    def rest(self) -> None:
+        """Nobody has asked for a while: let go of what can be made again in milliseconds."""
+        self._answers.forget()
+        if self._standing is not None:
+            self._standing.holding.rest()
+        frugal.give_back()
 
     def close(self) -> None:
         """Let go of the store; nothing can be asked afterwards."""
@@ -237,7 +247,7 @@ class Service:
         if before is None or before.settings_changed() or stamp(self.paths.journal).partition(":")[0] != self._journal:
             return self._load()
         seen = self._looked()
-        self._standing = before.followed(self._store_at_work())
+        self._standing = before.followed(self._store_at_work(), self.make_views)
         if self._standing is not before:
             self._answers.forget()
         self._seen, self._as_of_us = seen, self.now_us()
@@ -254,12 +264,13 @@ class Service:
         store = self._store = Store(self.paths, self.environ, self.now_us(), log)
         store.refreshed(sync=False)
         number = 0 if self._standing is None else self._standing.number + 1
-        self._standing = Standing.of(store, number, lambda: self._keeper.submit(log.sessions).result())
+        self._standing = Standing.of(store, number, lambda: self._keeper.submit(log.sessions).result(), self.make_views)
         self._seen, self._as_of_us = seen, store.now_us
         self._answers.forget()
         # What is held is large and stays: looking through it for garbage again and again would take a tenth of all time.
         self._standing.names("model")
         gc.freeze()
+        frugal.give_back()
         return self._standing
 
     def _store_at_work(self) -> Store:

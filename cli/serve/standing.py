@@ -47,20 +47,20 @@ class Standing:
         self._names: dict[str, list[str]] = {}
 
     @classmethod
-    def of(cls, store: Store, number: int, sessions: Sessions) -> "Standing":
-        """The store as it stands. For the thread that its log belongs to, after `refreshed`."""
+    def of(cls, store: Store, number: int, sessions: Sessions, make: Callable[[], None] | None = None) -> "Standing":
+        """The store as it stands; views that are old are made by `make`. For the thread that its log belongs to, after `refreshed`."""
         from cli.deep import terms_of
         from views.holding import loaded
 
-        holding = loaded(store.paths.views, store.log, terms_of(store))
+        holding = loaded(store.paths.views, store.log, terms_of(store), make)
         return cls(store, holding, number, sessions, dict(store.snapshot.header.stamps), *_told(store))
 
-    def followed(self, store: Store) -> "Standing":
-        """The store as it stands now, under the same settings; itself where nothing has changed. For the log's thread."""
+    def followed(self, store: Store, make: Callable[[], None] | None = None) -> "Standing":
+        """The store as it stands now, under the same settings, as `of` makes it; itself where nothing has changed. For the log's thread."""
         from cli.deep import terms_of
         from views.holding import followed
 
-        holding = followed(self.holding, store.paths.views, store.log, terms_of(store))
+        holding = followed(self.holding, store.paths.views, store.log, terms_of(store), make)
         quarantined, gaps = _told(store)
         if holding is self.holding and quarantined == self.quarantined:
             return self

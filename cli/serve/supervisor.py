@@ -25,7 +25,7 @@ import msgspec
 from cli import carried, config, itself
 from cli.outcomes import DONE, FAILED, INTERRUPTED, TERMINATED
 from cli.paths import Paths
-from cli.serve import state
+from cli.serve import child, frugal, state
 from cli.serve.live import Live
 from cli.serve.logfile import begin, end
 from cli.serve.state import Condition, Options, Running
@@ -39,6 +39,8 @@ logger = logging.getLogger("ringlet.daemon")
 
 GRACE_S = 5.0
 """How long requests at work are waited for at the end."""
+REST_S = 60.0
+"""When nobody has asked for so long, what only makes the next answers faster is let go."""
 LOOK_S = 10.0
 """How often is looked whether anybody still needs the daemon, and whether its data home is still there."""
 BACKLOG = 128
@@ -55,6 +57,8 @@ def run(paths: Paths, environ: Mapping[str, str], options: Options, on_ready: Ca
     `on_ready` is called, in a thread of its own, once it answers; its failure ends nothing. Raises Held where another process watches or
     has the port, RingletError where the address is not to be had.
     """
+    environ = dict(environ)
+    frugal.begin()
     from cli.serve import http  # 300 ms that only the daemon itself pays
 
     http.refuse(options)
@@ -102,6 +106,7 @@ class _Daemon:
         from cli.serve.service import Service
 
         self._paths = paths
+        self._environ = environ
         self._options = options
         self._running = running
         self._idle_end_s = idle_end_s
@@ -112,6 +117,7 @@ class _Daemon:
         self._service = Service(paths, environ)
         self._service.condition = self.condition
         self._service.on_import = lambda progress: self._push.publish("import", progress)
+        self._service.make_views = self._make_views
         self._live = Live(paths, environ, self._service, self._push)
         self._capture: Capture | None = None
 
@@ -165,6 +171,11 @@ class _Daemon:
         self._running = msgspec.structs.replace(self._running, capture_port=capture.port)
         return capture
 
+    def _make_views(self) -> None:
+        code, said = child.run(("views", "rebuild"), self._environ, self._service.stopping)
+        if code:
+            logger.warning("ringlet views rebuild ended with %d: %s", code, said.strip()[-500:])
+
     def _greet(self, on_ready: Callable[[Running], None]) -> None:
         try:
             on_ready(self._running)
@@ -211,7 +222,12 @@ class _Daemon:
         return max(self._needed_at, self._server.asked_at, called_at, self._live.stirred_at) + self._idle_end_s - time.monotonic()
 
     async def _until_the_end(self) -> None:
+        rested_at = 0.0
         while not self._ended.is_set():
+            asked_at = self._server.asked_at
+            if rested_at < asked_at < time.monotonic() - REST_S:
+                rested_at = asked_at
+                await asyncio.to_thread(self._service.rest)
             if state.holder(self._paths.data) != os.getpid():
                 # Whoever removed the folder has no other way to say so, and no command finds this daemon any more.
                 logger.error("the data home was removed or replaced: %s", self._paths.data)
