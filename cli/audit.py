@@ -6,6 +6,7 @@ Decides what is worth a warning. What is lost is found out by `cli.lost`, a bill
 from typing import Any
 
 from cli import invoice, lost
+from cli.advice import nothing_recorded
 from cli.as_json import written
 from cli.ask import Request
 from cli.deep import answer_from_views, terms_of
@@ -28,6 +29,8 @@ def audit(request: Request, query: Query, store: Store, path: str | None, column
     """What is printed, and the exit code."""
     coverage = _coverage(query, store)
     warnings = _warnings(coverage)
+    if path is None and not request.json and not warnings and store.log.span() is None:
+        return nothing_recorded(store), DONE
     told: Told = {"schema_version": 1, "period": query.label, "timezone": query.tz, "coverage": coverage, "warnings": warnings}
     lines = [f"Audit · {query.label} ({query.tz})", "", *(f"! {each}" for each in warnings)]
     if coverage["not_billed"]:
@@ -40,7 +43,9 @@ def audit(request: Request, query: Query, store: Store, path: str | None, column
         lines += ["", *invoice.table(found), *(f"! {each}" for each in invoice.warnings(found))]
         warnings += invoice.warnings(found)
     if not warnings:
-        lines.append("Nothing is known to be missing.")
+        lines.append(
+            "Nothing is known to be missing." if coverage["calls"] else "No call is recorded here, and nothing is known to be missing."
+        )
     return (written(told) if request.json else "\n".join(lines) + "\n"), DOCTOR_WARNINGS if warnings else DONE
 
 

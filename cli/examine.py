@@ -15,6 +15,7 @@ from typing import Literal
 import msgspec
 
 from cli.escaped import escaped
+from cli.figures import many
 from cli.lost import lost_days, lost_models, lost_threads, sum_of
 from cli.paths import Paths
 from cli.refresh import Store
@@ -151,9 +152,15 @@ def _sources(store: Store, report: Report) -> None:
             Finding(
                 level="note",
                 area="sources",
-                what=f"{len(behind)} sources have {bytes_behind:,} bytes that are not read yet, unfinished last lines included",
+                what=f"{bytes_behind:,} bytes of {many(len(behind), 'source')} are not read yet, unfinished last lines included",
                 mend="ringlet ingest reads them",
             )
+        )
+    known_paths = {known.source.path for known in store.log.sources()}
+    unseen = sum(found.source.path not in known_paths for found in store.look.found)
+    if unseen:
+        report.findings.append(
+            Finding(level="note", area="sources", what=f"{many(unseen, 'file')} not read at all yet", mend="ringlet ingest reads them")
         )
     for trouble in store.look.troubles:
         report.findings.append(
@@ -171,7 +178,10 @@ def _unread(known: StoredSource) -> int | None:
     except OSError:
         return None
     # A compressed source's offset counts its text, which its size says nothing of.
-    return None if known.cursor.offset > known.cursor.size else max(0, size - known.cursor.offset)
+    if known.cursor.offset > known.cursor.size:
+        return None
+    # One that is shorter than it was is read again from its start.
+    return size - known.cursor.offset if size >= known.cursor.offset else size
 
 
 def _quarantine(store: Store, report: Report) -> Iterator[Finding]:
@@ -184,7 +194,7 @@ def _quarantine(store: Store, report: Report) -> Iterator[Finding]:
         yield Finding(
             level="warning",
             area="quarantine",
-            what=f"{len(places)} records claim usage and cannot be believed: {reason}",
+            what=f"{many(len(places), 'record')} that {'claims' if len(places) == 1 else 'claim'} usage cannot be believed: {reason}",
             where=shown,
             mend="docs/quarantine.md says what the reason means",
         )
@@ -231,14 +241,20 @@ def _view_sums(store: Store, answer: Answer) -> Iterator[Finding]:
     expected = {name: Decimal(getattr(totals, name)) for name in ("requests", *SUMS)}
     expected["cost_usd"] = Decimal(sum(getattr(totals, part) for part in _COSTS)).scaleb(-18)
     views, against = sums(store.paths.views), "the log"
-    if store.shared:
+    for view, found in views.items():
+        if found is None:
+            yield Finding(level="damage", area="views", what=f"{view} cannot be read", mend="ringlet views rebuild --full")
+    cube = views["cube"]
+    if store.shared and cube is None:
+        return
+    if store.shared and cube is not None:
         # This machine's journal does not know the other's calls: the views can only be held against each other.
-        expected, against = {name: Decimal(value) for name, value in views["cube"].items()}, "cube"
+        expected, against = {name: Decimal(value) for name, value in cube.items()}, "cube"
         yield Finding(
             level="note", area="machines", what="another machine's segments lie beside this one's; the views count once what both saw"
         )
     for view, found in views.items():
-        for name, value in found.items():
+        for name, value in (found or {}).items():
             if value != expected[name]:
                 yield Finding(
                     level="damage",
@@ -265,7 +281,7 @@ def _answers(store: Store, report: Report, answer: Answer) -> Iterator[Finding]:
         yield Finding(
             level="warning",
             area="prices",
-            what=f"{answer.totals.unpriced_requests:,} calls have no known price: {models}",
+            what=f"no price is known for {many(answer.totals.unpriced_requests, 'call')}: {models}",
             mend="ringlet registry sync, or a [tokenPriceTable] row in config.toml",
         )
     last = answer.totals.last_at_us
@@ -278,7 +294,7 @@ def _lost(store: Store, report: Report) -> Iterator[Finding]:
     days = lost_days(store)
     if days:
         tokens = sum(gap.tokens for gap in days)
-        what = f"{tokens:,} more tokens on {len({gap.day for gap in days})} days ({days[0].day} to {days[-1].day})"
+        what = f"{tokens:,} more tokens on {many(len({gap.day for gap in days}), 'day')} ({days[0].day} to {days[-1].day})"
     else:
         models = lost_models(store)
         tokens = sum(sum_of(lack) for _, lack in models)
@@ -288,7 +304,7 @@ def _lost(store: Store, report: Report) -> Iterator[Finding]:
     threads = lost_threads(store)
     more = sum(thread.tokens for thread in threads)
     if threads:
-        what = f"{more:,} more tokens in {len(threads)} threads, not divided into classes"
+        what = f"{more:,} more tokens in {many(len(threads), 'thread')}, not divided into classes"
         yield _gone(f"Codex's own database knows {what}", "state_*.sqlite")
     report.lost_tokens = tokens + more
 

@@ -48,6 +48,8 @@ class Summary(msgspec.Struct, kw_only=True, gc=False):
     """UTC day numbers whose calls changed."""
     troubles: list[Trouble] = msgspec.field(default_factory=list)
     missing: list[Home] = msgspec.field(default_factory=list)
+    taken: int = 0
+    """Sources of which another process read meanwhile all that was new."""
     stopped: bool = False
     """Asked to stop before everything was read."""
 
@@ -122,6 +124,8 @@ class _Run:
         self._on_commit = on_commit
         self._meanwhile = meanwhile
         self._stale: list[int] = []
+        self._again = False
+        """Whether what is read now was taken by another process before."""
 
     def all(self, work: Sequence[Work], progress: Callable[[int, int], None] | None, workers: int | None) -> None:
         by_id = {each.source_id: each for each in work}
@@ -136,7 +140,7 @@ class _Run:
             # Another process took these meanwhile: on from where it left them.
             cursors = {known.id: known.cursor for known in self._log.sources()}
             work = [msgspec.structs.replace(by_id[number], cursor=cursors[number]) for number in self._stale]
-            self._stale = []
+            self._stale, self._again = [], True
 
     def _commit(self, harvest: Harvest, by_id: Mapping[int, Work]) -> None:
         summary = self._summary
@@ -149,6 +153,9 @@ class _Run:
         stale = set(commit.stale)
         for reading in harvest.readings:
             if reading.source_id not in stale:
+                if not (reading.counts.bytes or reading.counts.lines or reading.seen):
+                    summary.taken += self._again
+                    continue
                 share = summary.shares.setdefault(by_id[reading.source_id].found.source.agent, Share())
                 share.sources += 1
                 share.bytes += reading.counts.bytes

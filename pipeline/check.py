@@ -65,7 +65,10 @@ def repair(home: str) -> list[str]:
             if one.code in ("segment_changed", "segment_unreadable"):
                 name = os.path.relpath(one.where, os.path.join(home, "events"))
                 done.append(f"{one.where}: {one.what}; set aside as {recover.set_aside(home, name)}")
+            else:
+                done.append(f"{one.where}: {one.what}")
         done += log.rebuild()
+        done.append("the journal was made anew from the log; what the agents' files still hold was read again")
     return done
 
 
@@ -148,7 +151,8 @@ def _strays(home: str) -> Iterator[Finding]:
                 yield Finding(level="warning", code="stray_file", what="is no segment", where=where, mend="move it away")
     aside = os.path.join(home, "quarantine")
     if os.path.isdir(aside) and os.listdir(aside):
-        what = f"{len(os.listdir(aside))} damaged files were set aside"
+        number = len(os.listdir(aside))
+        what = f"{number} damaged file{' was' if number == 1 else 's were'} set aside"
         yield Finding(level="warning", code="set_aside", what=what, where=aside, mend="delete them when nobody needs them")
 
 

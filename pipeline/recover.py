@@ -103,7 +103,9 @@ def _agree(home: str, path: str, connection: sqlite3.Connection, head: tuple[str
         unknown = [name for name in published_names(home, machine) if name not in known]
         if unknown:
             notes = adopt(home, connection, machine)
-            notes.insert(0, f"{len(unknown)} segments were unknown to the journal; it was rebuilt from the log")
+            notes.insert(
+                0, f"{len(unknown)} segment{' was' if len(unknown) == 1 else 's were'} unknown to the journal; it was rebuilt from the log"
+            )
         write_head(home, connection)
     return notes
 

@@ -5,6 +5,7 @@ whole attodollars.
 """
 
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -109,7 +110,7 @@ def rows(log: Log, keys: set[bytes]) -> list[dict[str, Any]]:
 
     `source` is a number of the machine's own: only that machine's journal knows the path.
     """
-    frames = [found.collect(engine="streaming") for found in _matching(log, pl.col("key").is_in(list(keys)), ROW)]
+    frames = _matching(log, pl.col("key").is_in(list(keys)), ROW)
     told = [row for frame in frames for row in frame.iter_rows(named=True)]
     return sorted(told, key=lambda row: (row["key"], row["ingested_at"], row["kind"] != "retraction"))
 
@@ -118,11 +119,19 @@ def keys_named(log: Log, prefix: str) -> set[bytes]:
     """The keys of the log's rows that some name beginning with these hexadecimal digits stands in, counted or not."""
     begins = pl.element().bin.encode("hex").str.starts_with(prefix)
     wanted = pl.col("key").bin.encode("hex").str.starts_with(prefix) | pl.col("aliases").list.eval(begins).list.any()
-    return {key for found in _matching(log, wanted, ("key", "aliases")) for key in found.collect(engine="streaming")["key"]}
+    return {key for frame in _matching(log, wanted, ("key", "aliases")) for key in frame["key"]}
 
 
-def _matching(log: Log, wanted: pl.Expr, columns: Sequence[str]) -> list[pl.LazyFrame]:
+def _matching(log: Log, wanted: pl.Expr, columns: Sequence[str]) -> list[pl.DataFrame]:
     """Those rows of the log, sealed and hot: `columns` and machine."""
+    for _ in range(3):
+        # A compaction may put another file in the place of some meanwhile.
+        with suppress(FileNotFoundError):
+            return [found.collect(engine="streaming") for found in _scanned(log, wanted, columns)]
+    return [found.collect(engine="streaming") for found in _scanned(log, wanted, columns)]
+
+
+def _scanned(log: Log, wanted: pl.Expr, columns: Sequence[str]) -> list[pl.LazyFrame]:
     content = look(log, columns=columns if "at" in columns else (*columns, "at"))
     frames = [content.hot.lazy().filter(wanted).select(*columns, "machine")] if content.hot.height else []
     for machine in sorted({file.machine for file in content.files}):

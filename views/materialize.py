@@ -4,15 +4,16 @@ Decides when a view is old. What is in the views is decided by `calls`, `session
 keeps the files.
 """
 
-from collections.abc import Callable
-from contextlib import suppress
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import date
 from functools import partial
 from typing import NamedTuple, TypeVar
 
 import polars as pl
 
-from pipeline.errors import Held
+from pipeline.errors import Damaged, Held
 from pipeline.log import Log
 from views import logged, shelf
 from views.calls import costed, counted, folded, listed, owned, rated, recosted
@@ -50,7 +51,8 @@ def refresh(views: str, log: Log, terms: Terms, *, full: bool = False, progress:
             # A compaction may put another file in the place of some while they are being read; then the log is looked at again.
             with suppress(FileNotFoundError):
                 return _refreshed(views, log, terms, None if full else shelf.mark(views), progress)
-        return _refreshed(views, log, terms, None, progress)
+        with _whole(log):
+            return _refreshed(views, log, terms, None, progress)
 
 
 def _refreshed(views: str, log: Log, terms: Terms, known: shelf.Mark | None, progress: Callable[[int], None] | None) -> Made:
@@ -65,12 +67,31 @@ def _refreshed(views: str, log: Log, terms: Terms, known: shelf.Mark | None, pro
 
 
 def asked(views: str, log: Log, terms: Terms, question: Callable[[Frames], T]) -> T:
-    """What `question` makes of the three views as of the log's position; put again when files are replaced while it reads them."""
-    for _ in range(3):
-        # Another process may publish newer files while these are being read.
-        with suppress(FileNotFoundError):
+    """What `question` makes of the three views as of the log's position; put again when files are replaced while it reads them, and
+    after all views were made anew where one cannot be read."""
+    try:
+        for _ in range(3):
+            # Another process may publish newer files while these are being read.
+            with suppress(FileNotFoundError):
+                return question(current(views, log, terms))
+        with _whole(log):
             return question(current(views, log, terms))
-    return question(current(views, log, terms))
+    except pl.exceptions.ComputeError:
+        refresh(views, log, terms, full=True)
+        return question(_standing(views))
+
+
+@contextmanager
+def _whole(log: Log) -> Iterator[None]:
+    """A file that is not there, however often it is looked for, is damage if the journal names it."""
+    try:
+        yield
+    except FileNotFoundError:
+        missing = [segment.path for segment in log.segments() if not os.path.exists(segment.path)]
+        if not missing:
+            raise
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise Damaged(f"the segment is not there{more}", where=missing[0], mend="ringlet doctor --repair") from None
 
 
 def current(views: str, log: Log, terms: Terms) -> Frames:

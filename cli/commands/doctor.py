@@ -12,7 +12,7 @@ from cli.examine import Finding, Report, examine
 from cli.figures import many
 from cli.outcomes import DOCTOR_DAMAGE, DOCTOR_WARNINGS, DONE, NOT_FOUND
 from cli.paths import Paths, paths
-from cli.refresh import opened
+from cli.refresh import Store, opened
 from pipeline import durable
 from pipeline.check import repair as repaired
 
@@ -43,6 +43,9 @@ def doctor(
     with opened(where, os.environ, now_us) as store:
         mended += store.log.mended
         report = examine(store, deep=deep)
+        if repair and any(each.level == "damage" and each.area == "views" for each in report.findings):
+            mended.append(_views_anew(store))
+            report = examine(store, deep=deep)
     if json:
         typer.echo(msgspec.json.format(msgspec.json.encode({"mended": mended, **msgspec.to_builtins(report)}), indent=2).decode())
     else:
@@ -67,6 +70,15 @@ def _repaired(where: Paths, now_us: int) -> list[str]:
     with opened(where, os.environ, now_us) as store:
         store.refreshed()
     return told
+
+
+def _views_anew(store: Store) -> str:
+    """What was done: views hold nothing that the log does not."""
+    from cli.deep import terms_of  # the frame library, which few repairs need
+    from views import materialize
+
+    materialize.refresh(store.paths.views, store.log, terms_of(store), full=True)
+    return "the views were made anew from the log"
 
 
 def _tell(report: Report, where: Paths) -> None:

@@ -76,10 +76,11 @@ def _told(store: Store, summary: Summary) -> list[str]:
         from cli.advice import nothing_recorded  # only who has nothing needs it
 
         return [nothing_recorded(store).rstrip()]
+    taken = [f"✓ Another process read what was new in {many(summary.taken, 'file')} meanwhile"] if summary.taken else []
     if not summary.shares:
-        return [f"✓ Nothing new in {many(summary.found, 'file')}"]
+        return taken or [f"✓ Nothing new in {many(summary.found, 'file')}"]
     titles = {adapter.agent: adapter.title for adapter in store.adapters}
-    lines = []
+    lines = taken
     for agent, share in sorted(summary.shares.items()):
         skipped = [f"{share.ignored:,} without a call"] if share.ignored else []
         skipped += [f"{share.quarantined:,} quarantined (ringlet doctor)"] if share.quarantined else []

@@ -202,3 +202,54 @@ def test_threads_that_only_codex_remembers_are_told(home: Path) -> None:
         database.commit()
 
     assert report(home)[1]["lost_tokens"] == 700
+
+
+def spoiled(home: Path, view: str) -> None:
+    """The files of a view hold something else."""
+    for path in (home / "rl" / "views" / view).rglob("*.parquet"):
+        path.write_bytes(b"something else")
+
+
+@pytest.mark.parametrize("view", ["by_day", "cube", "calls"])
+def test_views_that_cannot_be_read_are_damage_that_is_mended(home: Path, view: str) -> None:
+    """A view is named as damage, with the command that mends it; the repair makes all views anew and says so."""
+    assert ringlet(home, "usage", "projects", "--period", "all").code == 0
+    spoiled(home, view)
+    found = ringlet(home, "doctor")
+    mended = ringlet(home, "doctor", "--repair")
+
+    assert (found.code, f"views: {view} cannot be read; ringlet views rebuild --full" in found.out) == (5, True)
+    assert "the views were made anew from the log" in mended.out
+    assert "There is damage" not in mended.out
+
+
+def test_a_question_outlives_views_that_cannot_be_read(home: Path) -> None:
+    """An answer from spoiled views is the answer of views that were made anew."""
+    before = ringlet(home, "usage", "projects", "--period", "all", "--json").out
+    for view in ("cube", "sessions", "calls"):
+        spoiled(home, view)
+
+    assert ringlet(home, "usage", "projects", "--period", "all", "--json").out == before
+
+
+def test_files_that_nobody_has_read_are_told(home: Path) -> None:
+    """What lies there and is not in the log yet is a note, no warning: new files, and files that begin anew."""
+    ringlet(home, "usage")
+    transcript(home, "fresh", reply(900, "2026-05-13T09:00:00Z"))
+    transcript(home, "one", reply(901, "2026-05-13T09:00:00Z"))
+    out = ringlet(home, "doctor").out
+
+    assert "1 file not read at all yet" in out
+    assert "bytes of 1 source are not read yet" in out
+
+
+def test_a_repair_says_what_it_did(home: Path) -> None:
+    """A deleted segment is named, and that the journal was made anew; a question in between names it too, and what mends it."""
+    gone = segment(home)
+    gone.unlink()
+    question = ringlet(home, "usage", "projects", "--period", "all")
+    mended = ringlet(home, "doctor", "--repair").out
+
+    assert (question.code, question.err) == (1, f"ringlet: {gone}: the segment is not there; ringlet doctor --repair\n")
+    assert f"✓ {gone}: " in mended
+    assert "✓ the journal was made anew from the log" in mended

@@ -140,6 +140,26 @@ def test_a_source_that_another_process_read_meanwhile_is_read_on_from_there(tmp_
     assert calls(store) == {1: 1, 2: 1, 3: 1}
 
 
+def test_what_another_process_took_whole_is_told_as_that(tmp_path: Path) -> None:
+    """A source of which another process read all that was new gave this run nothing; neither did one that was only touched."""
+    home, store = tmp_path / "home", tmp_path / "store"
+    file = write(home, "a.jsonl", toy.line("a", 1))
+    others: list[Summary] = []
+
+    def meanwhile() -> bool:
+        if not others:
+            others.append(Summary())
+            others[0] = run(store, home)
+        return False
+
+    summary = run(store, home, stop=meanwhile)
+    os.utime(file, ns=(1, 1))
+
+    assert (others[0].new, others[0].taken) == (1, 0)
+    assert (summary.shares, summary.taken, summary.new) == ({}, 1, 0)
+    assert (run(store, home).shares, run(store, home).taken) == ({}, 0)
+
+
 def test_commits_are_told(tmp_path: Path) -> None:
     """Whoever asks is told of each commit, so that what depends on the log can follow."""
     home, store = tmp_path / "home", tmp_path / "store"
