@@ -76,6 +76,7 @@ def call(request: Request, prefix: str, query: Query, store: Store, known: Mappi
         **_calls([one], places)[0],
         "cost_mode": query.cost_mode,
         "identities": _identities(rows),
+        "machine": store.log.machine,
         "rows": [_row(row, places.rows) for row in rows],
         "price": None if rates is None else _price(rates, one),
         "cost_from": "log" if stated else "price book" if status == "priced" else None,

@@ -65,7 +65,8 @@ def call(about: Told) -> str:
     lines.append(f"         {about['place_state']}")
     lines += [f"Identity {each}" for each in about["identities"]]
     for row in about["rows"]:
-        lines.append(f"Row      {row['kind']}, requests {row['requests']:+}, {_of(row)}, from {row['place']}, {row['ingested_at']}")
+        place = row["place"] if row["machine"] == about["machine"] else f"a file of machine {row['machine']}"
+        lines.append(f"Row      {row['kind']}, requests {row['requests']:+}, {_of(row)}, from {place}, {row['ingested_at']}")
     if about["price"] is not None:
         lines += _price_lines(about["price"])
     for each in about["arithmetic"]:
