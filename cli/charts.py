@@ -32,6 +32,8 @@ COLOURS = {
 
 _LEAST = 0.08
 """Height of the smallest bar that is not nothing, as a share of the highest."""
+_WIDTH = {"expr": "max(1, bandwidth('x'))"}
+"""Of a bar: a pixel at least, also where there are more days than pixels, lest nothing be seen."""
 _SHORT = (
     "({0} >= 999950000 ? format({0} / 1e9, '.1f') + 'B' : {0} >= 999950 ? format({0} / 1e6, '.1f') + 'M'"
     " : {0} >= 1000 ? format({0} / 1e3, '.1f') + 'K' : format({0}, ',.0f'))"
@@ -46,7 +48,7 @@ _SAID = (
 )
 _LABEL = (
     f"timeFormat({_MOMENT.format('datum.value')}, length(datum.value) > 10 ? (many <= 30 ? '%H:%M' : '%b %-d, %H:%M')"
-    " : length(datum.value) > 7 ? '%b %-d' : '%b %Y')"
+    " : length(datum.value) > 7 ? (many > 366 ? '%b %-d, %Y' : '%b %-d') : '%b %Y')"
 )
 _STEP = (
     "hourly ? ceil(many / max(2, floor(width / (many <= 30 ? 48 : 92))))"
@@ -75,7 +77,7 @@ def cost() -> Chart:
         Requests="format(datum.requests, ',')",
         Tokens="format(datum.total, ',')",
     )
-    bars = columns.mark_bar(fill={"expr": "cost_colour"}, cornerRadiusEnd=2, aria=False).encode(
+    bars = columns.mark_bar(fill={"expr": "cost_colour"}, cornerRadiusEnd=2, width=_WIDTH, aria=False).encode(
         x=_times(), y=_amounts("amount", _FINE_MONEY)
     )
     return _columns(bars, columns, field="cost", tooltip=("Time", "Cost", "Requests", "Tokens"), colours=("cost",))
@@ -151,7 +153,7 @@ def _stacked(parts: dict[str, str]) -> Chart:
     bars = (
         columns.transform_fold(list(parts), as_=["part", "tokens"])
         .transform_calculate(high="datum.tokens * datum.lift", place=f"indexof({list(parts)}, datum.part)")
-        .mark_bar(aria=False)
+        .mark_bar(width=_WIDTH, aria=False)
         .encode(
             x=_times(),
             y=_amounts("high", _SHORT.format("datum.value"), stack="zero"),

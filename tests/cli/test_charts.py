@@ -64,6 +64,23 @@ def test_days_are_labelled_by_how_many_there_are(count: int, shown: int) -> None
     assert below[0] == "May 1"
 
 
+def test_a_range_of_more_than_a_year_says_which() -> None:
+    """Where a day comes twice its label has the year."""
+    assert labels(drawn("tokens", days(366)))[0][0] == "May 1"
+    assert labels(drawn("cost", days(400)))[0][0] == "May 1, 2026"
+
+
+@pytest.mark.parametrize("name", ["tokens", "initiators", "cost"])
+def test_a_bar_is_a_pixel_wide_at_least(name: str) -> None:
+    """Also where there are more days than pixels: one day of use in three years is seen."""
+    groups = [group for group in drawn(name, days(1100), width=600).iter(f"{SVG}g") if "layer_0_marks" in group.get("class", "")]
+    paths = [path.get("d", "") for group in groups for path in group.iter(f"{SVG}path")]
+    widths = [float(found[1]) for path in paths if (found := re.search(r"h([\d.]+)", path))]
+
+    assert len(widths) >= 1100
+    assert min(widths) >= 0.99
+
+
 def test_prompt_stands_below_completion() -> None:
     """The lower part of a bar is the prompt, in the solid colour, and the parts add up to the bar."""
     found = {part: (top, height) for _, part, top, height in bars(drawn("tokens", days(1)), days(1), "prompt", "completion")}
