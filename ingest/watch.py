@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from contextlib import suppress
 from queue import Empty, SimpleQueue
+from stat import S_ISREG
 from typing import Any
 
 import msgspec
@@ -31,14 +32,14 @@ from watchdog.observers import Observer
 
 from ingest.adapter import Adapter
 from ingest.bulk import Harvest, reap
-from ingest.discover import Found, Look, Trouble, discover, looked
+from ingest.discover import Found, Look, Trouble, discover, looked, under
 from ingest.reader import QUIET_NS, Manner, Work, unchanged
 from ingest.run import ingest
 from ingest.sweep import sweep
 from ingest.wal import with_wal
 from pipeline.durable import file_system
 from pipeline.errors import Held, PartlyDone
-from pipeline.log import SEAL_ROWS, SEAL_S, Commit, Log
+from pipeline.log import SEAL_ROWS, SEAL_S, Commit, Log, StoredSource
 from pipeline.sources import Cursor
 
 SWEEP_S = 10.0
@@ -112,6 +113,7 @@ class Watcher:
         self._hints: SimpleQueue[tuple[str, str]] = SimpleQueue()
         """(path, where it was moved to), ("", folder that came or went), or `_OVERFLOW`."""
         self._known: dict[str, Work] = {}
+        self._homes: list[tuple[Adapter[Any], str]] = []
         self._watched: dict[str, Any] = {}
         self._above: dict[str, Any] = {}
         self._on_the_way: set[str] = set()
@@ -199,13 +201,17 @@ class Watcher:
 
     def _follow(self, hints: Iterable[tuple[str, str]], observer: Any) -> None:
         work: dict[str, Work] = {}
+        came: list[Found] = []
         strange = False
         # Where a file went comes last, so that it is the one read: what has taken its place since is the sweep's.
         for path, moved_to in sorted(hints, key=lambda hint: bool(hint[1])):
             path = path.removesuffix("-wal")
             known = self._known.get(path)
             if known is None:
-                strange = strange or self._could_be_source(path) or self._could_be_source(moved_to)
+                if not moved_to and self._could_be_source(path) and (found := self._found_at(path)) is not None:
+                    came.append(found)
+                else:
+                    strange = strange or self._could_be_source(path) or self._could_be_source(moved_to)
                 continue
             # A rotated file is read to its end under its old name's cursor before the new one takes its place.
             seen = _seen(known.found, moved_to or path)
@@ -214,6 +220,8 @@ class Watcher:
             strange = strange or bool(moved_to)
         if work:
             self._read(work, self._manner)
+        if came:
+            self._take_in(came)
         if strange:
             self._sweep(observer)
 
@@ -225,6 +233,29 @@ class Watcher:
             for pattern in adapter.patterns
             for start, _, end in [os.path.basename(pattern.glob).partition("*")]
         )
+
+    def _found_at(self, path: str) -> Found | None:
+        """The source that lies at a path, as a sweep would find it; None where only a sweep can tell."""
+        try:
+            status = os.lstat(path)
+        except OSError:
+            return None
+        if not S_ISREG(status.st_mode):
+            return None
+        look = (path, status.st_ino, status.st_size, status.st_mtime_ns)
+        for adapter, home in self._homes:
+            for found in under(adapter, home, [], [look]):
+                return None if found.source.kind == "rows" else found
+        return None
+
+    def _take_in(self, came: Sequence[Found]) -> None:
+        """Read sources that nobody knew."""
+        self._manner.now_ns = self._settings.clock()
+        look = Look(found=list(came))
+        summary = ingest(self._log, self._settings.adapters, look, self._manner, partial=True, on_commit=self._arrived)
+        for trouble in summary.troubles:
+            self._missed(trouble)
+        self._know(came, self._log.sources([found.source.path for found in came]))
 
     def _sweep(self, observer: Any, *, first: bool = False) -> None:
         settings = self._settings
@@ -242,6 +273,7 @@ class Watcher:
             self._warn_once(trouble)
         for home in look.missing:
             self._warn_once(Trouble(path=home.path, reason="is not there yet; it is read once it is"))
+        self._homes = [(self._adapters[agent], home) for agent, home in look.looked_at]
         self._watch(look, observer)
         if first or any(found.source.path not in self._known for found in look.found):
             self._manner.now_ns = settings.clock()
@@ -281,12 +313,15 @@ class Watcher:
         return True
 
     def _remember(self, look: Look) -> None:
-        stored = {known.source.path: known for known in self._log.sources()}
-        self._known = {
-            found.source.path: Work(found=found, source_id=stored[found.source.path].id, cursor=stored[found.source.path].cursor)
-            for found in look.found
-            if found.source.path in stored
-        }
+        self._known = {}
+        self._know(look.found, self._log.sources())
+
+    def _know(self, found: Iterable[Found], sources: Iterable[StoredSource]) -> None:
+        stored = {known.source.path: known for known in sources}
+        for each in found:
+            known = stored.get(each.source.path)
+            if known is not None:
+                self._known[each.source.path] = Work(found=each, source_id=known.id, cursor=known.cursor)
 
     def _read(self, work: Mapping[str, Work], manner: Manner) -> None:
         """Read and commit sources, each under the path it is known by."""
