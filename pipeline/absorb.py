@@ -113,12 +113,14 @@ def _unknown(connection: sqlite3.Connection, batch: Batch, rows: Sequence[int]) 
     Of those a call with their key is known, its record is as good and of the same prompt, so that it has all their implied names, and it
     claims whatever they claim. Rows that offer more than is implied stay, and are matched name by name.
     """
+    rows = _unlike(connection, batch, rows)
     asked: dict[bytes, list[int]] = {}
     for row, key in zip(rows, _picked(batch.key, rows), strict=True):
         asked.setdefault(key, []).append(row)
     claims = _claims(connection, batch, rows)
     settled: set[int] = set()
-    for call, h, rest, rank, owner_rank, fresh, read, written in _alike(connection, batch, rows, asked):
+    columns = "c.id, c.h, c.rest, c.rank, c.owner_rank, c.input, c.cache_read, c.cache_write_5m + c.cache_write_1h"
+    for call, h, rest, rank, owner_rank, fresh, read, written in _alike(connection, batch, rows, columns):
         for row in asked.get(key_of(h, rest), ()):
             if (
                 batch.rank[row] <= rank
@@ -133,19 +135,28 @@ def _unknown(connection: sqlite3.Connection, batch: Batch, rows: Sequence[int]) 
     return [row for row in rows if row not in settled]
 
 
-def _alike(connection: sqlite3.Connection, batch: Batch, rows: Sequence[int], asked: Iterable[bytes]) -> Iterator[tuple[Any, ...]]:
-    """Known calls, among them nearly all whose key is `asked`: number, both halves of the key, ranks and the counts of the prompt side."""
-    columns = "c.id, c.h, c.rest, c.rank, c.owner_rank, c.input, c.cache_read, c.cache_write_5m + c.cache_write_1h"
+def _unlike(connection: sqlite3.Connection, batch: Batch, rows: Sequence[int]) -> list[int]:
+    """`rows` without those that say just what is known, in the same file or in one that owns the call as well.
+
+    Nearly all of what is imported once more are such, and they are left out without a look at each: equal ranks mean equal facts.
+    """
+    keys = unpack(f">{2 * len(rows)}q", b"".join(_picked(batch.key, rows)))
+    said = list(zip(keys[::2], keys[1::2], _picked(batch.rank, rows), _picked(batch.owner_rank, rows), strict=True))
+    known = set(said).intersection(_alike(connection, batch, rows, "c.h, c.rest, c.rank, c.owner_rank"))
+    named = batch.aliases.keys() | batch.offers.keys()
+    return [row for row, each in zip(rows, said, strict=True) if each not in known or row in named]
+
+
+def _alike(connection: sqlite3.Connection, batch: Batch, rows: Sequence[int], columns: str) -> Iterable[tuple[Any, ...]]:
+    """These columns of known calls `c`, among them nearly all that have the key of one of `rows`."""
     days = sorted({at_us // DAY_US for at_us in _picked(batch.at_us, rows)})
     last = "SELECT coalesce(max(id), ?1) - ?1 FROM calls WHERE id >= ?1 AND id < ?2"
     there = sum(connection.execute(last, (day << DAY_BITS, (day + 1) << DAY_BITS)).fetchone()[0] for day in days)
     if there <= _SCANNED * len(rows):
         # Most sightings of a call are of one date, and reading a date through costs a quarter of looking for each of its calls.
         sql = f"SELECT {columns} FROM calls c WHERE c.id >= ? AND c.id < ?"
-        for day in days:
-            yield from connection.execute(sql, (day << DAY_BITS, (day + 1) << DAY_BITS))
-    else:
-        yield from _where(connection, f"SELECT {columns} FROM calls c WHERE c.h", {halves(key)[0] for key in asked})
+        return chain.from_iterable(connection.execute(sql, (day << DAY_BITS, (day + 1) << DAY_BITS)) for day in days)
+    return _where(connection, f"SELECT {columns} FROM calls c WHERE c.h", {halves(key)[0] for key in _picked(batch.key, rows)})
 
 
 def _claims(connection: sqlite3.Connection, batch: Batch, rows: Sequence[int]) -> dict[bytes, int]:
