@@ -6,33 +6,20 @@ and what they miss, a sweep finds. Nothing waits for a pause in the writing. Whe
 
 import errno
 import gc
-import logging
 import os
+import sys
 import time
-import warnings
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from queue import Empty, SimpleQueue
 from stat import S_ISREG
 from typing import Any
 
 import msgspec
-from watchdog.events import (
-    DirCreatedEvent,
-    DirDeletedEvent,
-    DirMovedEvent,
-    FileCreatedEvent,
-    FileDeletedEvent,
-    FileModifiedEvent,
-    FileMovedEvent,
-    FileSystemEvent,
-    FileSystemEventHandler,
-)
-from watchdog.observers import Observer
 
 from ingest.adapter import Adapter
 from ingest.bulk import Harvest, reap
 from ingest.discover import Found, Look, Trouble, discover, looked, under
+from ingest.notices import LOST, Notice, Notices
 from ingest.reader import QUIET_NS, Manner, Work, unchanged
 from ingest.run import ingest
 from ingest.sweep import sweep
@@ -60,15 +47,6 @@ _CANNOT = {
     errno.ENOSPC: "no inotify watches are left: sudo sysctl fs.inotify.max_user_watches=524288 gives more",
     errno.EMFILE: "no inotify instances are left: sudo sysctl fs.inotify.max_user_instances=512 gives more",
 }
-_OVERFLOW = ("", "")
-_WRITING: list[type[FileSystemEvent]] = [DirCreatedEvent, DirMovedEvent, FileCreatedEvent, FileModifiedEvent, FileMovedEvent]
-"""Opening and closing are left out: each look at a folder, our own sweeps included, would be told as two events."""
-_COMING_AND_GOING: list[type[FileSystemEvent]] = [
-    DirCreatedEvent, DirDeletedEvent, DirMovedEvent, FileCreatedEvent, FileDeletedEvent, FileMovedEvent
-]  # fmt: skip
-
-# A folder that appears while its parent's watch is being set up is met twice; watchdog says so to standard error, for nobody.
-warnings.filterwarnings("ignore", category=RuntimeWarning, module="watchdog")
 
 
 class Arrived(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -110,12 +88,11 @@ class Watcher:
         self._settings = settings
         self._adapters = {adapter.agent: adapter for adapter in settings.adapters}
         self._manner = Manner(now_ns=0, titles=settings.titles, stop=settings.stop)
-        self._hints: SimpleQueue[tuple[str, str]] = SimpleQueue()
-        """(path, where it was moved to), ("", folder that came or went), or `_OVERFLOW`."""
+        self._notices = begun()
         self._known: dict[str, Work] = {}
         self._homes: list[tuple[Adapter[Any], str]] = []
-        self._watched: dict[str, Any] = {}
-        self._above: dict[str, Any] = {}
+        self._watched: set[str] = set()
+        self._above: set[str] = set()
         self._on_the_way: set[str] = set()
         self._polled: set[str] = set()
         self._tails: set[tuple[str, int]] = set()
@@ -154,28 +131,24 @@ class Watcher:
     def run(self) -> None:
         """Catch up, then follow until asked to stop."""
         stop = self._settings.stop
-        observer = Observer()
-        lost = _Lost(self._hints)
-        logging.getLogger("watchdog").addHandler(lost)
-        observer.start()
         try:
-            self._sweep(observer, first=True)
+            self._sweep(first=True)
             self.caught_up = not stop()
             # All that is there now stays: to look through it for garbage now and then would cost more than the lines that come.
             gc.collect()
             gc.freeze()
             swept = time.monotonic()
             while not stop():
-                hints = self._gathered()
+                hints = self._notices.wait(WAKE_S)
                 now = time.monotonic()
                 try:
                     folders = {folder for path, folder in hints if not path and folder}
                     for folder in folders:
-                        self._let_go(folder, observer)
-                    self._follow({hint for hint in hints if hint[0]}, observer)
-                    if folders or _OVERFLOW in hints or now - swept >= (POLL_S if self._polled else SWEEP_S):
+                        self._let_go(folder)
+                    self._follow({hint for hint in hints if hint[0]})
+                    if folders or LOST in hints or now - swept >= (POLL_S if self._polled else SWEEP_S):
                         swept = now
-                        self._sweep(observer)
+                        self._sweep()
                     self._tell_when_due()
                     self._seal_when_due()
                 except (PartlyDone, Held) as error:
@@ -183,23 +156,10 @@ class Watcher:
                     self._last_look = None
                     self._warn_once(Trouble(path=error.where or "the log", reason=error.what))
         finally:
-            observer.stop()
-            logging.getLogger("watchdog").removeHandler(lost)
+            self._notices.close()
             self._log.seal()
-            if observer.is_alive():
-                observer.join(timeout=2)
 
-    def _gathered(self) -> set[tuple[str, str]]:
-        """Everything hinted at since the last time; waits a moment for a first hint."""
-        hints: set[tuple[str, str]] = set()
-        try:
-            hints.add(self._hints.get(timeout=WAKE_S))
-            while True:
-                hints.add(self._hints.get_nowait())
-        except Empty:
-            return hints
-
-    def _follow(self, hints: Iterable[tuple[str, str]], observer: Any) -> None:
+    def _follow(self, hints: Iterable[Notice]) -> None:
         work: dict[str, Work] = {}
         came: list[Found] = []
         strange = False
@@ -223,7 +183,7 @@ class Watcher:
         if came:
             self._take_in(came)
         if strange:
-            self._sweep(observer)
+            self._sweep()
 
     def _could_be_source(self, path: str) -> bool:
         name = os.path.basename(path)
@@ -257,7 +217,7 @@ class Watcher:
             self._missed(trouble)
         self._know(came, self._log.sources([found.source.path for found in came]))
 
-    def _sweep(self, observer: Any, *, first: bool = False) -> None:
+    def _sweep(self, *, first: bool = False) -> None:
         settings = self._settings
         # Every few seconds for months: while nothing moves, no more than the plain look.
         plain = sweep(self._walks)
@@ -274,7 +234,7 @@ class Watcher:
         for home in look.missing:
             self._warn_once(Trouble(path=home.path, reason="is not there yet; it is read once it is"))
         self._homes = [(self._adapters[agent], home) for agent, home in look.looked_at]
-        self._watch(look, observer)
+        self._watch(look)
         if first or any(found.source.path not in self._known for found in look.found):
             self._manner.now_ns = settings.clock()
             # What was there before the watching began is nothing that arrives.
@@ -284,7 +244,10 @@ class Watcher:
                 self._missed(trouble)
             self._remember(look)
             return
-        self._known = {found.source.path: self._known[found.source.path] for found in look.found}
+        if len(look.found) < len(self._known):
+            # What some file said stays, but whoever looks for all files must not look for that one.
+            self._known = {found.source.path: self._known[found.source.path] for found in look.found}
+            self._stirred()
         changed: dict[str, Work] = {}
         tails: dict[str, Work] = {}
         for found in look.found:
@@ -340,21 +303,25 @@ class Watcher:
                 for stored in self._log.sources():
                     if stored.id in stale:
                         self._known[paths[stored.id]] = msgspec.structs.replace(self._known[paths[stored.id]], cursor=stored.cursor)
-                        self._hints.put((paths[stored.id], ""))
+                        self._notices.note((paths[stored.id], ""))
             for number, reason in harvest.troubles.items():
                 if reason != "vanished":
                     self._missed(Trouble(path=paths[number], reason=reason))
 
     def _noted(self, _: Harvest, commit: Commit) -> None:
         if commit.new or commit.updated:
-            now = self._news_at = time.monotonic()
-            if self._untold_since is None:
-                self._untold_since = now
+            self._stirred()
             self._hot += commit.new + commit.updated
             if self._hot_since is None:
-                self._hot_since = now
+                self._hot_since = self._news_at
         if self._settings.on_commit is not None:
             self._settings.on_commit(commit)
+
+    def _stirred(self) -> None:
+        """There is something to tell in the next pause."""
+        self._news_at = time.monotonic()
+        if self._untold_since is None:
+            self._untold_since = self._news_at
 
     def _arrived(self, harvest: Harvest, commit: Commit) -> None:
         self._noted(harvest, commit)
@@ -394,33 +361,34 @@ class Watcher:
             self._settings.seal(self._log)
             self._hot_since, self._hot = None, 0
 
-    def _watch(self, look: Look, observer: Any) -> None:
+    def _watch(self, look: Look) -> None:
         """Have every folder that holds, or may come to hold, sources watched, or polled where that cannot be had."""
         for agent, home in look.looked_at:
             for pattern in self._adapters[agent].patterns:
                 folders = pattern.glob.split("/")[:-1]
                 plain = folders[: next((place for place, folder in enumerate(folders) if "*" in folder), len(folders))]
                 top = os.path.join(home, *plain)
-                self._watch_way(top, home, observer)
+                self._watch_way(top, home)
                 if top not in self._watched and top not in self._polled and os.path.isdir(top):
-                    self._watch_one(top, observer, deep=len(plain) < len(folders))
+                    self._watch_one(top, deep=len(plain) < len(folders))
 
-    def _watch_one(self, top: str, observer: Any, *, deep: bool) -> None:
+    def _watch_one(self, top: str, *, deep: bool) -> None:
         kind = file_system(top)
         if kind is not None and kind.startswith(REMOTE):
             self._polled.add(top)
             self._settings.warn(f"{top}: on {kind}, which tells of no changes: looked at every {POLL_S:.0f} s")
             return
         try:
-            self._watched[top] = observer.schedule(_Hints(self._hints), top, recursive=deep, event_filter=_WRITING)
+            self._notices.follow(top, deep=deep)
+            self._watched.add(top)
             # What was written there before the watch stood is told by nobody.
-            self._hints.put(_OVERFLOW)
+            self._notices.note(LOST)
         except OSError as error:
             self._polled.add(top)
             why = _CANNOT.get(error.errno or 0, error.strerror or "cannot be watched")
             self._settings.warn(f"{top}: {why}; looked at every {POLL_S:.0f} s")
 
-    def _watch_way(self, top: str, home: str, observer: Any) -> None:
+    def _watch_way(self, top: str, home: str) -> None:
         """Have the folders above `top` tell when it, or one on the way to it, comes or goes: up to the one that holds the agent's home."""
         path, reached = top, False
         while not reached:
@@ -429,19 +397,18 @@ class Watcher:
             if above not in self._above and os.path.isdir(above):
                 # Where this cannot be had, the sweep finds what came.
                 with suppress(OSError):
-                    handler = _Comings(self._hints, self._on_the_way)
-                    self._above[above] = observer.schedule(handler, above, event_filter=_COMING_AND_GOING)
-                    self._hints.put(_OVERFLOW)
+                    self._notices.guard(above, self._on_the_way)
+                    self._above.add(above)
+                    self._notices.note(LOST)
             reached = above == path or (len(path) <= len(home) and above in self._above)
             path = above
 
-    def _let_go(self, folder: str, observer: Any) -> None:
+    def _let_go(self, folder: str) -> None:
         """A folder came or went: whatever was watched there is not what lies there now."""
         self._last_look = None
-        for watches in (self._watched, self._above):
-            for path in [path for path in watches if path == folder or path.startswith(folder + os.sep)]:
-                with suppress(KeyError):
-                    observer.unschedule(watches.pop(path))
+        self._notices.leave(folder)
+        for watched in (self._watched, self._above):
+            watched.difference_update([path for path in watched if path == folder or path.startswith(folder + os.sep)])
 
     def _missed(self, trouble: Trouble) -> None:
         """A source could not be read: its turn comes again at every sweep, for who mends it need not touch the file."""
@@ -455,40 +422,15 @@ class Watcher:
             self._settings.warn(f"{trouble.path}: {trouble.reason}")
 
 
-class _Hints(FileSystemEventHandler):
-    """Passes on which paths something happened to."""
+def begun() -> Notices:
+    """The notices of this system: the kernel's own on Linux, where another way would cost as much as a commit."""
+    if sys.platform == "linux":
+        from ingest.inotify import Inotify
 
-    def __init__(self, hints: "SimpleQueue[tuple[str, str]]") -> None:
-        self._hints = hints
+        return Inotify()
+    from ingest.observer import Observed  # 30 ms that Linux need not pay
 
-    def on_any_event(self, event: FileSystemEvent) -> None:
-        if event.event_type in ("created", "modified", "moved"):
-            self._hints.put((os.fsdecode(event.src_path), os.fsdecode(event.dest_path) if event.event_type == "moved" else ""))
-
-
-class _Comings(FileSystemEventHandler):
-    """Passes on which of some folders came or went."""
-
-    def __init__(self, hints: "SimpleQueue[tuple[str, str]]", folders: Container[str]) -> None:
-        self._hints = hints
-        self._folders = folders
-
-    def on_any_event(self, event: FileSystemEvent) -> None:
-        for path in {os.fsdecode(event.src_path), os.fsdecode(event.dest_path)}:
-            if path in self._folders:
-                self._hints.put(("", path))
-
-
-class _Lost(logging.Handler):
-    """Hears watchdog say that it lost events, which it says in no other way."""
-
-    def __init__(self, hints: "SimpleQueue[tuple[str, str]]") -> None:
-        super().__init__(logging.WARNING)
-        self._hints = hints
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if "overflow" in record.getMessage().lower() or "lost" in record.getMessage().lower():
-            self._hints.put(_OVERFLOW)
+    return Observed()
 
 
 def _seen(found: Found, path: str) -> Found | None:

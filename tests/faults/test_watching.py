@@ -22,6 +22,7 @@ from pipeline.log import Log
 from tests.cli.homes import reply
 from tests.faults.test_failing_operations import Failing
 from tests.faults.users import ROOT
+from tests.ingest.deaf import Deaf
 
 AT = "2026-05-13T09:00:00Z"
 
@@ -212,7 +213,7 @@ def test_a_file_is_read_once_it_may_be(tmp_path: Path, monkeypatch: pytest.Monke
     """What cannot be opened is told once and tried at every sweep, though nothing about the file changes when it is mended."""
     monkeypatch.setattr(watch, "SWEEP_S", 0.1)
     monkeypatch.setattr(watch, "WAKE_S", 0.05)
-    monkeypatch.setattr(watch._Hints, "on_any_event", lambda *_: None)
+    monkeypatch.setattr(watch, "begun", Deaf)
     shut = Event()
     opened = os.open
 
@@ -260,8 +261,8 @@ def test_a_home_that_is_not_there_yet_is_waited_for(tmp_path: Path, monkeypatch:
 
 def test_a_rotation_seen_at_one_glance_loses_no_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a line written just before a rename, the rename and the new file, all hinted at together, the old file's line is read first."""
-    held: list[object] = []
-    monkeypatch.setattr(watch._Hints, "on_any_event", lambda hints, event: held.append(hints))
+    told = Deaf()
+    monkeypatch.setattr(watch, "begun", lambda: told)
     monkeypatch.setattr(watch, "SWEEP_S", 3_600.0)
     with following(tmp_path) as (watcher, folder):
         path = folder / "a.jsonl"
@@ -269,9 +270,6 @@ def test_a_rotation_seen_at_one_glance_loses_no_line(tmp_path: Path, monkeypatch
             append(path, number)
             old = path.rename(folder / f"a.{number}")
             append(path, number + 1)
-            while not held:
-                time.sleep(0.01)
-            queue = held[-1]._hints  # type: ignore[attr-defined]
             for hint in ((str(path), ""), (str(path), str(old))):
-                queue.put(hint)
+                told.note(hint)
             watcher.until(list(range(1, number + 2)))

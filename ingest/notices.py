@@ -1,0 +1,38 @@
+"""Notices that files have changed.
+
+Decides what is told of a change. Who tells it is `ingest.inotify`, or `ingest.observer` where that cannot be had. Notices are hints and may
+be lost; what follows from one is decided by `ingest.watch`.
+"""
+
+from collections.abc import Container
+from typing import Protocol
+
+Notice = tuple[str, str]
+"""(path of a file that was written or came, ""), (path, where it was moved to), ("", path that came or went), or `LOST`."""
+LOST: Notice = ("", "")
+"""Notices were lost, or may have been: only a look at everything tells."""
+
+
+class Notices(Protocol):
+    """What tells of changes. For one thread."""
+
+    def follow(self, folder: str, *, deep: bool) -> None:
+        """Tell of files in `folder`, and below it if `deep`, that are written, come or are moved.
+
+        Raises OSError where that cannot be had.
+        """
+
+    def guard(self, folder: str, paths: Container[str]) -> None:
+        """Tell which of `paths`, as far as they lie in `folder`, come or go. Raises OSError where that cannot be had."""
+
+    def leave(self, folder: str) -> None:
+        """Nothing that lies at `folder` or below it is followed or guarded any more."""
+
+    def note(self, notice: Notice) -> None:
+        """The next `wait` gives this one too."""
+
+    def wait(self, timeout_s: float) -> set[Notice]:
+        """All that was told since the last time; waits for a first one, but no longer than this."""
+
+    def close(self) -> None:
+        """Tell nothing any more."""
