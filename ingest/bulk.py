@@ -62,7 +62,7 @@ def read_all(
     total = sum(map(due, ordered))
     if total < PARALLEL_BYTES or os.name != "posix":
         workers = 1
-    folds = columnar() if total >= COLUMNS_BYTES else {}
+    folds = _columnar() if total >= COLUMNS_BYTES else {}
     before = 0
     collecting = gc.isenabled()
     # Columns of plain values hold no cycles, and looking for some among millions of objects takes longer than reading them.
@@ -82,8 +82,7 @@ def read_all(
             gc.enable()
 
 
-def columnar() -> dict[str, Fold]:
-    """The fast folds there are, by agent."""
+def _columnar() -> dict[str, Fold]:
     # A light command that reads a few new lines of another agent must not pay for this one.
     from ingest import claude_columns
 
@@ -221,7 +220,7 @@ class Gather:
     def __call__(self, taken: Iterable[int], leave: Callable[[bytes], None]) -> None:
         gc.disable()
         encode = msgspec.msgpack.Encoder(enc_hook=as_plain).encode
-        for harvest in reap((self._work[number] for number in taken), self._adapters, Manner(**self._manner), folds=columnar()):
+        for harvest in reap((self._work[number] for number in taken), self._adapters, Manner(**self._manner), folds=_columnar()):
             leave(encode(harvest))
 
 

@@ -12,8 +12,9 @@ from typing import Any
 
 import msgspec
 
+from ingest import claude_names
 from ingest.adapter import Adapter
-from ingest.bulk import MAX_WORKERS, PARALLEL_BYTES, columnar
+from ingest.bulk import MAX_WORKERS, PARALLEL_BYTES
 from ingest.discover import Found, Trouble
 from ingest.reader import Manner, Work, fold, read
 from pipeline import durable, forking
@@ -125,26 +126,26 @@ class _Task:
         self._now_ns = now_ns
 
     def __call__(self, places: Iterable[int], leave: Callable[[bytes], None]) -> None:
-        folds, manner = columnar(), Manner(now_ns=self._now_ns, take_tail=True, titles=False)
+        manner = Manner(now_ns=self._now_ns, take_tail=True, titles=False)
         collecting = gc.isenabled()
         gc.disable()
         try:
             for place in places:
                 number = self._ordered[place]
                 each, batch = self._found[number], Batch()
-                done = read(
-                    self._adapters[each.source.agent], Work(found=each, source_id=0), batch, manner, folds.get(each.source.agent, fold)
-                )
+                names: set[bytes] = set()
+                way = claude_names.into(names) if each.source.agent == "claude" else fold
+                done = read(self._adapters[each.source.agent], Work(found=each, source_id=0), batch, manner, way)
                 if not isinstance(done, Trouble):
-                    leave(msgspec.msgpack.encode({number: _heads(batch)}))
+                    leave(msgspec.msgpack.encode({number: _heads(batch, names)}))
         finally:
             if collecting:
                 gc.enable()
 
 
-def _heads(batch: Batch) -> bytes:
+def _heads(batch: Batch, names: Iterable[bytes]) -> bytes:
     """What its records claim, and what they offer beyond that which follows: that has the head of their keys, requests apart."""
-    heads = {key[:_HEAD_BYTES] for key in batch.key}
+    heads = {name[:_HEAD_BYTES] for name in (*batch.key, *names)}
     for named in (*batch.aliases.values(), *batch.offers.values()):
         heads.update(name[:_HEAD_BYTES] for name in named)
     return b"".join(sorted(heads))

@@ -1,14 +1,17 @@
 """`ingest.named`: which sources can hold a record of a call, kept from one question to the next."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
-from ingest import named
+from ingest import named, reader
 from ingest.adapters.claude import ADAPTER
 from ingest.discover import Found, under
 from ingest.named import Named, naming, up_to_date
+from ingest.reader import Manner, Work
 from pipeline import keys
+from pipeline.batch import Batch
 from tests.cli.homes import reply, transcript
 
 ADAPTERS = {"claude": ADAPTER}
@@ -69,3 +72,20 @@ def test_several_processes_find_what_one_finds(tmp_path: Path, monkeypatch: pyte
 
     assert known(tmp_path) == alone
     assert len(alone) == 8
+
+
+def test_no_name_is_missed(tmp_path: Path) -> None:
+    """Of every transcript of the fixtures the fast way finds each name that the adapter's own records bear."""
+    files = sorted((Path(__file__).parents[2] / "data-fixtures" / "claude").rglob("*.jsonl"))
+    for number, path in enumerate(files):
+        (tmp_path / ".claude/projects" / str(number)).mkdir(parents=True)
+        shutil.copy(path, tmp_path / ".claude/projects" / str(number) / path.name)
+    there, missed = known(tmp_path), []
+    for each in found(tmp_path):
+        batch = Batch()
+        reader.read(ADAPTER, Work(found=each, source_id=0), batch, Manner(now_ns=0, take_tail=True))
+        names = {name for row in range(len(batch)) for name in (*batch.claimed(row), *batch.offers.get(row, ()))}
+        missed += [name for name in names if each.source.path not in naming({each.source.path: there[each.source.path]}, [name])]
+
+    assert len(files) > 20
+    assert not missed
