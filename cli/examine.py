@@ -16,11 +16,15 @@ import msgspec
 
 from cli.escaped import escaped
 from cli.figures import many
+from cli.hooks import book
 from cli.lost import lost_days, lost_models, lost_threads, sum_of
 from cli.paths import Paths
 from cli.refresh import Store
+from cli.serve import state
 from pipeline import check
+from pipeline.errors import RingletError
 from pipeline.log import StoredSource
+from pipeline.outbox import GIVEN_UP, Outbox
 from pipeline.record import SUMS
 from views import shelf
 from views.pricing import sync
@@ -32,6 +36,8 @@ _COSTS = ("cost_input", "cost_output", "cost_cache_write", "cost_cache_read", "c
 FREE_BYTES = 200_000_000
 """With less free space than this, an import may stop half-way."""
 PRICES_OLD_DAYS = 60
+ALERTS = 1000
+"""So many of the last alerts are looked at."""
 FUTURE_US = 24 * 3_600_000_000
 """A call dated further ahead than this is kept, and pointed out."""
 
@@ -104,6 +110,7 @@ def examine(store: Store, *, deep: bool) -> Report:
     found += _answers(store, report, answer)
     found += _views(store, answer)
     found += _lost(store, report)
+    found += _hooks(store)
     report.segments = len(store.log.segments())
     report.hot_rows = store.log.hot_count()
     levels = {finding.level for finding in found}
@@ -288,6 +295,35 @@ def _answers(store: Store, report: Report, answer: Answer) -> Iterator[Finding]:
     if last is not None and last > store.now_us + FUTURE_US:
         at = datetime.fromtimestamp(last / 1e6, UTC)
         yield Finding(level="warning", area="clock", what=f"calls are dated in the future, up to {at:%Y-%m-%d %H:%M} UTC")
+
+
+def _hooks(store: Store) -> Iterator[Finding]:
+    try:
+        hooks = book.load(store.paths.hooks).hooks
+    except RingletError as error:
+        yield Finding(level="warning", area="hooks", what=f"{error.what}: nothing is told", where=store.paths.hooks, mend=error.mend)
+        return
+    if not hooks:
+        return
+    profiles = store.rules.names()
+    for hook in hooks:
+        if hook.profile not in profiles:
+            what = f"hook {hook.id} waits for profile {hook.profile!r}, which there is not"
+            yield Finding(level="warning", area="hooks", what=what, mend=f"ringlet hooks remove {hook.id}")
+    if all(hook.is_tool_event for hook in hooks):
+        return
+    if state.holder(store.paths.data) is None:
+        what = "there are hooks on spend and nobody watches: nothing is told"
+        yield Finding(level="warning", area="hooks", what=what, mend="ringlet daemon start, or ringlet ingest --watch")
+    with Outbox.open(store.paths.data) as outbox:
+        alerts = outbox.recent(ALERTS)
+    for hook in hooks:
+        of_it = [alert for alert in alerts if alert.hook == hook.id]
+        # Only the last one: what failed long ago and works again is mended.
+        if of_it and (of_it[0].outcome == GIVEN_UP or (of_it[0].outcome is None and of_it[0].said)):
+            tried = "it is given up" if of_it[0].outcome else "it is tried again"
+            what = f"hook {hook.id} could not tell its last alert, {tried}: {of_it[0].said}"
+            yield Finding(level="warning", area="hooks", what=what, mend=f"ringlet hooks test {hook.id}")
 
 
 def _lost(store: Store, report: Report) -> Iterator[Finding]:

@@ -161,12 +161,17 @@ def list_(profile: AnyProfile = None, json: Json = False) -> None:
 
 
 @app.command()
-def remove(ids: Annotated[list[str], typer.Argument(metavar="ID…", help="The hooks to remove.", autocompletion=_ids)]) -> None:
+def remove(
+    ids: Annotated[list[str], typer.Argument(metavar="ID…", help="The hooks to remove.", autocompletion=_ids)], json: Json = False
+) -> None:
     """Remove hooks, from the agent's settings too. What they still had to tell is told to nobody."""
     where = paths()
     known = book.load(where.hooks)
     hooks = [known.find(id) for id in dict.fromkeys(ids)]
     making.remove(where, hooks)
+    if json:
+        typer.echo(msgspec.json.encode([book.shown(hook) for hook in hooks]).decode())
+        return
     for hook in hooks:
         typer.echo(f"✓ Removed hook {hook.id} of profile {hook.profile!r}: {_described(hook)}")
 

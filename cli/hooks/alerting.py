@@ -105,6 +105,8 @@ class Alerting:
                 if sums is None or not sums.stands():
                     sums = _closed(sums)
                     sums = _Sums(self._paths, self._environ)
+                    if sums.restored:
+                        self._decided.set()
                 if sums.decide(watches, self._hooks.hooks):
                     self._decided.set()
                 trouble = ""
@@ -178,10 +180,11 @@ class _Sums:
             self._outbox = opened.enter_context(Outbox.open(paths.data))
             self._store = Store(paths, environ, time.time_ns() // 1000, self._log)
             self._prices = Prices(self._store.book, mode=self._store.config.usage.cost_mode)
-            restored = self._outbox.restored()
+            self.restored = self._outbox.restored()
+            """Alerts that only the head knew."""
             self._opened = opened.pop_all()
-        if restored:
-            logger.warning("the journal is another one than it was: %d alerts are known from %s", restored, HEAD)
+        if self.restored:
+            logger.info("%d alerts were not in the journal and are known from %s", self.restored, HEAD)
 
     def stands(self) -> bool:
         """Whether all that it was made of is still as it was."""

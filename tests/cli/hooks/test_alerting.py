@@ -238,7 +238,7 @@ def test_what_is_not_taken_is_tried_again_with_the_same_key(scene: Scene) -> Non
 
 def test_after_the_last_pause_it_is_given_up_and_said(scene: Scene) -> None:
     """Eight attempts; then the log of hooks and doctor tell it, and nothing waits."""
-    scene.hook(*daily(10))
+    id = scene.hook(*daily(10))
     scene.receiver.status = 404
     scene.spend(50)
     with scene.watching():
@@ -246,6 +246,13 @@ def test_after_the_last_pause_it_is_given_up_and_said(scene: Scene) -> None:
 
     assert [(each["outcome"], each["attempts"], each["said"]) for each in scene.decided()] == [("given up", 8, "status 404")]
     assert len(scene.receiver.got) == 8
+    warned = [
+        each["what"] for each in json.loads(ringlet(scene.home, "doctor", "--json", now=NOON).out)["findings"] if each["area"] == "hooks"
+    ]
+    assert warned == [
+        "there are hooks on spend and nobody watches: nothing is told",
+        f"hook {id} could not tell its last alert, it is given up: status 404",
+    ]
 
 
 def test_pauses_grow() -> None:

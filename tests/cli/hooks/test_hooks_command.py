@@ -376,6 +376,25 @@ def test_a_file_that_is_not_there(home: Path) -> None:
     assert hooks(home, "import", "work", str(home / "nowhere")).code == 3
 
 
+def test_doctor_tells_what_hooks_lack(home: Path) -> None:
+    """A file that is off, a profile that there is not, and that nobody watches; nothing where there are no hooks."""
+
+    def warned() -> list[str]:
+        found = json.loads(ringlet(home, "doctor", "--json").out)["findings"]
+        return [each["what"] for each in found if each["area"] == "hooks"]
+
+    ringlet(home, "usage")
+    assert warned() == []
+    hooks(home, "add", "work", "Stop", "*", "true")
+    assert warned() == []
+    id = json.loads(hooks(home, "add", "work", *DAILY, "--shell", "x", "--json").out)["id"]
+    (home / "rl" / "profiles.json").write_text("{}")
+    assert f"hook {id} waits for profile 'work', which there is not" in warned()
+    assert "there are hooks on spend and nobody watches: nothing is told" in warned()
+    (home / "rl" / "hooks.json").chmod(0o640)
+    assert warned() == ["open to other users, and it holds commands and secret addresses: nothing is told"]
+
+
 def test_names_are_completed(home: Path) -> None:
     """Profiles, ids and events, where the shell asks for them."""
     hooks(home, "add", "work", *DAILY, "--shell", "x")
