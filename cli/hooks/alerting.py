@@ -29,8 +29,8 @@ from views.snapshot import stamp
 
 logger = logging.getLogger("ringlet.hooks")
 
-LOOK_S = 5.0
-"""At least so often is looked whether there are other hooks, and whether the clock has made one due."""
+LOOK_S = 1.0
+"""At least so often is looked whether there are other hooks, and whether the clock has made one due: some 50 us of work."""
 REST_S = 0.2
 """At least so long between two countings."""
 SHARE = 4
@@ -49,16 +49,13 @@ class Alerting:
         self._environ = environ
         self._ready = ready
         self._hooks = Followed(paths.hooks)
+        self.needed = False
+        """Whether there are hooks that only a watcher serves."""
         self._ending = threading.Event()
         self._news = threading.Event()
         self._decided = threading.Event()
         self._deciding = threading.Thread(target=self._decide_all, name="alerts")
         self._telling = threading.Thread(target=self._tell_all, name="hooks")
-
-    @property
-    def needed(self) -> bool:
-        """Whether there are hooks that only a watcher serves."""
-        return any(not hook.is_tool_event for hook in self._hooks.hooks.hooks)
 
     def start(self) -> None:
         """Begin to look."""
@@ -67,7 +64,9 @@ class Alerting:
 
     def noticed(self) -> None:
         """The log has grown. Returns at once; may be called from any thread."""
-        self._news.set()
+        # Without hooks a commit costs nothing here, not even waking the thread.
+        if self.needed:
+            self._news.set()
 
     def stop(self) -> None:
         """Returns when both threads have ended; what is under way is cut short and tried again later."""
@@ -82,6 +81,7 @@ class Alerting:
 
     def _decide_all(self) -> None:
         sums: _Sums | None = None
+        watches: list[Watch] = []
         wait, trouble = 0.0, ""
         while not self._ending.wait(0):
             self._news.wait(wait)
@@ -91,8 +91,9 @@ class Alerting:
             wait = LOOK_S
             if self._hooks.changed():
                 self._say_trouble()
+                watches = self._watches()
+                self.needed = bool(watches)
                 self._decided.set()
-            watches = self._watches()
             if not watches:
                 sums = _closed(sums)
                 continue
@@ -158,7 +159,7 @@ class Alerting:
 
     def _tell(self) -> float | None:
         hooks = self._hooks.hooks
-        if self._hooks.trouble is not None or not os.path.exists(self._paths.journal) or not any(not h.is_tool_event for h in hooks.hooks):
+        if not hooks.hooks or not os.path.exists(self._paths.journal):
             return None
         with Outbox.open(self._paths.data) as outbox:
             return Teller(outbox, self._environ, self._ending.is_set).tell(hooks)

@@ -416,6 +416,27 @@ def test_another_journal_tells_nothing_again(scene: Scene, restore: str) -> None
     assert [each["outcome"] for each in scene.decided()] == ["delivered"]
 
 
+def test_a_decision_that_only_the_head_knows_is_told(scene: Scene) -> None:
+    """Killed right before the journal's commit, or the journal lost while it waited: the next watcher tells it, in the words of then."""
+    scene.hook(*daily(10))
+    scene.receiver.status = 500
+    scene.spend(50)
+    with scene.watching():
+        scene.receiver.until(lambda: len(scene.receiver.got) >= 1)
+    scene.receiver.status = 200
+    (waiting,) = scene.decided()
+    for path in (scene.home / "rl").glob("journal.db*"):
+        path.unlink()
+    scene.spend(50)
+    with scene.watching():
+        scene.receiver.until(lambda: bool(scene.decided()))
+        scene.settled()
+
+    (told,) = scene.decided()
+    assert (waiting["outcome"], told["outcome"], told["text"]) == ("waiting", "delivered", waiting["text"])
+    assert len({got.body for got in scene.receiver.got}) == 1
+
+
 def test_a_journal_that_is_replaced_while_watching_tells_nothing_again(scene: Scene) -> None:
     """Whoever watches notices that it holds another file than the one that lies there."""
     scene.hook(*daily(10))
