@@ -104,8 +104,10 @@ def _burning(active: Block, query: Query) -> str:
     lines = [("Active block", left)]
     rate = active.rate
     if rate is not None:
-        lines.append(("Burn rate", f"{count(rate.tokens_per_minute)} tokens and {usd(rate.cost_per_minute)} a minute"))
-        lines.append(("At its end", f"{count(rate.tokens, 'short')} tokens and {usd(rate.cost)}, if it goes on like this"))
+        star = "*" if active.row.unpriced_requests else ""
+        minute, hour = rate.cost_per_minute, None if rate.cost_per_minute is None else 60 * rate.cost_per_minute
+        lines.append(("Burn rate", f"{count(rate.tokens_per_minute)} tokens and {usd(minute)}{star} a minute, {usd(hour)}{star} an hour"))
+        lines.append(("At its end", f"{count(rate.tokens, 'short')} tokens and {usd(rate.cost)}{star}, if it goes on like this"))
     return "".join(f"{name:<12}  {value}\n" for name, value in lines)
 
 

@@ -5,8 +5,8 @@ ccusage made known:
 
 - A block begins at the UTC hour of the first call that no earlier block holds, and holds all calls of the five hours from then on.
 - Between two blocks there is a gap where more than five hours passed without a call: from five hours after the last call to the next one.
-- The block that now lies in is active. What it burns per minute is its sum by the time from its first call to its last; what that gives for
-  the time that is left is added to the sum.
+- The block that now lies in is active. What it burns per minute is its sum by the time from its first call to its last, at least one
+  minute; what that gives for the time that is left is added to the sum.
 
 Blocks begin on whole hours, so an hour's calls never lie in two of them, and the cube's quarter-hours tell everything. The range of a
 question moves no block: one that it cuts counts the calls inside the range, so that all blocks add up to what `answers` says. What the
@@ -90,7 +90,8 @@ def burn(whole: Totals, *, start_us: int, now_us: int) -> Rate | None:
     """What a block that began at `start_us` burns per minute and comes to at its end, by all of its calls until now."""
     if whole.first_at_us is None or whole.last_at_us is None or whole.last_at_us <= whole.first_at_us:
         return None
-    span_us, left_us = whole.last_at_us - whole.first_at_us, start_us + LENGTH_US - now_us
+    # A rate per minute takes a minute: two calls within a second say nothing of the next five hours.
+    span_us, left_us = max(whole.last_at_us - whole.first_at_us, MINUTE_US), start_us + LENGTH_US - now_us
     cost = whole.cost
     return Rate(
         tokens_per_minute=_share(whole.tokens, MINUTE_US, span_us),

@@ -46,8 +46,8 @@ def test_the_table_has_blocks_gaps_and_what_the_active_one_burns(home: Path) -> 
         '  config.toml: [providers.NAME] billing = "metered".\n'
         "\n"
         "Active block  2h 00m until 14:00\n"
-        "Burn rate     19,978 tokens and $0.16 a minute\n"
-        "At its end    4.79M tokens and $37.66, if it goes on like this\n"
+        "Burn rate     19,978 tokens and $0.16* a minute, $9.41* an hour\n"
+        "At its end    4.79M tokens and $37.66*, if it goes on like this\n"
     )
 
 

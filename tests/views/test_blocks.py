@@ -85,6 +85,15 @@ def test_burn_and_projection_by_hand() -> None:
     )
 
 
+def test_a_rate_takes_a_minute() -> None:
+    """Two calls a second apart, 600 tokens in all, are 600 tokens a minute and not 36,000; in the 100 minutes left it comes to 60,600."""
+    whole = Totals(requests=2, input=600, first_at_us=us("2026-05-01T09:30"), last_at_us=us("2026-05-01T09:30") + 1_000_000)
+    rate = burn(whole, start_us=us("2026-05-01T09:00"), now_us=us("2026-05-01T12:20"))
+
+    assert rate is not None
+    assert (rate.tokens_per_minute, rate.tokens) == (600, 60_600)
+
+
 def test_one_call_burns_nothing_that_can_be_told() -> None:
     """Without a span between calls there is no rate, and without a price no cost."""
     one = asked("2026-05-01T09:47", now="2026-05-01T12:00").blocks[0]
