@@ -77,7 +77,7 @@ def call(request: Request, prefix: str, query: Query, store: Store, known: Mappi
         "cost_mode": query.cost_mode,
         "identities": _identities(rows),
         "machine": store.log.machine,
-        "rows": [_row(row, places.rows) for row in rows],
+        "rows": [_row(row, places.rows) for row in [*_former(rows, store), *rows]],
         "price": None if rates is None else _price(rates, one),
         "cost_from": "log" if stated else "price book" if status == "priced" else None,
         "cost_stated": _exact(one["logged_cost_usd"]),
@@ -143,6 +143,12 @@ def _identities(rows: list[Told]) -> list[str]:
     return [f"{rows[0]['key'].hex()} (key)", *others]
 
 
+def _former(rows: list[Told], store: Store) -> list[Told]:
+    """The rows under the keys that the call gave up, which are among what it claims."""
+    claimed = {name for row in rows for name in row["aliases"] or () if len(name) == len(row["key"])}
+    return explain.rows(store.log, claimed) if claimed else []
+
+
 def _row(row: Told, sources: Mapping[tuple[str, int], Source]) -> Told:
     kept = (
         "kind",
@@ -157,7 +163,7 @@ def _row(row: Told, sources: Mapping[tuple[str, int], Source]) -> Told:
         "session",
         "machine",
     )
-    told = {"rank": row["rank"].hex(), "place": row_place(row, sources), "ingested_at": _time(row["ingested_at"])}
+    told = {"key": row["key"].hex(), "rank": row["rank"].hex(), "place": row_place(row, sources), "ingested_at": _time(row["ingested_at"])}
     return {name: row[name] for name in kept} | told
 
 

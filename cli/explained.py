@@ -66,7 +66,8 @@ def call(about: Told) -> str:
     lines += [f"Identity {each}" for each in about["identities"]]
     for row in about["rows"]:
         place = row["place"] if row["machine"] == about["machine"] else f"a file of machine {row['machine']}"
-        lines.append(f"Row      {row['kind']}, requests {row['requests']:+}, {_of(row)}, from {place}, {row['ingested_at']}")
+        kind = row["kind"] if row["key"] == about["key"] else f"{row['kind']} of {row['key'][:12]}"
+        lines.append(f"Row      {kind}, requests {row['requests']:+}, {_of(row)}, from {place}, {row['ingested_at']}")
     if about["price"] is not None:
         lines += _price_lines(about["price"])
     for each in about["arithmetic"]:

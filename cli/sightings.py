@@ -53,12 +53,10 @@ class Names(msgspec.Struct, kw_only=True):
 
     def call(self, batch: Batch, row: int) -> tuple[bytes, str] | None:
         """The key of the call that a sighting belongs to, and by what; names that both merely offer make no call one."""
-        key = batch.key[row]
-        for how, claims in (("same key", (key,)), ("another id it claims", batch.aliases.get(row, ()))):
-            for name in claims:
-                found = self.claimed.get(name) or self.offered.get(name)
-                if found is not None:
-                    return found, how
+        for name in batch.claimed(row):
+            found = self.claimed.get(name) or self.offered.get(name)
+            if found is not None:
+                return found, "same key" if batch.key[row] == found else "an id it claims"
         found = next((self.claimed[name] for name in batch.offered(row) if name in self.claimed), None)
         return None if found is None else (found, "an id it offers")
 

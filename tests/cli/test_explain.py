@@ -170,10 +170,18 @@ def test_a_former_name_of_a_call_leads_to_it(tmp_path: Path) -> None:
     transcript(tmp_path, "one", json.dumps(line) + "\n")
     (before,) = told(tmp_path, "--period", "all")["calls"]
     transcript(tmp_path, "two", reply(1, "2026-05-13T09:00:00Z"))
+    ringlet(tmp_path, "usage", now="2026-05-13T13:00:00+00:00")
     (after,) = told(tmp_path, "--period", "all")["calls"]
 
-    assert before["key"] != after["key"]
-    assert told(tmp_path, before["key"])["key"] == after["key"]
+    one = told(tmp_path, before["key"])
+
+    assert (one["key"], one["key"] != before["key"]) == (after["key"], True)
+    assert [(row["kind"], row["key"]) for row in one["rows"]] == [
+        ("call", before["key"]),
+        ("retraction", before["key"]),
+        ("call", after["key"]),
+    ]
+    assert [(Path(each["file"]).name, each["identity"]) for each in one["dropped"]] == [("one.jsonl", "an id it claims")]
 
 
 def test_a_day_without_calls_names_one_with_calls(home: Path) -> None:
