@@ -64,10 +64,10 @@ AnyProfile = Annotated[
 def add(
     profile: Profile,
     event: Annotated[
-        str | None, typer.Argument(metavar="[EVENT", help="Short form for tool events: EVENT MATCHER COMMAND.", autocompletion=_events)
+        str | None, typer.Argument(metavar="EVENT", help="Short form for tool events: EVENT MATCHER COMMAND.", autocompletion=_events)
     ] = None,
-    matcher_word: Annotated[str | None, typer.Argument(metavar="MATCHER", hidden=True)] = None,
-    command: Annotated[str | None, typer.Argument(metavar="COMMAND]", hidden=True)] = None,
+    matcher_word: Annotated[str | None, typer.Argument(metavar="MATCHER", help="Tools such as 'Bash|Write'; * for all.")] = None,
+    command: Annotated[str | None, typer.Argument(metavar="COMMAND", help="What the agent runs.")] = None,
     on: Annotated[
         str | None, typer.Option("--on", metavar="EVENT", help="cost-threshold, daily-rollup, or a tool event.", autocompletion=_events)
     ] = None,

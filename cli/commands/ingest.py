@@ -1,5 +1,6 @@
 """`ringlet ingest`: bring the log up to what all agents have written, once or for as long as it runs."""
 
+import logging
 import os
 import subprocess
 import time
@@ -124,6 +125,9 @@ def _watch(where: Paths) -> int:
             ),
         )
         alerting = Alerting(where, os.environ, lambda: watcher.caught_up)
+        told = logging.StreamHandler()
+        told.setFormatter(logging.Formatter("ringlet: %(message)s"))
+        logging.getLogger("ringlet.hooks").addHandler(told)
         typer.echo(f"Watching {many(len(store.look.found), 'file')}; stop with Ctrl-C")
         alerting.start()
         try:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from io import FileIO
 
+from cli.escaped import escaped
 from cli.paths import MOVING
 from cli.serve.logfile import redacted
 
@@ -100,8 +101,8 @@ class _Heard:
             self._kept = (self._kept + part)[-_READ_BYTES:]
 
     def last(self) -> str:
-        """Its end, without what looks like a secret."""
-        return redacted(self._kept.decode("utf-8", "replace")).strip()[-_TOLD:]
+        """Its end, without what looks like a secret, safe to show."""
+        return escaped(redacted(self._kept.decode("utf-8", "replace")).strip()[-_TOLD:])
 
 
 def _wait(child: "subprocess.Popen[bytes]", time_s: float, ending: Callable[[], bool], heard: _Heard) -> str | None:

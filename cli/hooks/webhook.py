@@ -68,6 +68,8 @@ def check(address: str, *, allow_http: bool, allow_private: bool) -> None:
     except ValueError:
         if _NUMBER.match(host.rstrip(".").rpartition(".")[2]):
             raise WrongUsage("--webhook has a number for a host, in an unusual spelling", mend=_WHOLE) from None
+        if f".{host}".endswith(".localhost") and not allow_private:
+            raise WrongUsage("--webhook leads to this machine", mend=_PRIVATE) from None
         return
     why = refusal(str(literal), allow_private=allow_private)
     if why is not None:

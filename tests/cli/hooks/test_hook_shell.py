@@ -56,6 +56,7 @@ def test_a_failure_says_what_the_command_said(tmp_path: Path) -> None:
     """The exit code and the end of what it wrote to standard error, without what looks like a key."""
     assert run("echo no such channel: sk-ant-0123456789abcdef >&2; exit 3") == (False, "exit code 3: no such channel: [redacted]")
     assert run("/nowhere/at/all")[1].startswith("exit code 127: ")
+    assert run("printf 'one\\n\\033[31mtwo' >&2; exit 1")[1] == "exit code 1: one\\n\\x1b[31mtwo"
 
 
 def test_much_output_is_not_kept() -> None:

@@ -268,6 +268,21 @@ def test_a_test_tells_made_up_figures(home: Path, receiver: Receiver) -> None:
     assert "No hook has told anything yet" in hooks(home, "logs").out
 
 
+@pytest.mark.parametrize("name", ['"; touch x; "', "$(touch x)", "`touch x`", "<!channel> & co", "'; touch x #"])
+def test_a_hostile_profile_is_only_a_name(home: Path, receiver: Receiver, name: str) -> None:
+    """Whatever it is called: a command gets the name letter by letter, and the text for people calls nobody in Slack."""
+    assert ringlet(home, "profiles", "create", "claude", name, "--project", "/p").code == 0
+    hooks(home, "add", name, *DAILY, "--shell", f'printf %s "$RINGLET_PROFILE" > {home}/name')
+    hooks(home, "add", name, *DAILY, "--webhook", receiver.url, "--allow-http", "--allow-private")
+    for hook in listed(home, name):
+        assert hooks(home, "test", hook["id"]).code == 0
+
+    assert (home / "name").read_text() == name
+    assert not (home / "x").exists()
+    fields = receiver.got[0].fields
+    assert (fields["profile"], "<" in fields["text"], ">" in fields["text"]) == (name, False, False)
+
+
 def test_a_tool_event_is_tested_as_the_agent_would_run_it(home: Path) -> None:
     """With JSON on standard input; what it answers is told."""
     hooks(home, "add", "work", "PreToolUse", "Bash", 'grep -q \'"tool_name":"Bash"\' || exit 3; echo no >&2; exit 2')

@@ -85,6 +85,7 @@ def test_anything_else_is_a_failure(receiver: Receiver, status: int) -> None:
         "http://example.com/", "https://127.0.0.1/", "https://10.1.2.3/", "https://192.168.0.1/", "https://[::1]/", "https://[fd00::1]/",
         "https://169.254.169.254/latest", "https://[::ffff:127.0.0.1]/", "https://[::ffff:7f00:1]/", "https://0.0.0.0/", "https://100.64.0.1/",
         "https://127.1/", "https://2130706433/", "https://0x7f.1/", "https://0177.0.0.1/", "https://1.2.3.0x4./",
+        "https://localhost/", "https://a.localhost:8443/",
     ],
 )  # fmt: skip
 def test_what_is_no_address_to_send_to_is_refused_when_it_is_given(address: str) -> None:
