@@ -40,7 +40,7 @@ def audit(request: Request, query: Query, store: Store, path: str | None, column
     if path is not None:
         found = invoice.beside(query, store, path, columns)
         told["invoice"] = invoice.told(found)
-        lines += ["", *invoice.table(found), *(f"! {each}" for each in invoice.warnings(found))]
+        lines += [*([""] if lines[-1] else []), *invoice.table(found), *(f"! {each}" for each in invoice.warnings(found))]
         warnings += invoice.warnings(found)
     if not warnings:
         lines.append(

@@ -135,7 +135,7 @@ def warnings(found: Beside) -> list[str]:
         told.append(f"calls of these days have no price here: {models} (ringlet prices show MODEL)")
     only_theirs = sum(not each.ours.calls for each in found.rows)
     if only_theirs:
-        told.append(f"{many(only_theirs, 'row')} of the bill match no call")
+        told.append(f"{many(only_theirs, 'row')} of the bill match{'es' if only_theirs == 1 else ''} no call")
     only_ours = sum(each.theirs is None for each in found.rows)
     if only_ours:
         told.append(f"{many(only_ours, 'row')} of ours {'is' if only_ours == 1 else 'are'} not in the bill")
@@ -208,5 +208,5 @@ def _money(amount: int) -> str:
 
 
 def _ratio(ours: int | None, theirs: int | None) -> str | None:
-    found = reconciled.ratio(ours or 0, theirs or 0)
+    found = None if ours is None or theirs is None else reconciled.ratio(ours, theirs)
     return None if found is None else f"{found:.4f}"
