@@ -16,6 +16,7 @@ from pipeline.profiles import Profile
 
 _ANY = "RINGLET_API_KEY"
 """Carries the key of a provider whose own variable nobody knows."""
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 
 
 class Places(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,7 +66,17 @@ def launch(profile: Profile, home: str, base: str | None, key: str | None, envir
     removed = tuple(sorted(name for name in environ if leaks(program, name)))
     secret = frozenset(name for name, value in told.items() if key is not None and value == key)
     carried = wanted.told_place and places.proxy is not None
+    if carried:
+        told |= _not_by_way_of(environ)
     return Launch(program=program, removed=removed, set=variables | told, secret=secret, arguments=arguments, carried=carried)
+
+
+def _not_by_way_of(environ: Mapping[str, str]) -> dict[str, str]:
+    """What keeps an agent from asking a proxy on the network for an address on this machine; nothing where there is none."""
+    if not any(name.lower() in _PROXIES and value for name, value in environ.items()):
+        return {}
+    told = environ.get("no_proxy") or environ.get("NO_PROXY")
+    return dict.fromkeys(("NO_PROXY", "no_proxy"), f"{told},127.0.0.1" if told else "127.0.0.1")
 
 
 class _Wanted:

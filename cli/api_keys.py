@@ -77,7 +77,7 @@ def glimpsed(where: Paths, profile: Profile) -> str | None:
     """The key of a profile as it is shown, if it can be had at once; None where it cannot."""
     name = profile.key or ""
     if name.startswith(_IN_KEYRING):
-        key = keyring_child.secret_of(name.removeprefix(_IN_KEYRING), patience_s=keyring_child.SOON_S)
+        key = keyring_child.secret_of(name.removeprefix(_IN_KEYRING), shown=True)
         return None if key is None else masked(key)
     try:
         return masked(of(where, profile) or "")

@@ -104,6 +104,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                     found.setdefault(name, {})[period] = _limit(f"budgets.{name}.{period}", str(amount))
         return found
 
+    def endpoints(self) -> dict[str, str]:
+        """Endpoints by provider name, as far as the configuration states any."""
+        return {name: provider.endpoint for name, provider in self.providers.items() if provider.endpoint is not None}
+
     def declared_billing(self) -> dict[str, str]:
         """Billing by provider name, as far as the configuration states it."""
         return {name.lower(): provider.billing for name, provider in self.providers.items()}

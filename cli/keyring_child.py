@@ -16,6 +16,9 @@ import typer
 SERVICE = "ringlet"
 """Under which name the keys stand there."""
 SOON_S = 2.0
+"""So long is waited without a word."""
+GLIMPSE_S = 6.0
+"""So long it may take to tell what is only shown."""
 PATIENCE_S = 20.0
 """So long its user may take to open it."""
 _PROGRAM = """
@@ -40,9 +43,12 @@ def keep(name: str, secret: str) -> bool:
     return find_spec("keyring") is not None and _asked("keep", name, secret, PATIENCE_S) is not None
 
 
-def secret_of(name: str, *, patience_s: float = PATIENCE_S) -> str | None:
-    """What the keyring keeps under `name`; None where it has no such secret, there is none, or it does not answer."""
-    return (_asked("tell", name, "", patience_s) or None) if find_spec("keyring") is not None else None
+def secret_of(name: str, *, shown: bool = False) -> str | None:
+    """What the keyring keeps under `name`; None where it has no such secret, there is none, or it does not answer.
+
+    What is only `shown` is not worth waiting for long.
+    """
+    return (_asked("tell", name, "", GLIMPSE_S if shown else PATIENCE_S) or None) if find_spec("keyring") is not None else None
 
 
 def forget(name: str) -> bool:
@@ -60,10 +66,9 @@ def _asked(what: str, name: str, secret: str, patience_s: float) -> str | None:
         try:
             said, _ = child.communicate(secret, timeout=min(SOON_S, patience_s))
         except subprocess.TimeoutExpired:
-            if patience_s <= SOON_S:
-                return None
-            typer.echo("! Waiting for the keyring: perhaps it asks you to open it", err=True)
-            said, _ = child.communicate(timeout=patience_s - SOON_S)
+            if patience_s > GLIMPSE_S:
+                typer.echo("! Waiting for the keyring: perhaps it asks you to open it", err=True)
+            said, _ = child.communicate(timeout=max(patience_s - SOON_S, 0.0))
     except subprocess.TimeoutExpired:
         return None
     finally:

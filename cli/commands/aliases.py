@@ -25,13 +25,21 @@ _BIN = "~/.local/bin"
 
 @app.command()
 def install(names: Names = None, folder: Bin = _BIN) -> None:
-    """Write a command for each profile that has an agent. A file that is not ringlet's is never written over."""
+    """Write a command for each profile that has an agent. A file that is not ringlet's is never written over, and no program of another
+    folder is put behind one unless its name is given.
+    """
     rules = Rules.load(paths().profiles)
     asked = [rules.find(name) for name in names or rules.names()]
     wanted = [profile.name for profile in asked if profile.agent in PROGRAMS]
     if not wanted:
         raise NothingFound("no profile here has an agent to start", mend="ringlet profiles create AGENT NAME makes one")
     place = absolute(folder)
+    if not names:
+        before = {name: found for name in wanted if (found := _program(name, place)) is not None}
+        wanted = [name for name in wanted if name not in before]
+        for name, found in before.items():
+            shown = escaped(shlex.quote(name))
+            typer.echo(f"! {shown} is a program already ({escaped(found)}): ringlet aliases install {shown} puts the profile before it")
     os.makedirs(place, exist_ok=True)
     left = [name for name in wanted if not _written(os.path.join(place, name), _script(name))]
     done = [name for name in wanted if name not in left]
@@ -56,6 +64,15 @@ def remove(names: Names = None, folder: Bin = _BIN) -> None:
     for name in ours:
         os.unlink(os.path.join(place, name))
     typer.echo(f"✓ Removed {', '.join(map(escaped, ours))} from {escaped(place)}")
+
+
+def _program(name: str, place: str) -> str | None:
+    """A program of that name on the search path that is not in `place` and not ours; None where there is none."""
+    for folder in os.environ.get("PATH", "").split(os.pathsep):
+        path = os.path.join(folder, name)
+        if os.path.isabs(folder) and folder != place and os.path.isfile(path) and os.access(path, os.X_OK) and not _is_ours(path):
+            return path
+    return None
 
 
 def _script(profile: str) -> bytes:

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 import msgspec
 import typer
 
-from cli import api_keys
-from cli.agent_launch import launch
+from cli import api_keys, config
+from cli.agent_launch import Places, launch
 from cli.ask import WrongUsage
 from cli.commands import runs
 from cli.escaped import escaped
@@ -68,8 +68,14 @@ def create(
     profile = Profile(name=name, agent=agent, provider=provider, home=folder, model=model, endpoint=endpoint)
     Rules.load(where.profiles).create(profile, tuple(rules))
     key = api_keys.typed() if api_key_stdin else None
-    if model or endpoint or key:
-        launch(profile, "", None, key, {})  # what its agent cannot do is said now
+    cannot = None
+    try:
+        launch(profile, "", None, key, {}, Places(moved=config.load(where.config).endpoints()))
+    except WrongUsage as error:
+        # What its agent cannot do is said now; a profile that only receives usage need not be able to do anything.
+        if model or endpoint or key:
+            raise
+        cannot = error
     kept = api_keys.keep(where, key) if key else None
     try:
         changed(where, lambda known: known.create(msgspec.structs.replace(profile, key=kept), tuple(rules)))
@@ -81,6 +87,8 @@ def create(
         typer.echo(f"✓ {_told(rule)}")
     if key and kept:
         typer.echo(f"✓ Kept its API key {api_keys.masked(key)} in {escaped(api_keys.place(where, kept))}, for you alone")
+    if cannot is not None:
+        typer.echo(f"! ringlet profiles run cannot start it: {escaped(cannot.what)}; {cannot.mend}", err=True)
     if not rules:
         typer.echo(f"No usage is mapped to it yet: ringlet profiles run {name}, ringlet import {agent} --to {name}, or")
         typer.echo(f"ringlet profiles map {name} --project PATH")

@@ -72,8 +72,7 @@ def env(
 def _prepared(where: Paths, profile: Profile) -> Launch:
     base = stand_in(where, profile, program_of(profile.agent, profile.name), os.environ)
     home, key, settings = str(profile.home), api_keys.of(where, profile), config.load(where.config)
-    moved = {name: provider.endpoint for name, provider in settings.providers.items() if provider.endpoint is not None}
-    places = Places(moved=moved)
+    moved = settings.endpoints()
     if settings.capture.enabled:
         from cli import carried  # speaks HTTP, which nobody without capture should load
 
@@ -83,4 +82,4 @@ def _prepared(where: Paths, profile: Profile) -> Launch:
             return started
         why = way.why_not or f"{profile.agent} calls where its own login leads"
         typer.echo(f"! {escaped(profile.name)}: started directly, its calls are not captured: {escaped(why)}", err=True)
-    return launch(profile, home, base, key, os.environ, places)
+    return launch(profile, home, base, key, os.environ, Places(moved=moved))

@@ -118,7 +118,7 @@ class Entrances:
             return
         # Kept under a digest: looking a word up tells by its time nothing of the words that there are.
         self._profiles = {_digest(self._key, _word(self._key, name)): rules.find(name) for name in rules.names()}
-        told = {name: provider.endpoint for name, provider in settings.providers.items() if provider.endpoint is not None}
+        told = settings.endpoints()
         self._upstreams = {
             name: _usable(name, endpoint, configured=name in told) for name, endpoint in {**providers.ENDPOINTS, **told}.items()
         }

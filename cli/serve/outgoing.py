@@ -7,6 +7,8 @@ import ipaddress
 import socket
 import ssl
 from collections.abc import Callable
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -25,6 +27,25 @@ PIECE_BYTES = 64 << 10
 
 class Elsewhere(RingletError):
     """An upstream leads to where no key must go."""
+
+
+class Detour:
+    """The network's proxy that this user's calls go by, as the environment of the daemon says (`HTTPS_PROXY`, `NO_PROXY`), if there is one.
+
+    It is asked for a tunnel, through which TLS is spoken with the provider: it learns a host's name and nothing else.
+    """
+
+    def __init__(self) -> None:
+        told = getproxies().get("https") or getproxies().get("all") or ""
+        address = told if "://" in told or not told else f"http://{told}"
+        self._address = address if address.startswith(("http://", "https://")) else None
+        self.host = (urlsplit(address).hostname or "") if self._address else ""
+
+    def to(self, upstream: Upstream) -> str | None:
+        """Its address for calls to an upstream; None for those that go straight there."""
+        if self._address is None or upstream.base.startswith("http://") or proxy_bypass(upstream.host):
+            return None
+        return self._address
 
 
 def session(is_here: Callable[[str], bool], own_ports: Callable[[], set[int]]) -> aiohttp.ClientSession:

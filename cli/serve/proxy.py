@@ -60,7 +60,8 @@ class Proxy:
         self._tap = tap
         self._hosts = doors("127.0.0.1", port).hosts
         self._own_ports = own_ports
-        self._session = outgoing.session(entrances.is_here, own_ports)
+        self._detour = outgoing.Detour()
+        self._session = outgoing.session(lambda host: entrances.is_here(host) or host == self._detour.host, own_ports)
         self._silent: set[str] = set()
         """Upstreams that refuse to be asked for usage."""
 
@@ -187,6 +188,7 @@ class _Call:
             URL(f"{self._upstream.base}{asked.path}{asked.query}", encoded=True),
             headers=CIMultiDict(headers),
             data=body,
+            proxy=self._proxy._detour.to(self._upstream),
             allow_redirects=False,
             skip_auto_headers=_NO_DEFAULTS,
         )

@@ -41,18 +41,18 @@ def test_an_alias_starts_its_profile(tmp_path: Path, name: str) -> None:
 def test_nothing_else_is_written_over_or_removed(tmp_path: Path) -> None:
     """A program, a link or a folder of that name stays as it is; the others are written, and the end is that of work partly done."""
     alias = aliased(tmp_path, "work", "claude")
-    for name in ("claude", "link", "folder"):
+    for name in ("claude", "symlink", "folder"):
         ringlet(tmp_path, "profiles", "create", "claude", name)
-    (alias.parent / "link").symlink_to("nowhere")
+    (alias.parent / "symlink").symlink_to("nowhere")
     (alias.parent / "folder").mkdir()
     before = (alias.parent / "claude").read_bytes()
 
     outcome = ringlet(tmp_path, "aliases", "install", "--bin", str(alias.parent))
-    assert (outcome.code, "claude, folder, link" in outcome.err) == (5, True)
+    assert (outcome.code, "claude, folder, symlink" in outcome.err) == (5, True)
     assert started(alias)[0] == 7
     assert ringlet(tmp_path, "aliases", "remove", "--bin", str(alias.parent)).code == 0
     assert (alias.parent / "claude").read_bytes() == before
-    assert sorted(os.listdir(alias.parent)) == ["claude", "folder", "link"]
+    assert sorted(os.listdir(alias.parent)) == ["claude", "folder", "symlink"]
 
 
 def test_an_alias_that_bears_its_agents_name_starts_the_agent(tmp_path: Path) -> None:
@@ -63,6 +63,23 @@ def test_an_alias_that_bears_its_agents_name_starts_the_agent(tmp_path: Path) ->
     env = {"PATH": f"{first}:{tmp_path / 'bin'}:/usr/bin:/bin", "HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
 
     assert subprocess.run(["claude"], env=env, cwd=tmp_path, capture_output=True, timeout=60, check=False).returncode == 7
+
+
+def test_a_program_elsewhere_keeps_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without names no alias is put before a program of the search path, which would then start as a profile; with its name it is."""
+    aliased(tmp_path, "claude", "claude")
+    aliased(tmp_path, "work", "claude")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
+    first = tmp_path / "first"
+
+    outcome = ringlet(tmp_path, "aliases", "install", "--bin", str(first))
+    assert (outcome.code, os.listdir(first), f"! claude is a program already ({tmp_path / 'bin' / 'claude'})" in outcome.out) == (
+        0,
+        ["work"],
+        True,
+    )
+    assert ringlet(tmp_path, "aliases", "install", "claude", "--bin", str(first)).code == 0
+    assert sorted(os.listdir(first)) == ["claude", "work"]
 
 
 def test_installing_again_changes_nothing_and_removing_twice_finds_nothing(tmp_path: Path) -> None:

@@ -137,13 +137,13 @@ def test_a_keyring_that_asks_is_waited_for_only_so_long(
     """Nobody hangs for a question that nobody answers: it is said what is waited for, then a file keeps the key, and none is given."""
     for name, value in ring.env.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(keyring_child, "SOON_S", 3.0)
-    monkeypatch.setattr(keyring_child, "PATIENCE_S", 3.5)
     where = Paths(str(tmp_path / "rl"), "")
     kept = api_keys.keep(where, KEY)
     profile = Profile(name="work", key=kept)
     assert api_keys.of(where, profile) == KEY
     ring.be("asks")
+    for name, seconds in (("SOON_S", 0.5), ("GLIMPSE_S", 1.0), ("PATIENCE_S", 1.5)):
+        monkeypatch.setattr(keyring_child, name, seconds)
 
     began = time.monotonic()
     other = api_keys.keep(where, KEY)

@@ -348,3 +348,17 @@ def test_a_key_never_crosses_a_network_unencrypted(machine: Machine, endpoint: s
     options = ("--endpoint", endpoint, "--api-key-stdin")
 
     assert machine.run("profiles", "create", "claude", "work", *options, typed=KEY)[0] == code
+
+
+def test_a_profile_that_could_not_be_started_is_made_with_a_word_about_it(machine: Machine) -> None:
+    """Usage can be mapped to it all the same; an endpoint that the configuration has for its provider is one to start it with."""
+    outcome = ringlet(machine.home, "profiles", "create", "claude", "one", "--provider", "corp")
+    assert (outcome.code, "! ringlet profiles run cannot start it: profile 'one': no endpoint of 'corp'" in outcome.err) == (0, True)
+
+    (machine.home / "rl" / "config.toml").write_text('[providers.corp]\nbilling = "managed"\nendpoint = "https://llm.corp.example/x/"\n')
+    machine.agent("claude", 'echo "$ANTHROPIC_BASE_URL"')
+    assert ringlet(machine.home, "profiles", "create", "claude", "two", "--provider", "corp", "--model", "m")[::2] == (0, "")
+    assert machine.run("profiles", "run", "two")[1] == "https://llm.corp.example/x\n"
+    machine.agent("codex", 'printf "%s\\n" "$@"')
+    assert ringlet(machine.home, "profiles", "create", "codex", "three", "--provider", "corp").code == 0
+    assert 'model_providers.ringlet.base_url="https://llm.corp.example/x/v1"\n' in machine.run("profiles", "run", "three")[1]

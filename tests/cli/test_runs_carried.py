@@ -318,6 +318,18 @@ def test_who_cannot_be_carried_is_started_directly(
     assert why in carried.err
 
 
+def test_no_proxy_of_the_networks_stands_between_an_agent_and_ours(tmp_path: Path, stand: Stand) -> None:
+    """An agent that goes by HTTP_PROXY asks it for nothing on this machine, whatever else the user has excepted."""
+    machine = Machine(tmp_path, stand)
+    machine.created("claude", "work")
+    machine.env |= {"HTTP_PROXY": "http://127.0.0.1:1", "http_proxy": "http://127.0.0.1:1", "NO_PROXY": "intranet.example"}
+    with daemon(machine):
+        assert machine.went("work")[::2] == (0, "")
+        assert "export NO_PROXY=intranet.example,127.0.0.1\n" in machine.run("profiles", "env", "work").out
+
+    assert len(stand.asked) == 1
+
+
 def test_env_tells_the_proxys_address(tmp_path: Path, stand: Stand) -> None:
     """What `run` would tell the agent, `env` tells a shell: the address through the proxy, while there is one."""
     machine = Machine(tmp_path, stand)

@@ -63,23 +63,24 @@ async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
 
 def scene(home: Path, peer: Peer, body: Callable[[Stand], Awaitable[None]], *, tls: ssl.SSLContext | None = None) -> Stand:
     """A proxy before that provider, played to its end."""
+    return asyncio.run(played(home, peer, body, tls=tls))
 
-    async def play() -> Stand:
-        server = await asyncio.start_server(peer, "127.0.0.1", 0, ssl=tls)
-        port = server.sockets[0].getsockname()[1]
-        place = f"https://localhost:{port}" if tls else f"http://127.0.0.1:{port}"
-        settings = f'[providers.peer]\nbilling = "metered"\nendpoint = "{place}"\n'
-        async with standing(home, lambda _: Said(), settings=settings) as stand:
-            await asyncio.wait_for(body(stand), 60)
-            for _ in range(300):
-                if not stand.proxy.at_work:
-                    break
-                await asyncio.sleep(0.01)
-            assert stand.proxy.at_work == 0
-        server.close()
-        return stand
 
-    return asyncio.run(play())
+async def played(home: Path, peer: Peer, body: Callable[[Stand], Awaitable[None]], *, tls: ssl.SSLContext | None = None) -> Stand:
+    """The same, in the loop of whoever asks."""
+    server = await asyncio.start_server(peer, "127.0.0.1", 0, ssl=tls)
+    port = server.sockets[0].getsockname()[1]
+    place = f"https://localhost:{port}" if tls else f"http://127.0.0.1:{port}"
+    settings = f'[providers.peer]\nbilling = "metered"\nendpoint = "{place}"\n'
+    async with standing(home, lambda _: Said(), settings=settings) as stand:
+        await asyncio.wait_for(body(stand), 60)
+        for _ in range(300):
+            if not stand.proxy.at_work:
+                break
+            await asyncio.sleep(0.01)
+        assert stand.proxy.at_work == 0
+    server.close()
+    return stand
 
 
 async def opened(stand: Stand, *headers: str, early: bytes = b"", profile: str = "default") -> tuple[str, Ends]:
@@ -296,15 +297,24 @@ def test_silence_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     scene(tmp_path / "silent", Peer(echo), body)
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl to make a certificate with")
-def test_it_is_as_closed_as_any_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """To a provider over TLS whose certificate is good the bytes pass; to one that cannot prove its name none goes."""
-    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
+def certified(place: Path) -> tuple[Path, ssl.SSLContext]:
+    """A certificate of `localhost`, which is its own authority, and a server's side of it."""
+    key, certificate = place / "key.pem", place / "cert.pem"
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
     command += ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(certificate)]
     subprocess.run(command, check=True, capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
+    return certificate, context
+
+
+NO_OPENSSL = pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl to make a certificate with")
+
+
+@NO_OPENSSL
+def test_it_is_as_closed_as_any_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To a provider over TLS whose certificate is good the bytes pass; to one that cannot prove its name none goes."""
+    certificate, context = certified(tmp_path)
 
     async def good(stand: Stand) -> None:
         said = os.urandom(200_000)
@@ -336,3 +346,46 @@ def test_a_reply_that_switches_unasked_is_none(tmp_path: Path) -> None:
         reply.close()
 
     scene(tmp_path, Peer(echo), body)
+
+
+@NO_OPENSSL
+@pytest.mark.parametrize("around", ["", "localhost"])
+def test_the_networks_own_proxy_is_gone_by(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, around: str) -> None:
+    """Where the daemon's environment names one, calls go by it: it is asked for a tunnel, and sees nothing of what passes."""
+    certificate, context = certified(tmp_path)
+    asked: list[bytes] = []
+    seen = bytearray()
+
+    async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while piece := await reader.read(65536):
+            seen.extend(piece)
+            writer.write(piece)
+        writer.close()
+
+    async def network(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append((await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")[0])
+        host, _, port = asked[-1].split()[1].decode().partition(":")
+        far = await asyncio.open_connection(host, int(port))
+        writer.write(b"HTTP/1.1 200 Established\r\n\r\n")
+        await asyncio.gather(pipe(reader, far[1]), pipe(far[0], writer))
+
+    async def body(stand: Stand) -> None:
+        head, (reader, writer) = await opened(stand)
+        assert head.startswith("HTTP/1.1 101")
+        writer.write(b"a secret word")
+        assert await reader.readexactly(13) == b"a secret word"
+        writer.close()
+
+    async def play() -> None:
+        server = await asyncio.start_server(network, "127.0.0.1", 0)
+        monkeypatch.setenv("HTTPS_PROXY", f"localhost:{server.sockets[0].getsockname()[1]}")
+        monkeypatch.setenv("NO_PROXY", around)
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        await played(tmp_path / "home", peer, body, tls=context)
+        server.close()
+
+    peer = Peer(echo)
+    asyncio.run(play())
+
+    assert [line.startswith(b"CONNECT localhost:") for line in asked] == [True] * (not around)
+    assert (len(peer.heads), b"secret" in seen, b"canary" in seen) == (1, False, False)
