@@ -228,6 +228,16 @@ def test_models_stand_by_cost_with_their_share(page: Page) -> None:
     assert "unpriced" in row(page, "models", "mystery-9")[-1]
 
 
+def test_one_model_alone_has_no_share(page: Page) -> None:
+    """All of the cost is its own anyway."""
+    period(page, "All Time")
+    choose(page, "Model", "claude-haiku-4-5-20251001")
+    table = page.locator("[data-part=models]")
+
+    assert table.locator("tbody tr").count() == 1
+    assert "%" not in table.inner_text()
+
+
 def test_records_come_in_pages_of_twenty(page: Page) -> None:
     """Twenty to a page, the latest first, with steps that end at the last page."""
     period(page, "Today")
@@ -244,6 +254,16 @@ def test_records_come_in_pages_of_twenty(page: Page) -> None:
     steps.get_by_role("button", name="Last").click()
     expect(lines).to_have_count(TODAY_MANY - 40)
     expect(steps.get_by_role("button", name="Next")).to_be_disabled()
+
+
+def test_a_single_page_has_no_steps(page: Page) -> None:
+    """What fits on one page says how much it is and offers no other page."""
+    period(page, "All Time")
+    choose(page, "Model", "claude-haiku-4-5-20251001")
+    records = page.locator("[data-part=records]")
+
+    expect(records.get_by_role("status")).to_have_text(re.compile(r"^[1-9]\d? records?$"))
+    assert records.get_by_role("navigation").count() == 0
 
 
 def test_records_are_found_by_name_while_typing(page: Page) -> None:
