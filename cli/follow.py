@@ -8,21 +8,22 @@ Once a minute it is asked in any case: the day may have ended, a price or a rule
 """
 
 import os
-import select
 import signal
 import sys
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
 from cli import app, render
 from cli.ask import Request, WrongUsage
+from cli.escaped import escaped
 from cli.figures import count, many, usd
 from cli.paths import paths
 from cli.screen import Screen
 from cli.serve.channel import Channel
 from cli.stopping import Stopping
+from cli.waker import NEWS, Waker
 from pipeline.errors import RingletError
 from views import calendar
 from views.query import Answer, Query
@@ -35,7 +36,6 @@ PAUSE_S = 0.2
 """At least so long between two answers, and four times as long as the last one took."""
 MINUTE_S = 60.0
 
-_NEWS = b"n"
 _DIM, _PLAIN = "\x1b[2m", "\x1b[0m"
 
 Words = Callable[[render.Look], str]
@@ -50,7 +50,7 @@ def follow(request: Request) -> int:
     question.ask()
     with ExitStack() as held:
         stop = held.enter_context(Stopping())
-        waker = held.enter_context(_Waker())
+        waker = held.enter_context(Waker())
         channel = Channel(paths(), waker.news)
         channel.start()
         held.callback(channel.stop)
@@ -90,10 +90,12 @@ class _Question:
         began = time.process_time()
         now = app.clock()
         seen = app.Seen()
-        snapshot = app.fresh(now, sync=True, seen=seen)
-        if snapshot is None or self._basis != self._basis_of(snapshot.header, now):
-            self._ask(now, seen)
-        self.took_s = time.process_time() - began
+        try:
+            snapshot = app.fresh(now, sync=True, seen=seen)
+            if snapshot is None or self._basis != self._basis_of(snapshot.header, now):
+                self._ask(now, seen)
+        finally:
+            self.took_s = time.process_time() - began
 
     def try_to_ask(self) -> None:
         """Ask again; where there is no answer the last one stands, and `trouble` says why."""
@@ -101,7 +103,7 @@ class _Question:
             self.ask()
             self.trouble = ""
         except (RingletError, OSError) as error:
-            self.trouble = str(error) or type(error).__name__
+            self.trouble = escaped(str(error)) or type(error).__name__
 
     def _ask(self, now: int, seen: app.Seen) -> None:
         from cli.refresh import opened  # the log and the adapters: not for a look that finds nothing
@@ -126,7 +128,7 @@ class _Question:
 class _Followed:
     """The loop: wait for news, ask, and show what changed."""
 
-    def __init__(self, question: _Question, channel: Channel, waker: "_Waker", stop: Stopping) -> None:
+    def __init__(self, question: _Question, channel: Channel, waker: Waker, stop: Stopping) -> None:
         self._question = question
         self._channel = channel
         self._waker = waker
@@ -144,7 +146,7 @@ class _Followed:
             if stop():
                 break
             self.woken(woken)
-            if _NEWS in woken:
+            if NEWS in woken:
                 self._rest(asked + max(PAUSE_S, 4 * question.took_s))
             elif time.monotonic() < asked + pause:
                 continue
@@ -190,7 +192,7 @@ class _Lines(_Followed):
 class _Drawn(_Followed):
     """For a terminal: the answer fills it."""
 
-    def __init__(self, question: _Question, channel: Channel, waker: "_Waker", stop: Stopping, screen: Screen) -> None:
+    def __init__(self, question: _Question, channel: Channel, waker: Waker, stop: Stopping, screen: Screen) -> None:
         super().__init__(question, channel, waker, stop)
         self._screen = screen
         self._drawn: object = None
@@ -222,49 +224,6 @@ class _Drawn(_Followed):
 
     def _followed(self) -> str:
         return "following the daemon" if self._channel.url is not None else "following the logs"
-
-
-class _Waker:
-    """What a loop waits for: signals and news, whichever comes first. For the main thread."""
-
-    _SIGNALS = (signal.SIGWINCH, signal.SIGTSTP)
-
-    def __init__(self) -> None:
-        self._ends: tuple[int, int] = (-1, -1)
-        self._before: list[tuple[int, object]] = []
-        self._wakeup = -1
-
-    def __enter__(self) -> "_Waker":
-        self._ends = os.pipe()
-        for end in self._ends:
-            os.set_blocking(end, False)
-        # A signal is noted by its handler; that it came must end the waiting too.
-        self._wakeup = signal.set_wakeup_fd(self._ends[1], warn_on_full_buffer=False)
-        if sys.stdout.isatty():
-            self._before = [(each, signal.signal(each, lambda *_: None)) for each in self._SIGNALS]
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        signal.set_wakeup_fd(self._wakeup)
-        for each, handler in self._before:
-            signal.signal(each, handler)  # type: ignore[arg-type]
-        reading, writing = self._ends
-        self._ends = (-1, -1)
-        os.close(writing)
-        os.close(reading)
-
-    def news(self) -> None:
-        """There are news. From any thread."""
-        with suppress(OSError):
-            os.write(self._ends[1], _NEWS)
-
-    def wait(self, seconds: float) -> bytes:
-        """What came within so many seconds: a byte for each, `_NEWS` or the number of a signal; empty where nothing did."""
-        select.select([self._ends[0]], [], [], seconds)
-        try:
-            return os.read(self._ends[0], 4096)
-        except BlockingIOError:
-            return b""
 
 
 def _line(answer: Answer) -> tuple[str, str]:

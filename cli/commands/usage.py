@@ -175,6 +175,8 @@ def usage(
     if watch:
         if what == "audit":
             raise WrongUsage("an audit does not go on", mend="leave --watch out")
+        if sys.platform == "win32":
+            raise WrongUsage("--watch needs signals that there are none of here", mend="the page shows news: ringlet daemon start")
         from cli.follow import follow  # listening and signals: only who goes on
 
         raise typer.Exit(follow(request))

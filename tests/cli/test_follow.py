@@ -277,6 +277,20 @@ def test_what_cannot_be_followed_is_wrong_usage(tmp_path: Path, argv: tuple[str,
     assert done.err.count("\n") == 1
 
 
+def test_a_store_that_cannot_be_asked_is_said_and_survived(home: Home) -> None:
+    """While the settings are no settings the last answer stays, with the reason; once they are, it goes on."""
+    config = home.store / "config.toml"
+    with viewing(home) as view:
+        view.until("1K / 100")
+        config.write_text("nonsense = [")
+        view.until("config.toml", "1K / 100")
+        config.unlink()
+        write(home, 2)
+        shown = view.until("2K / 200")
+
+        assert "config.toml" not in shown
+
+
 def test_lines_that_do_not_fit_are_counted() -> None:
     """All of a short text; of a long one its first lines and how many there are more."""
     assert fitting("a\nb\n", 2) == ["a", "b"]

@@ -84,6 +84,26 @@ def test_usage_of_a_run_is_the_profiles(machine: Machine) -> None:
     assert not (machine.home / ".claude").exists()
 
 
+_TURN = (
+    '{"timestamp": 1778662800, "params": {"sessionId": "s1", "update": {"sessionUpdate": "turn_completed", "prompt_id": "P1",'
+    ' "usage": {"inputTokens": 5, "outputTokens": 1}}}}'
+)
+_TOTAL = '{"model": "m", "providerLockTimestamp": "2026-05-13T09:00:00Z", "tokenUsage": {"inputTokens": 5, "outputTokens": 1}}'
+
+
+@pytest.mark.parametrize(
+    ("agent", "path", "text"),
+    [("grok", "$GROK_HOME/sessions/w/s1/updates.jsonl", _TURN), ("droid", "$HOME/.factory/sessions/w/s1.settings.json", _TOTAL)],
+)
+def test_usage_of_a_run_of_any_agent_is_the_profiles(machine: Machine, agent: str, path: str, text: str) -> None:
+    """Each agent's log is found in the profile's home, wherever the agent keeps it there."""
+    machine.agent(agent, f'mkdir -p "$(dirname "{path}")"\ncat > "{path}" <<\'END\'\n{text}\nEND')
+    machine.run("profiles", "create", agent, "work")
+
+    assert machine.run("profiles", "run", "work") == (0, "", "")
+    assert calls_of(machine, "work") == 1
+
+
 def test_two_runs_at_once_are_told_apart_from_everybody_else(machine: Machine) -> None:
     """Runs of one profile at once, the first ever included, all count for it; those of another profile meanwhile count for that."""
     machine.agent(
