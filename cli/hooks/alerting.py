@@ -31,7 +31,7 @@ logger = logging.getLogger("ringlet.hooks")
 
 LOOK_S = 1.0
 """At least so often is looked whether there are other hooks, and whether the clock has made one due: some 50 us of work."""
-REST_S = 0.2
+REST_S = 0.4
 """At least so long between two countings."""
 SHARE = 4
 """And at least so many times as long as the last one took."""

@@ -1,5 +1,6 @@
 """A receiver of webhooks for tests: keeps what it gets, and answers as it is told."""
 
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -59,11 +60,19 @@ class Receiver:
             def log_message(self, format: str, *args: Any) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        class Server(ThreadingHTTPServer):
+            def handle_error(self, request: Any, client_address: Any) -> None:
+                pass  # who hangs up, as some tests do, is no news
+
+        self._server = Server(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self._server.block_on_close = False
         self.port: int = self._server.server_address[1]
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
+
+    def over(self, context: ssl.SSLContext) -> None:
+        """From now on it speaks TLS."""
+        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
 
     @property
     def url(self) -> str:

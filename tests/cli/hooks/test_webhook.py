@@ -1,8 +1,13 @@
 """Messages to addresses: how they are signed, where they never go, and what an attempt ends with."""
 
+import shutil
 import socket
+import ssl
+import subprocess
+import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -201,12 +206,28 @@ def test_a_receiver_that_speaks_no_tls_gets_nothing(receiver: Receiver) -> None:
     assert (done, said, receiver.got) == (False, "its certificate is not good", [])
 
 
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="makes a certificate with openssl")
+def test_only_a_good_certificate_is_told(receiver: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Signed by nobody who is trusted, or for another name: nothing is sent. Trusted, by SSL_CERT_FILE, and for this name: it is."""
+    made = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=x", "-addext", "subjectAltName=DNS:localhost"]
+    files = ["-keyout", str(tmp_path / "key"), "-out", str(tmp_path / "cert"), "-days", "2"]
+    subprocess.run(["openssl", *made, *files], check=True, capture_output=True)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(tmp_path / "cert", tmp_path / "key")
+    receiver.over(context)
+    address = f"https://localhost:{receiver.port}/secret-path"
+
+    assert send(address) == (False, "its certificate is not good")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert"))
+    assert send(address.replace("localhost", "127.0.0.1")) == (False, "its certificate is not good")
+    assert receiver.got == []
+    assert send(address) == (True, "status 200")
+
+
 class receiving_bytes:
     """A server that answers any request with these bytes and closes."""
 
     def __init__(self, reply: bytes) -> None:
-        import threading
-
         self._reply = reply
         self._server = socket.create_server(("127.0.0.1", 0))
         self._thread = threading.Thread(target=self._serve)
