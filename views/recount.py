@@ -42,7 +42,7 @@ class Call(Protocol):
 
 
 class Total(Protocol):
-    """Sums of calls that share local day, UTC hour, dimensions, prompt size and kind of logged cost, as `Log.totals` gives them."""
+    """Sums of calls that share local day, UTC day, dimensions, prompt size and kind of logged cost, as `Log.totals` gives them."""
 
     day: int
     dim: int
@@ -63,7 +63,7 @@ class Total(Protocol):
 class Log(Protocol):
     """What is asked of the log."""
 
-    def totals(self, start_us: int, end_us: int, *, offset_us: int, steps: Sequence[int], hours: bool = False) -> Iterable[Any]: ...
+    def totals(self, start_us: int, end_us: int, *, offset_us: int, steps: Sequence[int]) -> Iterable[Any]: ...
     def calls(self, first_day: int, last_day: int) -> Iterable[Any]: ...
     def dims(self, ids: Iterable[int]) -> dict[int, Dims]: ...
 
@@ -129,8 +129,7 @@ def recount(log: Log, zone: str, local_days: Iterable[int], *, attribution: Attr
 
 def _recount(days: dict[int, Day], log: Log, run: tuple[int, int, int, int, int], attribution: Attribution, prices: Prices) -> None:
     first, last, from_us, to_us, offset_us = run
-    # A local day lies in two UTC days, and a price may change between them; hours tell them apart.
-    totals = list(log.totals(from_us, to_us, offset_us=offset_us, steps=prices.steps, hours=offset_us % calendar.DAY_US != 0))
+    totals = list(log.totals(from_us, to_us, offset_us=offset_us, steps=prices.steps))
     known = log.dims({total.dim for total in totals})
     timed: set[int] = set()
     for total in totals:

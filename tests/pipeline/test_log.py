@@ -328,6 +328,17 @@ def test_totals_by_local_day_and_step(log: Log) -> None:
     assert found == {(DAY + 1, 0): (1, 10, late), (DAY + 1, 1): (1, 300, late), (DAY, 0): (1, 10, NOON)}
 
 
+@pytest.mark.parametrize(
+    ("offset_us", "days"), [(0, [DAY, DAY + 1]), (7_200_000_000, [DAY, DAY + 1, DAY + 1]), (-50_400_000_000, [DAY - 1, DAY, DAY])]
+)
+def test_totals_never_cross_a_utc_day(log: Log, offset_us: int, days: list[int]) -> None:
+    """A local day lies in two UTC days, and prices change with these: each has totals of its own."""
+    late = NOON + 11 * 3_600_000_000
+    Feed(log).commit(*(Sighting(key=name, at_us=at) for name, at in (("a", NOON), ("b", late), ("c", late + 2 * 3_600_000_000))))
+
+    assert [one.day for one in log.totals(0, 10**18, offset_us=offset_us, steps=())] == days
+
+
 def test_hot_path_loads_no_parquet(tmp_path: Path) -> None:
     """Opening the log, a small commit and totals load neither pyarrow nor ctypes nor decimal's users beyond the events module."""
     import subprocess
