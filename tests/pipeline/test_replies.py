@@ -91,16 +91,16 @@ class Reader:
 
     def __init__(self, log: Log) -> None:
         self._log = log
-        log.register([Source(path="/a", agent="claude", root="/")])
+        self._source = log.register([Source(path="/a", agent="claude", root="/")])["/a"]
         self._cursor: Cursor | None = None
 
     def commit(self, lines: Iterable[Line]) -> tuple[int, int]:
         """(new, updated)"""
         lines = list(lines)
         after = Cursor(offset=(self._cursor.offset if self._cursor else 0) + 1)
-        done = self._log.commit(batch(lines), [Reading(source_id=1, before=self._cursor, after=after)], ingested_at_us=NOON)
+        done = self._log.commit(batch(lines), [Reading(source_id=self._source, before=self._cursor, after=after)], ingested_at_us=NOON)
         if done.stale:
-            done = self._log.commit(batch(lines), [Reading(source_id=1, before=None, after=after)], ingested_at_us=NOON)
+            done = self._log.commit(batch(lines), [Reading(source_id=self._source, before=None, after=after)], ingested_at_us=NOON)
         self._cursor = after
         return done.new, done.updated
 
