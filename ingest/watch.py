@@ -38,6 +38,8 @@ REST_S = 3.0
 """Where nothing ever pauses, this is also how long they wait at most."""
 REST_SHARE = 100
 """Where they take long, they rest longer: a hundred times as long as they worked."""
+PACE_S = 0.005
+"""So long after a commit the next one begins at the earliest: lines that come faster share one."""
 WAKE_S = 0.5
 """How soon a request to stop is noticed."""
 REMOTE = ("nfs", "cifs", "smb", "9p", "sshfs", "fuse.sshfs", "drvfs", "vboxsf", "afs", "ncp")
@@ -104,6 +106,7 @@ class Watcher:
         self._news_at: float | None = None
         self._untold_since: float | None = None
         self._tell_at = 0.0
+        self._next_at = 0.0
         self._walks = looked(settings.adapters, settings.environ, settings.home, settings.further).walks
         self._last_look: list[tuple[str, int, int, int]] | None = None
 
@@ -141,6 +144,10 @@ class Watcher:
             while not stop():
                 hints = self._notices.wait(WAKE_S)
                 now = time.monotonic()
+                if hints and now < self._next_at:
+                    time.sleep(self._next_at - now)
+                    hints |= self._notices.wait(0)
+                    now = time.monotonic()
                 try:
                     folders = {folder for path, folder in hints if not path and folder}
                     for folder in folders:
@@ -292,6 +299,7 @@ class Watcher:
         paths = {each.source_id: path for path, each in work.items()}
         for harvest in reap(work.values(), self._adapters, manner) if work else ():
             commit = self._log.commit(harvest.batch, harvest.readings, ingested_at_us=manner.now_ns // 1000)
+            self._next_at = time.monotonic() + PACE_S
             self._arrived(harvest, commit)
             stale = set(commit.stale)
             for reading in harvest.readings:

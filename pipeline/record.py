@@ -65,12 +65,12 @@ class Rows(msgspec.Struct, kw_only=True, gc=False):
 
 
 FIELDS = Rows.__struct_fields__
+_encode = msgspec.msgpack.Encoder().encode
 
 
 def packed(rows: Rows) -> list[bytes]:
     """Each row as the journal keeps it while it is hot."""
-    encode = msgspec.msgpack.Encoder().encode
-    return [encode(row) for row in zip(*rows.columns(), strict=True)]
+    return [_encode(row) for row in zip(*rows.columns(), strict=True)]
 
 
 def unpacked(blobs: Iterable[bytes]) -> Rows:

@@ -11,7 +11,6 @@ from ingest.inotify import Inotify
 from ingest.notices import LOST, Notice, Notices
 from ingest.observer import Observed
 
-
 linux = pytest.mark.skipif(sys.platform != "linux", reason="inotify is Linux's")
 
 
