@@ -54,6 +54,7 @@ class Names:
         self._sessions: dict[tuple[str, str], int] = {}
         self._session_names: dict[str, int] = {}
         self._named = pl.Series(dtype=pl.UInt32)
+        self._ranked = pl.Series(dtype=pl.UInt32)
         self.name_of_session: list[int] = []
         """Number in `session_names` by number in `sessions`: two agents may use the same id."""
 
@@ -74,6 +75,18 @@ class Names:
         if self._named.len() < len(self.name_of_session):
             self._named = pl.Series(self.name_of_session, dtype=pl.UInt32)
         return self._named
+
+    @property
+    def shared_names(self) -> bool:
+        """Whether several agents use one name for a session of theirs."""
+        return len(self.session_names) < len(self.sessions)
+
+    def ranked_sessions(self) -> pl.Series:
+        """The place of each of `session_names` among them, a to z."""
+        if self._ranked.len() < len(self.session_names):
+            known = self.session_names[:]
+            self._ranked = pl.Series(known, dtype=pl.String).rank("ordinal")
+        return self._ranked
 
     def number_of(self, session: tuple[str, str]) -> int | None:
         """The number of a session; None where it has none."""

@@ -4,7 +4,7 @@ Decides what a call is called, and which dates' calls must be read for a page: t
 those on the page are looked at.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -18,7 +18,7 @@ from views.matching import folder
 from views.query import Query
 
 Calls = Callable[[int], pl.DataFrame]
-"""The calls of a UTC day, as `Holding.records` gives them."""
+"""The calls of a UTC day by time and key, as `Holding.records` gives them."""
 
 
 class Record(NamedTuple):
@@ -55,20 +55,42 @@ def page(query: Query, held: Held, calls: Calls, *, titles: Titles, search: str 
     meant = _Meant(query, held, titles, search)
     if query.since_us is None:
         rows = meant.of((held.days_between if meant.alike else held.ranged)(query.first_day, query.last_day))
+        total, unpriced, first = _told([rows])
+        if skip >= total:
+            return Page(total, unpriced, first, [])
         per_day = rows.group_by("day").agg(pl.col("requests").sum()).sort("day", descending=True)
         days, skip = _days(per_day.rows(), skip, count)
         utc = sorted({day for one in days for day in _utc_days(query.tz, one)}, reverse=True)
         bounds = [calendar.bounds(query.tz, one, one) for one in days]
+        found = _taken((meant.of(_during(calls(day), day, bounds)) for day in utc), skip, count)
     else:
         utc = list(range(query.now_us // calendar.DAY_US, query.since_us // calendar.DAY_US - 1, -1))
-        bounds = [(query.since_us, query.now_us + 1)]
-        rows = meant.of(_during(pl.concat([calls(day) for day in utc]), bounds))
-    total, unpriced, first = rows.select(pl.col("requests").sum(), pl.col("unpriced_requests").sum(), pl.col("first").min()).row(0)
-    if not utc or skip >= total:
-        return Page(total, unpriced, first, [])
-    found = meant.of(_during(pl.concat([calls(day) for day in utc]), bounds)) if query.since_us is None else rows
-    shown = found.sort("first", "key", descending=True).slice(skip, count).with_columns(attodollars(pl.col("cost_usd")).alias("cost"))
-    return Page(total, unpriced, first, [meant.record(row) for row in shown.iter_rows(named=True)])
+        parts = [meant.of(_during(calls(day), day, [(query.since_us, query.now_us + 1)])) for day in utc]
+        total, unpriced, first = _told(parts)
+        found = _taken(parts, skip, count)
+    cost = attodollars(pl.col("cost_usd")).alias("cost")
+    records = [meant.record(row) for part in found for row in part.with_columns(cost).iter_rows(named=True)]
+    return Page(total, unpriced, first, records)
+
+
+def _told(parts: Sequence[pl.DataFrame]) -> tuple[int, int, int | None]:
+    """Requests, unpriced ones, and the time of the first."""
+    sums = [part.select(pl.col("requests").sum(), pl.col("unpriced_requests").sum(), pl.col("first").min()).row(0) for part in parts]
+    return sum(line[0] for line in sums), sum(line[1] for line in sums), min((line[2] for line in sums if line[0]), default=None)
+
+
+def _taken(parts: Iterable[pl.DataFrame], skip: int, count: int) -> list[pl.DataFrame]:
+    """Some rows from number `skip` on, counted from the end of the first part; no more parts are made than that takes."""
+    found = []
+    for part in parts:
+        end = part.height - skip
+        if end > 0 and count > 0:
+            found.append(part.slice(max(end - count, 0), min(end, count)).reverse())
+            count -= found[-1].height
+        skip = max(-end, 0)
+        if not count:
+            break
+    return found
 
 
 class _Meant:
@@ -155,7 +177,10 @@ def _utc_days(tz: str, day: int) -> range:
     return range(max(first, calendar.FIRST_DAY), min(last, calendar.LAST_DAY) + 1)
 
 
-def _during(rows: pl.DataFrame, spans: Sequence[tuple[int | None, int | None]]) -> pl.DataFrame:
-    """The rows within any of some spans of time."""
+def _during(rows: pl.DataFrame, day: int, spans: Sequence[tuple[int | None, int | None]]) -> pl.DataFrame:
+    """The rows of a UTC date that are within any of some spans of time."""
+    low, high = day * calendar.DAY_US, (day + 1) * calendar.DAY_US
+    if any(start is not None and end is not None and start <= low and high <= end for start, end in spans):
+        return rows
     at = pl.col("first")
     return rows.filter(pl.any_horizontal((at >= start) & (at < end) for start, end in spans)) if spans else rows.clear()

@@ -140,12 +140,12 @@ def by_rows(
         told.append((pl.col("last") - pl.col("first")).filter(alone).sum().alias("_runtime"))
         rows = rows.with_columns(keys)
         keys = pl.col("_key"), pl.col("_part")
+        if limited and by == ("session", None):
+            rows = _foremost(rows, query, names)
         if by[0] == "session":
             has_project = pl.Series([cell[5] is not None for cell in names.cells], dtype=pl.Boolean)
             rows = rows.with_columns(pl.when(has_project.gather(rows["cell"])).then("cell").alias("_project"))
             told.append(pl.col("_project").sort_by("last").drop_nulls().last())
-        if limited and by == ("session", None):
-            rows = _foremost(rows, query, names.session_names)
         others = presence(rows.filter(~alone & pl.col("sid").is_not_null()), list(_KEYS[:depth]))
     sums = rows.group_by(keys[:depth]).agg(pl.col(NUMBERS).sum(), pl.col("first").min(), pl.col("last").max(), *told)
     at = {name: place for place, name in enumerate(sums.columns)}
@@ -167,7 +167,7 @@ def by_rows(
     return found
 
 
-def _foremost(rows: pl.DataFrame, query: Query, names: list[str]) -> pl.DataFrame:
+def _foremost(rows: pl.DataFrame, query: Query, names: Names) -> pl.DataFrame:
     """The rows of those sessions that the query's limit leaves; of all, where that is not easily told.
 
     Of tens of thousands of sessions a page shows ten: only for these it is worth to work out everything.
@@ -187,8 +187,7 @@ def _foremost(rows: pl.DataFrame, query: Query, names: list[str]) -> pl.DataFram
     if query.limit is None or key not in orders:
         return rows
     values = [value.meta.output_name() for value in orders[key]]
-    added = [pl.col(name).max() if name == "last" else pl.col(name).sum() for name in values]
-    sums = rows.select("_key", *orders[key]).group_by("_key").agg(added)
+    sums = _by_session(rows, orders[key], names)
     if query.limit >= sums.height:
         return rows
     downward = direction != "asc"
@@ -199,10 +198,21 @@ def _foremost(rows: pl.DataFrame, query: Query, names: list[str]) -> pl.DataFram
         sums = sums if least is None else sums.filter(value >= least)
     # A session without any price has no cost, which comes after every cost, be it 0.
     order = [pl.col(name) > 0 if name == "priced" else pl.col(name) for name in values]
-    name = pl.Series([None if number is None else names[number] for number in sums["_key"]], dtype=pl.String)
+    name = names.ranked_sessions().gather(sums["_key"])
     by_name = [key == "name" and direction == "desc"] * 2
     found = sums.sort([*order, name.is_null(), name], descending=[downward] * len(order) + by_name).head(query.limit)
     return rows.filter(pl.col("_key").is_in(found["_key"].implode(), nulls_equal=True))
+
+
+def _by_session(rows: pl.DataFrame, values: Sequence[pl.Expr], names: Names) -> pl.DataFrame:
+    """`values` per `_key`, added up, but of `last` the last."""
+    told = rows.select("_key", *values)
+    added = [pl.col(name).max() if name == "last" else pl.col(name).sum() for name in told.columns[1:]]
+    if "alone" not in rows.columns or names.shared_names:
+        return told.group_by("_key").agg(added)
+    # Most sessions have but one row: it is their sum.
+    alone = rows["alone"]
+    return pl.concat([told.filter(alone), told.filter(~alone).group_by("_key").agg(added)])
 
 
 def _distinct(names: Sequence[str | None]) -> tuple[str, ...]:

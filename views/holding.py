@@ -89,7 +89,7 @@ class Holding:
         return self._dates.get((day, mode), lambda: fine(measured(recosted(self._date(day), mode)), self.names))
 
     def records(self, day: int, mode: str) -> pl.DataFrame:
-        """The calls of a UTC date: cell, sid, requests, first (microseconds), tokens, cost_usd and `SINGLE`."""
+        """The calls of a UTC date by time and key: cell, sid, requests, first (microseconds), tokens, cost_usd and `SINGLE`."""
 
         def read() -> pl.DataFrame:
             calls = self._date(day, _TOLD) if mode == "auto" else recosted(self._date(day), mode)
@@ -98,7 +98,12 @@ class Holding:
             one = pl.lit(1, pl.Int64).alias("requests")
             return self.names.numbered(calls.select(*CELL, "session", at, one, unpriced, *TOKENS, "cost_usd", *SINGLE).collect())
 
-        return self._records.get((day, mode), read)
+        def ordered() -> pl.DataFrame:
+            found = read()
+            # A file is in this order.
+            return found if day not in self._fresh and found["first"].is_sorted() else found.sort("first", "key")
+
+        return self._records.get((day, mode), ordered)
 
     def following(self, position: Position, made: Mapping[int, pl.DataFrame]) -> "Holding":
         """What is held at a later position, given the calls of all UTC dates that have changed since this one."""

@@ -397,13 +397,14 @@ def arrange(query: Query, rows: "Iterable[Row]") -> "list[Row]":
     """
     filled = fill(query, rows) if query.split is None else list(rows)
     if query.sort is None and query.by in TIME_GROUPINGS:
-        if query.split is None and query.by != "hour":
-            return filled[-query.limit :] if query.limit else filled
-        # When clocks go back one hour comes twice, the later one with the smaller offset: its calls' times tell them apart.
-        begun: dict[str | None, int] = {}
-        for row in filled:
-            begun[row.key] = min(begun.get(row.key, row.first_at_us or 0), row.first_at_us or 0)
-        filled.sort(key=lambda row: ((row.key or "")[:16], begun[row.key], row.part is None, row.part or ""))
+        if query.by == "hour":
+            # When clocks go back one hour comes twice, the later one with the smaller offset: its calls' times tell them apart.
+            begun: dict[str | None, int] = {}
+            for row in filled:
+                begun[row.key] = min(begun.get(row.key, row.first_at_us or 0), row.first_at_us or 0)
+            filled.sort(key=lambda row: ((row.key or "")[:16], begun[row.key], row.part is None, row.part or ""))
+        elif query.split is not None:
+            filled.sort(key=lambda row: (row.key or "", row.part is None, row.part or ""))
         return filled[-query.limit :] if query.limit else filled
     key, _, direction = (query.sort or "cost").partition(":")
     # Ties always end in the order of names, whichever way the numbers run.

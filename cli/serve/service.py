@@ -25,7 +25,7 @@ from cli.serve.contract import envelope, inventory
 from cli.serve.standing import Standing
 from pipeline.errors import UnknownName
 from pipeline.log import Position
-from views import calendar, lost
+from views import calendar, lost, snapshot
 from views.query import Answer, Query, Row
 from views.snapshot import stamp
 
@@ -57,7 +57,7 @@ class Service:
         self.on_import: Callable[[inventory.ImportProgress], None] | None = None
         """Told how far an import has come."""
         self.make_views: Callable[[], None] | None = None
-        """Brings the views up to date, by a process of its own; without it that is done here."""
+        """Brings snapshot and views up to date, by a process of its own; without it that is done here."""
         self.importing = 0
         """Imports that were asked for here and are running."""
         self.pool = ThreadPoolExecutor(2, thread_name_prefix="answer")
@@ -262,6 +262,9 @@ class Service:
         log = self._store_at_work().log
         self._journal = stamp(self.paths.journal).partition(":")[0]
         store = self._store = Store(self.paths, self.environ, self.now_us(), log)
+        if self.make_views is not None and not _is_counted(store):
+            # To count everything anew takes memory that would never quite be given back.
+            self.make_views()
         store.refreshed(sync=False)
         number = 0 if self._standing is None else self._standing.number + 1
         self._standing = Standing.of(store, number, lambda: self._keeper.submit(log.sessions).result(), self.make_views)
@@ -292,6 +295,12 @@ class Service:
             return time.time_ns() - os.stat(path).st_mtime_ns < _RACY_NS
         except OSError:
             return False
+
+
+def _is_counted(store: Store) -> bool:
+    """Whether the snapshot that there is was counted as it would be now, but for what came since."""
+    known = snapshot.load(store.paths.views)
+    return known is not None and known.header.stamps == store.stamps()
 
 
 def _check(query: Query, table: "Held") -> None:

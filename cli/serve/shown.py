@@ -5,6 +5,8 @@ Decides which number stands in which field. Pure.
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from itertools import groupby
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -20,6 +22,11 @@ if TYPE_CHECKING:
 
 
 _FREE = Decimal(0)
+_ADDED = (
+    *("requests", "input", "output", "cache_read", "cache_write_5m", "cache_write_1h", "unpriced_requests", "unbilled_requests"),
+    *("cost_input", "cost_output", "cost_cache_write", "cost_cache_read", "cost_other"),
+)
+_NUMBERS = attrgetter(*_ADDED)
 
 
 def asked(query: Query, first_at_us: int | None) -> dict[str, Any]:
@@ -96,15 +103,17 @@ def series(answer: Answer, told: Mapping[str, Any]) -> figures.Series:
     parts: dict[str | None, dict[str, figures.Part]] = {}
     weight: dict[str, tuple[int, int]] = {}
     points: dict[str | None, Row] = {}
-    for row in answer.rows:
-        if query.split is None:
-            points[row.key] = row
-            continue
-        name = row.part or "unknown"
-        parts.setdefault(row.key, {})[name] = part(row)
-        cost_before, tokens_before = weight.get(name, (0, 0))
-        weight[name] = cost_before + (row.cost or 0), tokens_before + row.tokens
-        points.setdefault(row.key, Row(row.key)).add(row)
+    if query.split is None:
+        points = {row.key: row for row in answer.rows}
+    else:
+        for key, rows in groupby(answer.rows, attrgetter("key")):
+            members = list(rows)
+            parts[key] = {row.part or "unknown": part(row) for row in members}
+            points[key] = _together(members)
+            for row in members:
+                name = row.part or "unknown"
+                cost_before, tokens_before = weight.get(name, (0, 0))
+                weight[name] = cost_before + (row.cost or 0), tokens_before + row.tokens
     names = [name for name in INITIATORS if name in weight] if query.split == "initiator" else []
     names += sorted((name for name in weight if name not in names), key=lambda name: (*(-each for each in weight[name]), name))
     return figures.Series(
@@ -135,6 +144,16 @@ def _point(row: Row, parts: dict[str, figures.Part] | None) -> figures.Point:
         ),
         parts=parts or {},
     )
+
+
+def _together(rows: Sequence[Row]) -> Row:
+    """The rows of one point as one; what is said of their sessions and times is lost."""
+    if len(rows) == 1:
+        return rows[0]
+    point = Row(rows[0].key)
+    for name, number in zip(_ADDED, map(sum, zip(*map(_NUMBERS, rows), strict=True)), strict=True):
+        setattr(point, name, number)
+    return point
 
 
 def _filled(answer: Answer, points: dict[str | None, Row]) -> list[Row]:

@@ -172,9 +172,9 @@ class _Daemon:
         return capture
 
     def _make_views(self) -> None:
-        code, said = child.run(("views", "rebuild"), self._environ, self._service.stopping)
+        code, said = child.run(("seal",), self._environ, self._service.stopping)
         if code:
-            logger.warning("ringlet views rebuild ended with %d: %s", code, said.strip()[-500:])
+            logger.warning("ringlet seal ended with %d: %s", code, said.strip()[-500:])
 
     def _greet(self, on_ready: Callable[[Running], None]) -> None:
         try:

@@ -187,7 +187,7 @@ async def _answered(service: Service, params: Any, made: Callable[[Standing], ms
             return found
 
     def work() -> envelope.Encoded:
-        standing = service.standing()
-        return service.remember(_key(service, params, standing), standing, made(standing))
+        now = standing or service.standing()
+        return service.remember(_key(service, params, now), now, made(now))
 
     return await soon(service, work)
