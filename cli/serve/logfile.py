@@ -7,6 +7,7 @@ import logging
 import os
 import re
 import time
+from contextlib import suppress
 from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 
@@ -80,7 +81,8 @@ def end(handlers: list[logging.Handler]) -> None:
     """The log is closed."""
     for handler in handlers:
         logging.getLogger().removeHandler(handler)
-        handler.close()
+        with suppress(OSError):  # as above
+            handler.close()
 
 
 def opened(path: str) -> int:

@@ -7,6 +7,7 @@ import ipaddress
 import socket
 import ssl
 from collections.abc import Callable
+from types import SimpleNamespace
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -23,6 +24,16 @@ SILENCE_S = 900.0
 KEPT_S = 15.0
 """So long an idle connection is kept: less than any provider keeps its end."""
 PIECE_BYTES = 64 << 10
+WENT = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, aiohttp.ClientConnectionResetError)
+"""A connection has ended before a reply began."""
+
+
+class Attempt:
+    """One attempt to ask an upstream; handed to the session as `trace_request_ctx`."""
+
+    def __init__(self) -> None:
+        self.reused = False
+        """Whether it went over a connection that had been kept: the other side may have ended that meanwhile."""
 
 
 class Elsewhere(RingletError):
@@ -56,8 +67,11 @@ def session(is_here: Callable[[str], bool], own_ports: Callable[[], set[int]]) -
     connector = aiohttp.TCPConnector(
         limit=0, resolver=_Resolver(is_here, own_ports), ssl=ssl.create_default_context(), keepalive_timeout=KEPT_S, ttl_dns_cache=60
     )
+    trace = aiohttp.TraceConfig()
+    trace.on_connection_reuseconn.append(_reused)
     return aiohttp.ClientSession(
         connector=connector,
+        trace_configs=[trace],
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
         trust_env=False,
@@ -66,6 +80,10 @@ def session(is_here: Callable[[str], bool], own_ports: Callable[[], set[int]]) -
         max_line_size=32 << 10,
         max_field_size=32 << 10,
     )
+
+
+async def _reused(_: aiohttp.ClientSession, context: SimpleNamespace, __: aiohttp.TraceConnectionReuseconnParams) -> None:
+    context.trace_request_ctx.reused = True
 
 
 def check(upstream: Upstream, own_ports: set[int]) -> None:

@@ -44,6 +44,8 @@ LIMITS = Limits(head_s=30.0, idle_s=75.0, write_s=3600.0, connections=1024, line
 _NO_DEFAULTS = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 _PIECES = outgoing.PIECE_BYTES
 _UNWANTED = (400, 422)
+_REMEMBERED = 1 << 20
+"""So much of a request's body is kept until its reply begins."""
 
 
 class Proxy:
@@ -136,6 +138,9 @@ class _Call:
         self._hider: usage_asked.Hider | None = None
         self._tapped: Tapped | None = None
         self._reply_id: str | None = None
+        self._begun: list[bytes] | None = []
+        """What was read of the request's body; None where that is too much to be sent once more."""
+        self._remembered = 0
 
     async def carried(self) -> web.StreamResponse:
         """The provider's reply, sent to the agent; or a refusal where there is none."""
@@ -182,6 +187,20 @@ class _Call:
         return await self._exchange(headers, body)
 
     async def _exchange(self, headers: list[tuple[str, str]], body: Any) -> aiohttp.ClientResponse:
+        """The beginning of a reply. A connection that was kept and turns out to have ended is our doing: then it is asked over another."""
+        while True:
+            attempt = outgoing.Attempt()
+            try:
+                return await self._attempted(headers, body, attempt)
+            except outgoing.WENT:
+                if not attempt.reused:
+                    raise
+                if not isinstance(body, bytes | None):
+                    if self._begun is None:
+                        raise
+                    body = self._body()
+
+    async def _attempted(self, headers: list[tuple[str, str]], body: Any, attempt: outgoing.Attempt) -> aiohttp.ClientResponse:
         asked = self._asked
         return await self._proxy._session.request(
             self._request.method,
@@ -191,6 +210,7 @@ class _Call:
             proxy=self._proxy._detour.to(self._upstream),
             allow_redirects=False,
             skip_auto_headers=_NO_DEFAULTS,
+            trace_request_ctx=attempt,
         )
 
     def _may_ask(self) -> bool:
@@ -212,11 +232,19 @@ class _Call:
             return None
 
     async def _body(self) -> AsyncIterator[bytes]:
+        """The request's body from its beginning, as far as that is remembered."""
+        for piece in list(self._begun or ()):
+            yield piece
         async for piece in self._request.content.iter_any():
+            if self._begun is not None:
+                self._begun.append(piece)
+                self._remembered += len(piece)
+                if self._remembered > _REMEMBERED:
+                    self._begun = None
             yield piece
 
     async def _whole(self) -> bytes:
-        return b"".join([piece async for piece in self._body()])
+        return b"".join([piece async for piece in self._request.content.iter_any()])
 
     # And back
 
