@@ -8,11 +8,12 @@ import msgspec
 import typer
 
 from cli.escaped import escaped
-from cli.examine import Finding, Report, examine
+from cli.examine import examine
 from cli.figures import many
 from cli.outcomes import DOCTOR_DAMAGE, DOCTOR_WARNINGS, DONE, NOT_FOUND
 from cli.paths import Paths, paths
 from cli.refresh import Store, opened
+from cli.report import Finding, Report
 from pipeline import durable
 from pipeline.check import repair as repaired
 
