@@ -91,9 +91,9 @@ def test_prompt_stands_below_completion() -> None:
 
 def test_initiators_stand_in_their_order() -> None:
     """From bottom to top: main agent, task agent, heartbeat."""
-    found = {part: top for _, part, top, _ in bars(drawn("initiators", days(1)), days(1), "main", "task", "heartbeat")}
+    found = {part: (top, height) for _, part, top, height in bars(drawn("initiators", days(1)), days(1), "main", "task", "heartbeat")}
 
-    assert found["main"] > found["task"] > found["heartbeat"] == 0
+    assert found == {"main": (100, 100), "task": (25, 75), "heartbeat": (0, 25)}
 
 
 def test_a_day_of_almost_nothing_can_be_seen() -> None:
