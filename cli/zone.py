@@ -18,6 +18,8 @@ def machine_zone(environ: Mapping[str, str]) -> str:
     candidates = [environ.get(VARIABLE, "").removeprefix(":"), *(_named_by(path) for path in FILES)]
     for candidate in candidates:
         name = candidate.partition("zoneinfo/")[2] if "zoneinfo/" in candidate else candidate
+        # A copy of the same zones under a name of its own.
+        name = name.removeprefix("posix/")
         if name in ("UTC", "Etc/UTC"):
             return "UTC"  # needs no zone database: loading that takes as long as reading a few lines
         if name:

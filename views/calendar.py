@@ -22,6 +22,11 @@ PERIODS = ("24h", "today", "yesterday", "week", "last-week", "month", "last-mont
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
+_NO_ZONES = ("Factory", "localtime", "posixrules")
+_TREES = ("posix/", "right/")
+"""Files that a machine's zone database holds beside its zones: a clock that is not set, names of whatever the machine keeps, and copies of
+all zones, some of which count leap seconds. The frame library knows none of them."""
+
 _LABELS = {
     "24h": "Last 24 hours",
     "today": "Today",
@@ -161,6 +166,8 @@ def zone(name: str) -> "ZoneInfo":
     # zoneinfo takes 3 ms to load, and commands that are answered from the snapshot never need it.
     from zoneinfo import ZoneInfo
 
+    if name in _NO_ZONES or name.startswith(_TREES):
+        raise ValueError(f"no time zone {name!r}")
     try:
         return ZoneInfo(name)
     except (OSError, ValueError, KeyError) as error:

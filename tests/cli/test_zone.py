@@ -12,6 +12,7 @@ from cli.zone import machine_zone
         (":Asia/Kathmandu", "Asia/Kathmandu"),
         ("/usr/share/zoneinfo/America/St_Johns", "America/St_Johns"),
         ("Etc/UTC", "UTC"),
+        ("/usr/share/zoneinfo/posix/Europe/Berlin", "Europe/Berlin"),
     ],
 )
 def test_the_variable_names_the_zone(variable: str, zone: str) -> None:
@@ -19,7 +20,7 @@ def test_the_variable_names_the_zone(variable: str, zone: str) -> None:
     assert machine_zone({"TZ": variable}) == zone
 
 
-@pytest.mark.parametrize("variable", ["<+03>-3", "Mars/Olympus", ""])
+@pytest.mark.parametrize("variable", ["<+03>-3", "Mars/Olympus", "", "localtime", "right/Europe/Berlin"])
 def test_what_names_no_zone_is_passed_over(variable: str) -> None:
     """A fixed offset or an unknown name leaves the decision to the machine's own files."""
     assert machine_zone({"TZ": variable}) == machine_zone({})

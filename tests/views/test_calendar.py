@@ -1,7 +1,9 @@
 """Calendar days, periods and zones."""
 
 from datetime import UTC, date, datetime, timedelta
+from zoneinfo import available_timezones
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -118,9 +120,19 @@ def test_midnights_tell_the_day_without_a_zone_database() -> None:
 
 def test_unknown_zone_is_refused() -> None:
     """A zone that does not exist raises ValueError, also where its name would be a path."""
-    for name in ("Mars/Olympus", "../etc/passwd", ""):
+    for name in ("Mars/Olympus", "../etc/passwd", "", "localtime", "Factory", "posixrules", "posix/UTC", "right/Europe/Berlin"):
         with pytest.raises(ValueError, match="no time zone"):
             calendar.zone(name)
+
+
+def test_whatever_is_a_zone_here_is_one_for_frames() -> None:
+    """Days by the calendar and days by the frame library are of the same zones: a name that only one of them knows fails a question."""
+    names = sorted(available_timezones() - {"Factory", "localtime", "posixrules"})
+
+    for name in names:
+        calendar.zone(name)
+        pl.Series([0]).cast(pl.Datetime("us", "UTC")).dt.convert_time_zone(name)
+    assert len(names) > 400
 
 
 def test_times_are_rfc_3339() -> None:

@@ -359,6 +359,7 @@ def parameters(port: int, token: str) -> Iterator[Attack]:
             "tz=../../etc/passwd",
             "tz=/etc/passwd",
         ),
+        *(f"tz={name}" for name in ("localtime", "Factory", "posixrules", "posix/Europe/Berlin", "right/Europe/Berlin")),
         *("tz=Mars/Olympus", "tz=UTC%00", "tz=.", "cost_mode=free", "source=none", "initiator=none", "week_start=never", "agent=../../x"),
         *("profile=../../../etc/passwd", "profile=nobody-of-that-name", "provider=nobody-of-that-name", "model=no-such-model", "limit=1"),
         *("callback=alert", "jsonp=x", "format=json", "_=1", "debug=1", "pretty=1", "token=x", "constructor=1", "$where=1", "%24ne=1"),
