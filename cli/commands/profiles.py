@@ -15,7 +15,6 @@ from cli.ask import WrongUsage
 from cli.commands import runs
 from cli.escaped import escaped
 from cli.figures import many
-from cli.hooks import book, making
 from cli.paths import paths
 from cli.profile_changes import changed
 from cli.render import columns_of
@@ -139,7 +138,9 @@ def inspect(name: Annotated[str, typer.Argument(help="Name of the profile.")], j
 def rename(
     old: Annotated[str, typer.Argument(help="Name of the profile.")], new: Annotated[str, typer.Argument(help="Its new name.")]
 ) -> None:
-    """Rename a profile, in its rules and so in all history."""
+    """Rename a profile, in its rules, its hooks and so in all history."""
+    from cli.hooks import book  # loads more than all other commands here
+
     where = paths()
     book.load(where.hooks)  # what cannot be read is said before anything is changed
     changed(where, lambda rules: rules.rename(old, new))
@@ -150,6 +151,8 @@ def rename(
 @app.command()
 def delete(name: Annotated[str, typer.Argument(help="Name of the profile.")]) -> None:
     """Delete a profile, its rules and its hooks. No usage is lost: it falls to the next rule that matches, or to `default`."""
+    from cli.hooks import book, making  # as above
+
     where = paths()
     key = Rules.load(where.profiles).find(name).key
     hooks = book.load(where.hooks).of(name)

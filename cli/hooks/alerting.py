@@ -49,6 +49,9 @@ class Alerting:
         self._environ = environ
         self._ready = ready
         self._hooks = Followed(paths.hooks)
+        self._watches: list[Watch] = []
+        self._trouble = ""
+        """What was said last."""
         self.needed = False
         """Whether there are hooks that only a watcher serves."""
         self._ending = threading.Event()
@@ -81,53 +84,39 @@ class Alerting:
 
     def _decide_all(self) -> None:
         sums: _Sums | None = None
-        watches: list[Watch] = []
-        wait, trouble = 0.0, ""
+        wait = 0.0
         while not self._ending.wait(0):
             self._news.wait(wait)
             self._news.clear()
             if self._ending.is_set():
                 break
-            wait = LOOK_S
-            if self._hooks.changed():
-                self._say_trouble()
-                watches = self._watches()
-                self.needed = bool(watches)
-                self._decided.set()
-            if not watches:
-                sums = _closed(sums)
+            self._follow()
+            if not self._watches:
+                sums, wait = _closed(sums), LOOK_S
                 continue
             if not self._ready():
-                # It says so with its next commit, or never where there is none.
                 wait = REST_S
                 continue
             began = time.monotonic()
             try:
-                if sums is None or not sums.stands():
-                    sums = _closed(sums)
-                    sums = _Sums(self._paths, self._environ)
-                    if sums.restored:
-                        self._decided.set()
-                if sums.decide(watches, self._hooks.hooks):
-                    self._decided.set()
-                trouble = ""
+                sums, wait = self._decided_by(sums), LOOK_S
             except RingletError as error:
-                # It is tried every few seconds for as long as it lasts: one line is enough.
-                if str(error) != trouble:
-                    trouble = str(error)
-                    logger.warning("alerts cannot be decided, it is tried again: %s", error)
-                sums = _closed(sums)
-                wait = RETRY_S
+                self._say_once(error)
+                sums, wait = _closed(sums), RETRY_S
             except Exception:
                 # Whatever it is: watching goes on, and so does this.
                 logger.exception("alerts could not be decided; it is tried again")
-                sums = _closed(sums)
-                wait = RETRY_S
+                sums, wait = _closed(sums), RETRY_S
             self._ending.wait(max(REST_S, SHARE * (time.monotonic() - began)))
         _closed(sums)
 
-    def _watches(self) -> list[Watch]:
-        found = []
+    def _follow(self) -> None:
+        """Take up hooks that have changed."""
+        if not self._hooks.changed():
+            return
+        if self._hooks.trouble is not None:
+            logger.warning("hooks are off: %s", self._hooks.trouble)
+        self._watches = []
         for hook in self._hooks.hooks.hooks:
             try:
                 watch = watch_of(hook)
@@ -135,12 +124,31 @@ class Alerting:
                 logger.warning("hook %s is left out: %s", hook.id, error)
                 continue
             if watch is not None:
-                found.append(watch)
-        return found
+                self._watches.append(watch)
+        self.needed = bool(self._watches)
+        self._decided.set()
 
-    def _say_trouble(self) -> None:
-        if self._hooks.trouble is not None:
-            logger.warning("hooks are off: %s", self._hooks.trouble)
+    def _decided_by(self, sums: "_Sums | None") -> "_Sums":
+        """Decide what is due; the sums to go on with."""
+        if sums is None or not sums.stands():
+            _closed(sums)
+            sums = _Sums(self._paths, self._environ)
+            if sums.restored:
+                self._decided.set()
+        try:
+            if sums.decide(self._watches, self._hooks.hooks):
+                self._decided.set()
+        except BaseException:
+            sums.close()
+            raise
+        self._trouble = ""
+        return sums
+
+    def _say_once(self, error: RingletError) -> None:
+        # It is tried every few seconds for as long as it lasts: one line is enough.
+        if str(error) != self._trouble:
+            self._trouble = str(error)
+            logger.warning("alerts cannot be decided or told, it is tried again: %s", error)
 
     # Telling
 
@@ -153,6 +161,9 @@ class Alerting:
                 return
             try:
                 wait = self._tell()
+            except RingletError as error:
+                self._say_once(error)
+                wait = RETRY_S
             except Exception:
                 logger.exception("alerts could not be told; it is tried again")
                 wait = RETRY_S

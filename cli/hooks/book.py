@@ -21,7 +21,6 @@ from pipeline import durable
 from pipeline.errors import Damaged, NothingFound, RingletError
 from views.alerts import Period, Watch
 from views.pricing.money import attodollars
-from views.snapshot import stamp
 
 THRESHOLD, ROLLUP = "cost-threshold", "daily-rollup"
 SPEND = (THRESHOLD, ROLLUP)
@@ -200,19 +199,27 @@ class Followed:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._stamp = ""
+        self._seen: tuple[int, ...] | None = None
         self.hooks = Hooks()
         self.trouble: RingletError | None = None
         """Why there are none, where the file cannot be used."""
 
     def changed(self) -> bool:
-        """Whether the file is another one than it was; `hooks` and `trouble` say how it is now."""
-        now = stamp(self._path)
-        if now == self._stamp:
+        """Whether the file, or who may read it, is not as it was; `hooks` and `trouble` say how it is now. True the first time."""
+        now = self._look()
+        if now == self._seen:
             return False
-        self._stamp = now
+        self._seen = now
         try:
             self.hooks, self.trouble = load(self._path), None
         except RingletError as error:
             self.hooks, self.trouble = Hooks(), error
         return True
+
+    def _look(self) -> tuple[int, ...]:
+        try:
+            found = os.lstat(self._path)
+        except OSError:
+            return ()
+        # The last one changes with mode and owner too.
+        return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns

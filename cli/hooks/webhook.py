@@ -7,7 +7,6 @@ looks (DNS rebinding) gains nothing. Redirects are not followed, proxies of the 
 The signature is that of https://www.standardwebhooks.com (2024): HMAC-SHA256 over `id.timestamp.body`.
 """
 
-import asyncio
 import base64
 import hashlib
 import hmac
@@ -15,7 +14,6 @@ import ipaddress
 import re
 import secrets
 import socket
-import ssl
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -132,10 +130,14 @@ def send(
         check(address, allow_http=allow_http, allow_private=allow_private)
     except WrongUsage as wrong:
         return False, f"refused: {wrong.what}"
+    import asyncio  # as aiohttp: only whoever has something to send
+
     return asyncio.run(_ended(_post(address, body, headers, allow_private=allow_private), ending))
 
 
 async def _ended(work: Any, ending: Callable[[], bool]) -> tuple[bool, str]:
+    import asyncio
+
     task = asyncio.ensure_future(work)
     while not task.done():
         await asyncio.wait((task,), timeout=_LOOK_S)
@@ -148,7 +150,9 @@ async def _ended(work: Any, ending: Callable[[], bool]) -> tuple[bool, str]:
 
 
 async def _post(address: str, body: bytes, headers: dict[str, str], *, allow_private: bool) -> tuple[bool, str]:
-    import aiohttp  # 300 ms that only whoever has something to send should pay
+    import ssl
+
+    import aiohttp  # 300 ms
 
     refused: list[str] = []
 

@@ -463,7 +463,6 @@ def test_hooks_that_others_could_have_written_are_off(scene: Scene, caplog: pyte
     with scene.watching():
         scene.receiver.until(lambda: "hooks are off" in caplog.text)
         file.chmod(0o600)
-        file.write_bytes(file.read_bytes() + b" ")
         scene.receiver.until(lambda: len(scene.receiver.got) == 1)
 
 
@@ -474,11 +473,11 @@ def test_a_failure_is_logged_and_tried_again(scene: Scene, caplog: pytest.LogCap
     config = scene.home / "rl" / "config.toml"
     config.write_text("timezone = 5\n")
     with scene.watching():
-        scene.receiver.until(lambda: "alerts cannot be decided" in caplog.text)
+        scene.receiver.until(lambda: "it is tried again" in caplog.text)
         time.sleep(0.2)
         config.write_text("")
         scene.receiver.until(lambda: len(scene.receiver.got) == 1)
-    assert caplog.text.count("alerts cannot be decided") == 1
+    assert caplog.text.count("it is tried again") == 1
 
 
 def test_a_hook_of_no_profile_waits(scene: Scene) -> None:
