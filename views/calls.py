@@ -151,8 +151,8 @@ def rated(calls: pl.DataFrame, rates: Rates, *, steps: Sequence[int], is_timed: 
     """
     # The sum of a turn or a session says nothing about how long the prompt of any of its calls was.
     prompt = pl.when(pl.col("granularity") == WHOLE).then(pl.sum_horizontal(PROMPT)).otherwise(0)
-    step = pl.sum_horizontal(pl.lit(0, pl.Int8), *((prompt > step).cast(pl.Int8) for step in steps))
-    asked = calls.select(*SHAPE[:5], "at", pl.col("at").dt.date().alias("date"), step.alias("step"), "billed")
+    step = pl.Series("step", sorted(steps), pl.Int64()).search_sorted(calls.select(prompt).to_series(), side="left")
+    asked = calls.select(*SHAPE[:5], "at", pl.col("at").dt.date().alias("date"), step, "billed")
     listings = asked[distinct(numbered(asked, (*_LISTING, "billed")))[0]].filter("billed").select(_LISTING)
     timed = [listing[1] for listing in listings.iter_rows() if is_timed(*listing)]
     minute = pl.lit(None, pl.Int16)
