@@ -115,10 +115,14 @@ def address(
 @app.command()
 def stop() -> None:
     """End the daemon: it finishes what it is reading and seals. Exit code 3 when none runs."""
+    from cli import carried
     from cli.serve import launch
 
-    ended = launch.stop(paths())
+    where = paths()
+    ended = launch.stop(where)
     typer.echo(f"✓ The daemon (pid {ended.pid}) has ended; everything is sealed")
+    if carried.held(where):
+        typer.echo("! An agent runs whose calls went through it: they reach nobody until ringlet daemon start", err=True)
 
 
 @app.command()

@@ -365,6 +365,19 @@ def test_a_daemon_stays_while_an_agent_that_it_carries_runs(tmp_path: Path, stan
         assert process.wait(90) == 0
 
 
+def test_who_ends_a_daemon_under_an_agent_is_told(tmp_path: Path, stand: Stand) -> None:
+    """`daemon stop` says that an agent's calls go nowhere now; without one it says nothing of the kind, and runs go on."""
+    machine = Machine(tmp_path, stand)
+    machine.created("claude", "work")
+    with daemon(machine):
+        run = machine.began("work")
+        assert "! An agent runs whose calls went through it" in machine.run("daemon", "stop").err
+    run.communicate("")
+    with daemon(machine):
+        assert machine.went("work", 2).code == 0
+        assert machine.run("daemon", "stop").err == ""
+
+
 def test_an_agent_whose_daemon_dies_is_told_by_its_own_means(tmp_path: Path, stand: Stand) -> None:
     """The agent sees a connection that is refused, and the next run goes directly."""
     machine = Machine(tmp_path, stand)
