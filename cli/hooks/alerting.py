@@ -116,15 +116,7 @@ class Alerting:
             return
         if self._hooks.trouble is not None:
             logger.warning("hooks are off: %s", self._hooks.trouble)
-        self._watches = []
-        for hook in self._hooks.hooks.hooks:
-            try:
-                watch = watch_of(hook)
-            except ValueError as error:
-                logger.warning("hook %s is left out: %s", hook.id, error)
-                continue
-            if watch is not None:
-                self._watches.append(watch)
+        self._watches = [watch for hook in self._hooks.hooks.hooks if (watch := watch_of(hook)) is not None]
         self.needed = bool(self._watches)
         self._decided.set()
 

@@ -119,10 +119,27 @@ def load(path: str) -> Hooks:
         if found.st_mode & 0o077:
             raise RingletError("open to other users, and it holds commands and secret addresses", where=path, mend=f"chmod 600 {path}")
         try:
-            return msgspec.json.decode(file.read(), type=Hooks)
+            hooks = msgspec.json.decode(file.read(), type=Hooks)
         except (msgspec.MsgspecError, UnicodeDecodeError):
             # What is wrong may quote a secret.
             raise Damaged("not a file of hooks", where=path, mend=_MEND) from None
+    for number, hook in enumerate(hooks.hooks, 1):
+        try:
+            _believe(hook)
+        except ValueError as error:
+            raise Damaged(f"hook {number} is none: {error}", where=path, mend=_MEND) from None
+    return hooks
+
+
+def _believe(hook: Hook) -> None:
+    """Raises ValueError for what nobody can have added, without its secrets."""
+    watch_of(hook)
+    if hook.of is not None:
+        limit(hook.of, "of")
+    if (hook.webhook is None) == (hook.shell is None):
+        raise ValueError("it needs either an address or a command")
+    if hook.is_tool_event and (hook.shell is None or hook.matcher is None or hook.settings is None):
+        raise ValueError("it lacks its command, matcher or settings")
 
 
 _MEND = "mend it or move it away, then ringlet hooks list"

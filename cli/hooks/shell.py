@@ -81,7 +81,11 @@ def run(
             os.close(fd)
     with open(said[0], "rb", buffering=0) as pipe:
         heard = _Heard(pipe)
-        end = _wait(child, time_s, ending, heard)
+        try:
+            end = _wait(child, time_s, ending, heard)
+        except BaseException:
+            _signal(child, signal.SIGKILL)
+            raise
         heard.read()
     last = heard.last()
     return child.returncode == 0 and end is None, (end or f"exit code {child.returncode}") + (f": {last}" if last else "")

@@ -26,7 +26,9 @@ def attempt(
     hook: Hook, body: bytes, name: str, environ: Mapping[str, str], now_us: int, *, ending: Callable[[], bool] = lambda: False
 ) -> tuple[bool, str]:
     """Whether a message was delivered, and what that ended with, in words without secrets."""
-    if hook.webhook is not None:
+    try:
+        if hook.webhook is None:
+            return shell.run(hook.shell or "false", body, messages.variables(body), environ, ending=ending)
         return webhook.send(
             hook.webhook,
             body,
@@ -37,7 +39,9 @@ def attempt(
             allow_private=hook.allow_private,
             ending=ending,
         )
-    return shell.run(hook.shell or "false", body, messages.variables(body), environ, ending=ending)
+    except ValueError as error:
+        # Such as a secret that was typed into the file and is none: that must not hold up the others.
+        return False, f"cannot be told ({type(error).__name__})"
 
 
 class Teller:

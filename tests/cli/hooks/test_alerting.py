@@ -466,6 +466,23 @@ def test_hooks_that_others_could_have_written_are_off(scene: Scene, caplog: pyte
         scene.receiver.until(lambda: len(scene.receiver.got) == 1)
 
 
+def test_a_hook_that_cannot_be_told_holds_up_no_other(scene: Scene) -> None:
+    """A signing secret that was typed into the file and is none is a failed attempt; the next hook is told."""
+    broken = scene.hook(*daily(5))
+    scene.hook(*daily(6))
+    file = scene.home / "rl" / "hooks.json"
+    content = json.loads(file.read_text())
+    content["hooks"][0]["signing"] = "whsec_no"
+    file.write_text(json.dumps(content))
+    scene.spend(50)
+    with scene.watching():
+        scene.settled()
+
+    said = {each["hook"]: (each["outcome"], each["said"]) for each in scene.decided()}
+    assert said.pop(broken) == ("given up", "cannot be told (Error)")
+    assert list(said.values()) == [("delivered", "status 200")]
+
+
 def test_a_failure_is_logged_and_tried_again(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
     """Settings that cannot be read for a while cost no alert and no thread, and one line in the log."""
     scene.hook(*daily(10))

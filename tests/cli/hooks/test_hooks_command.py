@@ -174,7 +174,26 @@ def test_the_file_is_its_owners_alone(home: Path) -> None:
         assert (done.code, "chmod 600" in done.err) == (1, True)
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"hooks": 7}', '{"hooks": [{"id": 1}]}'])
+HOOK = '{"hooks": [{"id": "a", "profile": "work", %s}]}'
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{",
+        "[]",
+        '{"hooks": 7}',
+        '{"hooks": [{"id": 1}]}',
+        HOOK % '"on": "cost-threshold", "shell": "x"',
+        HOOK % '"on": "cost-threshold", "period": "day", "threshold": "-1", "shell": "x"',
+        HOOK % '"on": "cost-threshold", "period": "day", "threshold": "1", "of": "x", "shell": "x"',
+        HOOK % '"on": "daily-rollup", "at": "26:00", "shell": "x"',
+        HOOK % '"on": "daily-rollup"',
+        HOOK % '"on": "Stop", "shell": "x"',
+        HOOK % '"on": "Stop", "webhook": "https://example.com/canary"',
+    ],
+)
 def test_a_file_that_is_none_is_not_written_over(home: Path, content: str) -> None:
     """Somebody has to look: nothing is lost, and no word of it, perhaps a secret, is repeated."""
     file = home / "rl" / "hooks.json"
@@ -182,7 +201,7 @@ def test_a_file_that_is_none_is_not_written_over(home: Path, content: str) -> No
     file.chmod(0o600)
     done = hooks(home, "add", "work", *DAILY, "--shell", "x")
 
-    assert (done.code, "not a file of hooks" in done.err, file.read_text()) == (1, True, content)
+    assert (done.code, "move it away" in done.err, "canary" in done.err, file.read_text()) == (1, True, False, content)
 
 
 def test_an_address_may_come_from_standard_input(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
