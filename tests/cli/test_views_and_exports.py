@@ -96,6 +96,17 @@ def test_deleted_views_are_rebuilt(home: Path) -> None:
     assert ringlet(home, "views", "rebuild", "--full").out == "✓ 11 calls on 6 dates made anew\n"
 
 
+def test_a_rebuild_needs_no_snapshot(home: Path) -> None:
+    """Views follow from the log alone: where there is no snapshot, making them neither waits for one nor leaves one."""
+    before = ringlet(home, "usage", "--period", "all", "--json").out
+    for path in (home / "rl" / "views").glob("snapshot.*"):
+        path.unlink()
+
+    assert ringlet(home, "views", "rebuild", "--full").out == "✓ 11 calls on 6 dates made anew\n"
+    assert not list((home / "rl" / "views").glob("snapshot.*"))
+    assert json.loads(ringlet(home, "usage", "--period", "all", "--json").out)["total_cost"] == json.loads(before)["total_cost"]
+
+
 def test_seal_moves_rows_into_files(home: Path) -> None:
     """`seal` writes the newest rows into Parquet files that any program can add up, and brings the views up to date."""
     ringlet(home, "usage")
