@@ -11,7 +11,7 @@ zero, so that the log alone can tell the same story again.
 
 import sqlite3
 from array import array
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, groupby, islice
 from operator import itemgetter
 from struct import unpack
@@ -298,11 +298,17 @@ class _Desk:
     def match(self, *, requests: bool) -> list[int]:
         """Write down what changes in known calls; the positions of the calls that are new."""
         calls = self._calls
-        names = [self._names(calls.members.get(position) or (row,)) for position, row in enumerate(calls.winner)]
-        known = _Known(self._connection, names, requests=requests)
+        every = range(len(calls.winner))
+        names = {
+            position: self._names(calls.members.get(position) or (calls.winner[position],))
+            for position in (every if requests else self._perhaps_known())
+        }
+        if not names:
+            return list(every)
+        known = _Known(self._connection, names.values(), requests=requests)
         union: Union[int] = Union()
         touched: dict[int, set[int]] = {}
-        for position, (claimed, offered) in enumerate(names):
+        for position, (claimed, offered) in names.items():
             hits = known.hits(claimed, offered)
             if hits:
                 touched[position] = hits
@@ -316,9 +322,24 @@ class _Desk:
             part[1].update(hits)
         for positions, hits in parts.values():
             self._change(positions, sorted(hits), names, known)
-        return [position for position in range(len(calls.winner)) if position not in touched]
+        return [position for position in every if position not in touched]
 
-    def _change(self, positions: list[int], places: list[int], names: list[tuple[set[bytes], set[bytes]]], known: "_Known") -> None:
+    def _perhaps_known(self) -> list[int]:
+        """The positions of calls of which the journal may know a name, while nobody knows a reply by its request alone.
+
+        All names of a sighting that claims its key and offers what follows from that then stand under the key's handle.
+        """
+        batch, members = self._batch, self._calls.members
+        heads = {
+            position: halves(batch.key[row])[0]
+            for position, row in enumerate(self._calls.winner)
+            if position not in members and row not in batch.aliases and row not in batch.offers
+        }
+        wanted = set(heads.values())
+        found = {h for table in ("calls", "identities") for (h,) in _where(self._connection, f"SELECT h FROM {table} WHERE h", wanted)}
+        return [position for position in range(len(self._calls.winner)) if position not in heads or heads[position] in found]
+
+    def _change(self, positions: list[int], places: list[int], names: Mapping[int, tuple[set[bytes], set[bytes]]], known: "_Known") -> None:
         """One call, known under the numbers `places`, and the sightings at `positions`."""
         states = known.states
         kept = max(places, key=lambda number: (states[number].rank, -states[number].owner_rank, -number))
@@ -374,7 +395,7 @@ class _Desk:
         return row, State(batch.key[row], rank, batch.owner_rank[row], self._numbers[batch.dim[row]], batch.at_us[row], sums, *more)
 
     def _lacking(
-        self, positions: list[int], places: list[int], names: list[tuple[set[bytes], set[bytes]]], known: "_Known"
+        self, positions: list[int], places: list[int], names: Mapping[int, tuple[set[bytes], set[bytes]]], known: "_Known"
     ) -> tuple[set[bytes], set[bytes]]:
         """(claimed, offered) identities that none of the known calls had yet."""
         claims, offers = known.names(places)

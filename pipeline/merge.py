@@ -67,7 +67,7 @@ def folded(batch: Batch, rows: Sequence[int]) -> Folded:
 
     A tie of ranks is broken by content (key, then dimensions), so that the order of the rows decides nothing.
     """
-    union = joined(batch, rows)
+    union = joined(batch, rows) if len(rows) > 1 else None
     if not union:
         return Folded(rows, rows, {})
     sets = union.sets()
