@@ -18,7 +18,7 @@ from cli.paths import Paths
 from cli.refresh import Store
 from cli.report import Finding, Report, SourceReport, shown
 from pipeline import check
-from pipeline.log import StoredSource
+from pipeline.questions import StoredSource
 from views.pricing import sync
 from views.pricing.book import header
 from views.query import Answer, Query

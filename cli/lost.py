@@ -15,7 +15,7 @@ from ingest.decode import BadRecord
 from ingest.discover import homes
 from pipeline import durable
 from pipeline.batch import Dims
-from pipeline.log import Position, Total
+from pipeline.questions import Position, Total
 from pipeline.rows import RowsUnavailable, read_rows
 from views import lost as gaps
 from views.recount import runs, touched

@@ -20,8 +20,9 @@ from ingest.run import ingest
 from ingest.sweep import sweep
 from pipeline import durable, log_folders, placement, providers
 from pipeline.errors import RingletError
-from pipeline.log import SEAL_ROWS, Log, Position
+from pipeline.log import SEAL_ROWS, Log
 from pipeline.profiles import Rules
+from pipeline.questions import Position
 from views import calendar, snapshot, snapshot_text
 from views.attribution import Attribution
 from views.pricing import book as books

@@ -17,7 +17,7 @@ from ingest.discover import Found, Trouble
 from ingest.reader import Manner, Work
 from pipeline.batch import Batch
 from pipeline.keys import following, implied, is_request
-from pipeline.log import StoredSource
+from pipeline.questions import StoredSource
 
 
 class Sighting(msgspec.Struct, frozen=True, kw_only=True):

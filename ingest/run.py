@@ -15,7 +15,8 @@ from ingest.adapter import Adapter, Home
 from ingest.bulk import Harvest, Progress, due, read_all
 from ingest.discover import Found, Look, Trouble, discover
 from ingest.reader import Manner, Work, unchanged
-from pipeline.log import Commit, Log, StoredSource
+from pipeline.log import Commit, Log
+from pipeline.questions import StoredSource
 
 ATTEMPTS = 20
 """How often a source is read again because another process was faster."""

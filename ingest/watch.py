@@ -26,7 +26,8 @@ from ingest.sweep import sweep
 from ingest.wal import with_wal
 from pipeline.durable import file_system
 from pipeline.errors import Held, PartlyDone
-from pipeline.log import SEAL_ROWS, SEAL_S, Commit, Log, StoredSource
+from pipeline.log import SEAL_ROWS, SEAL_S, Commit, Log
+from pipeline.questions import StoredSource
 from pipeline.sources import Cursor
 
 SWEEP_S = 10.0

@@ -95,3 +95,10 @@ class Reading(msgspec.Struct, kw_only=True, gc=False):
     seen: dict[str, int] = msgspec.field(default_factory=dict)
     """Counters by name (`api_error` …)."""
     sessions: list[SessionInfo] = msgspec.field(default_factory=list)
+
+
+COUNTS = Counts.__struct_fields__
+"""What the journal's packed counts of a source stand for, in this order."""
+decode_cursor = msgspec.msgpack.Decoder(Cursor).decode
+decode_counts = msgspec.msgpack.Decoder(list[int]).decode
+decode_seen = msgspec.msgpack.Decoder(dict[str, int]).decode

@@ -17,7 +17,8 @@ from typing import Generic, TypeVar
 import polars as pl
 
 from pipeline.errors import Held as HeldElsewhere
-from pipeline.log import Log, Position
+from pipeline.log import Log
+from pipeline.questions import Position
 from views import calendar, current, logged, materialize, shelf
 from views.calls import recosted
 from views.catalog import VIEWS

@@ -16,7 +16,8 @@ import polars as pl
 from pipeline import across, placement
 from pipeline.errors import Damaged
 from pipeline.keys import HANDLE_BYTES, is_request, request_in
-from pipeline.log import Log, Position
+from pipeline.log import Log
+from pipeline.questions import Position
 from views.calls import lost_elsewhere
 from views.columns import INSTANT, LOG, MONEY, NAME
 

@@ -27,7 +27,7 @@ _FIRST_COST = NUMBERS.index("cost_input")
 
 
 class Call(Protocol):
-    """One call, as `pipeline.log.Log.calls` gives it."""
+    """One call, as `pipeline.questions.Questions.calls` gives it."""
 
     at_us: int
     dim: int
@@ -42,7 +42,7 @@ class Call(Protocol):
 
 
 class Total(Protocol):
-    """Sums of calls that share local day, UTC day, dimensions, prompt size and kind of logged cost, as `Log.totals` gives them."""
+    """Sums of calls that share local day, UTC day, dimensions, prompt size and kind of logged cost, as `Questions.totals` gives them."""
 
     day: int
     dim: int

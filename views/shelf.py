@@ -15,7 +15,7 @@ from typing import NamedTuple
 import polars as pl
 
 from pipeline import durable
-from pipeline.log import Position
+from pipeline.questions import Position
 from views.catalog import VIEWS, View
 from views.columns import VERSION
 

@@ -19,8 +19,9 @@ from cli.hooks.telling import Teller
 from cli.paths import Paths
 from cli.refresh import Store
 from pipeline.errors import RingletError
-from pipeline.log import Log, Position
+from pipeline.log import Log
 from pipeline.outbox import HEAD, Outbox
+from pipeline.questions import Position
 from views import alerts
 from views.alerts import Spend, Watch
 from views.pricing import book as books

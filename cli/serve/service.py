@@ -24,7 +24,7 @@ from cli.serve import frugal
 from cli.serve.contract import envelope, inventory
 from cli.serve.standing import Standing
 from pipeline.errors import UnknownName
-from pipeline.log import Position
+from pipeline.questions import Position
 from views import calendar, lost, snapshot
 from views.query import Answer, Query, Row
 from views.snapshot import stamp

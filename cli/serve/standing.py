@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cli.lost import remembered
 from cli.refresh import Store
-from pipeline.log import Position
+from pipeline.questions import Position
 from views.lost import Gaps
 from views.snapshot import stamp
 

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from pipeline import absorb, durable, segments
 from pipeline.errors import PartlyDone
-from pipeline.log import Log, Position
+from pipeline.log import Log
+from pipeline.questions import Position
 from pipeline.record import DAY_US
 from pipeline.sources import Counts, Cursor, Quarantined, Reading, SessionInfo
 from tests.pipeline.sightings import DAY, NOON, Feed, Sighting, batch, kept, known, name, same_calls

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from pipeline.log import Log, Position
+from pipeline.log import Log
+from pipeline.questions import Position
 from pipeline.record import DAY_US
 from tests.pipeline.sightings import DAY, NOON, Feed, Sighting
 

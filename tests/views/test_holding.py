@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.log import Position
+from pipeline.questions import Position
 from views.held import Names
 from views.holding import Holding
 
