@@ -116,6 +116,11 @@ def has_others(home: str, machine: str) -> bool:
     )
 
 
+def machines(home: str, day: date) -> set[str]:
+    """The machines that have a folder for a UTC date in the log."""
+    return {leaf.removeprefix("machine=") for leaf in _entries(os.path.join(home, "events", f"date={day}"), "machine=")}
+
+
 def _entries(path: str, prefix: str) -> list[str]:
     try:
         return sorted(name for name in os.listdir(path) if name.startswith(prefix))

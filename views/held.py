@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from itertools import accumulate, chain
 from operator import sub
 from threading import Lock
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import polars as pl
 
@@ -245,7 +245,7 @@ def held(parts: Iterable[pl.LazyFrame], zone: str, names: Names | None = None) -
 def renewed(before: Held, fine: pl.LazyFrame, utc_days: Iterable[int]) -> Held:
     """What is held after some UTC dates have changed; `fine` are all rows of these dates."""
     again = pl.col("utc").is_in(list(utc_days))
-    old, new = before.days.filter(again), _by_day(fine, before.zone, before.names)
+    old, new = before.days.filter(again), _by_day(fine, before.zone, before.names, "in-memory")
     # A session that goes on, or ends, may be steady no longer, or again: then its earlier days say something else.
     touched = pl.concat([old["sid"], new["sid"]]).drop_nulls().unique()
     is_touched = pl.col("sid").is_in(touched.implode()).fill_null(value=False)
@@ -274,7 +274,7 @@ def fine(rows: pl.LazyFrame, names: Names, *more: str) -> pl.DataFrame:
     return names.numbered(made.collect())
 
 
-def _by_day(fine: pl.LazyFrame, zone: str, names: Names) -> pl.DataFrame:
+def _by_day(fine: pl.LazyFrame, zone: str, names: Names, engine: Literal["streaming", "in-memory"] = "streaming") -> pl.DataFrame:
     slot = pl.col("slot")
     rows = (
         fine.select(*SESSIONS)
@@ -290,7 +290,7 @@ def _by_day(fine: pl.LazyFrame, zone: str, names: Names) -> pl.DataFrame:
             pl.col("last_at").max().dt.epoch("us").alias("last"),
             *(attodollars(pl.col(name)).sum() if name in COSTS else pl.col(name).sum() for name in NUMBERS),
         )
-        .collect(engine="streaming")
+        .collect(engine=engine)
     )
     return names.numbered(rows).select("utc", "day", "cell", "sid", *_SPAN, *NUMBERS).sort("day", "cell")
 

@@ -7,7 +7,7 @@ much of that is kept. A `Holding` stands for one position of the log; the one th
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from datetime import date
 from itertools import chain
 from threading import Lock
@@ -16,6 +16,7 @@ from typing import Generic, TypeVar
 
 import polars as pl
 
+from pipeline import placement
 from pipeline.errors import Held as HeldElsewhere
 from pipeline.log import Log
 from pipeline.questions import Position
@@ -49,8 +50,10 @@ _CALLS, _SESSIONS = VIEWS[0], VIEWS[1]
 class Holding:
     """One state of the log. Any thread may ask it."""
 
-    def __init__(self, views: str, position: Position, names: Names, fresh: Mapping[int, pl.DataFrame]) -> None:
+    def __init__(self, views: str, position: Position, names: Names, fresh: Mapping[int, pl.DataFrame], *, shared: bool = False) -> None:
         self.position = position
+        self.shared = shared
+        """Whether other machines' logs lie beside this one's."""
         self.names = names
         self._views = views
         self._fresh = fresh
@@ -108,7 +111,7 @@ class Holding:
 
     def following(self, position: Position, made: Mapping[int, pl.DataFrame]) -> "Holding":
         """What is held at a later position, given the calls of all UTC dates that have changed since this one."""
-        after = Holding(self._views, position, self.names, {**self._fresh, **made})
+        after = Holding(self._views, position, self.names, {**self._fresh, **made}, shared=self.shared)
         changed = set(made)
         after._before = {key: (table, days | changed) for key, (table, days) in self._before.items()}
         after._before |= {key: (table, set(changed)) for key, table in self._tables.kept().items()}
@@ -205,7 +208,7 @@ def loaded(views: str, log: Log, terms: Terms, make: Callable[[], None] | None =
         position = log.position()
         with suppress(HeldElsewhere):
             materialize.refresh(views, log, terms)
-            return Holding(views, position, Names(), {})
+            return Holding(views, position, Names(), {}, shared=bool(logged.foreign(log)))
         # Somebody else is making the views, of a log that may be a little older or, under the same terms, all that is asked for.
         sleep(0.1)
     raise HeldElsewhere("the views are being made by somebody else", where=views, mend="ask again in a moment")
@@ -213,8 +216,8 @@ def loaded(views: str, log: Log, terms: Terms, make: Callable[[], None] | None =
 
 def _standing(views: str, log: Log, terms: Terms) -> Holding | None:
     """What is held where the views lack no more than a few dates; None where they must be made."""
-    mark = shelf.mark(views)
-    if mark is None or (mark.stamp, mark.zone) != (terms.stamp + logged.foreign(log), terms.zone):
+    mark, foreign = shelf.mark(views), logged.foreign(log)
+    if mark is None or (mark.stamp, mark.zone) != (terms.stamp + foreign, terms.zone):
         return None
     changed = log.changed_days(mark.position)
     if changed is None or len(changed) > FRESH_DAYS:
@@ -223,21 +226,24 @@ def _standing(views: str, log: Log, terms: Terms) -> Holding | None:
     known = {date_of(day) for day in set(log.days()) - changed}
     if any(f"date={day}" not in dates or f"month={day:%Y-%m}" not in months for day in known):
         return None
-    return followed(Holding(views, mark.position, Names(), {}), views, log, terms)
+    return followed(Holding(views, mark.position, Names(), {}, shared=bool(foreign)), views, log, terms)
 
 
 def followed(before: Holding, views: str, log: Log, terms: Terms, make: Callable[[], None] | None = None) -> Holding:
     """What is held of the log as it is now, under the same terms: `before` itself where nothing has changed."""
-    foreign = logged.foreign(log)
-    with nullcontext() if foreign else log.snapshot():
+    made = None
+    with log.snapshot():
         position = log.position()
         if position == before.position:
             return before
         changed = log.changed_days(before.position)
-        if changed is not None and len(before.fresh_days() | changed) <= FRESH_DAYS:
-            made = _made_elsewhere(changed, log, terms) if foreign else _made(before, changed, log, terms)
-            return before.following(position, made)
-    return loaded(views, log, terms, make)
+        if changed is None or len(before.fresh_days() | changed) > FRESH_DAYS:
+            changed = None
+        elif not before.shared and all(placement.machines(log.home, date_of(day)) <= {log.machine} for day in changed):
+            made = _made(before, changed, log, terms)
+    if changed is None:
+        return loaded(views, log, terms, make)
+    return before.following(position, _made_elsewhere(changed, log, terms) if made is None else made)
 
 
 def _made_elsewhere(changed: set[int], log: Log, terms: Terms) -> dict[int, pl.DataFrame]:
