@@ -8,7 +8,7 @@ import secrets
 import sys
 import time
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 import typer
@@ -16,13 +16,12 @@ import typer
 from cli import config, zone
 from cli.ask import WrongUsage
 from cli.escaped import escaped
-from cli.figures import many, usd
-from cli.hooks import book, carrying, making, message, shell, telling, tool_events
-from cli.hooks.book import ROLLUP, THRESHOLD, Hook
+from cli.figures import many
+from cli.hooks import book, carrying, making, message, shell, shown, telling, tool_events
+from cli.hooks.book import Hook
 from cli.paths import Paths, paths
 from cli.render import columns_of
 from cli.serve import state
-from cli.serve.logfile import redacted
 from pipeline.errors import RingletError
 from pipeline.outbox import Alert, Outbox
 from pipeline.profiles import Rules
@@ -121,12 +120,12 @@ def add(
     kept = hook if new else next(known for known in book.load(where.hooks).hooks if known.same_as(hook))
     if json:
         secret = {"signing_secret": hook.signing} if new and hook.signing else {}
-        typer.echo(msgspec.json.encode({**book.shown(kept), "new": bool(new), **secret}).decode())
+        typer.echo(msgspec.json.encode({**shown.fields(kept), "new": bool(new), **secret}).decode())
         return
     if not new:
         typer.echo(f"Hook {kept.id} does that already")
         return
-    typer.echo(f"✓ Hook {hook.id}: {_described(hook)} -> {_target(hook)}")
+    typer.echo(f"✓ Hook {hook.id}: {shown.described(hook)} -> {shown.target(hook)}")
     if hook.signing is not None:
         typer.echo(f"  Messages are signed with {hook.signing}")
         typer.echo("  This secret is shown only now; docs/hooks.md tells how a receiver checks it.")
@@ -142,12 +141,15 @@ def list_(profile: AnyProfile = None, json: Json = False) -> None:
         rules.find(profile)
     hooks = book.load(where.hooks).of(profile)
     if json:
-        typer.echo(msgspec.json.encode([book.shown(hook) for hook in hooks]).decode())
+        typer.echo(msgspec.json.encode([shown.fields(hook) for hook in hooks]).decode())
         return
     if not hooks:
         typer.echo("There are no hooks: ringlet hooks add --help")
         return
-    rows = [("ID", "PROFILE", "WHEN", "TELLS"), *((hook.id, escaped(hook.profile), _described(hook), _target(hook)) for hook in hooks)]
+    rows = [
+        ("ID", "PROFILE", "WHEN", "TELLS"),
+        *((hook.id, escaped(hook.profile), shown.described(hook), shown.target(hook)) for hook in hooks),
+    ]
     widths = [max(columns_of(row[column]) for row in rows) for column in range(3)]
     for *cells, last in rows:
         typer.echo("  ".join([*(cell + " " * (width - columns_of(cell)) for cell, width in zip(cells, widths, strict=True)), last]))
@@ -170,10 +172,10 @@ def remove(
     hooks = [known.find(id) for id in dict.fromkeys(ids)]
     making.remove(where, hooks)
     if json:
-        typer.echo(msgspec.json.encode([book.shown(hook) for hook in hooks]).decode())
+        typer.echo(msgspec.json.encode([shown.fields(hook) for hook in hooks]).decode())
         return
     for hook in hooks:
-        typer.echo(f"✓ Removed hook {hook.id} of profile {hook.profile!r}: {_described(hook)}")
+        typer.echo(f"✓ Removed hook {hook.id} of profile {hook.profile!r}: {shown.described(hook)}")
 
 
 @app.command("test")
@@ -189,7 +191,7 @@ def try_(id: Id, json: Json = False) -> None:
     if not done:
         if json:
             raise typer.Exit(1)
-        raise RingletError(f"hook {hook.id} failed: {said}", mend=f"ringlet hooks list shows where it goes ({_target(hook)})")
+        raise RingletError(f"hook {hook.id} failed: {said}", mend=f"ringlet hooks list shows where it goes ({shown.target(hook)})")
 
 
 def _tried(hook: Hook, where: Paths) -> tuple[bool, str]:
@@ -233,10 +235,10 @@ def import_(
     hooks = carrying.imported(carrying.read(file), profile, rules)
     new = making.add(where, hooks)
     if json:
-        typer.echo(msgspec.json.encode({"added": [book.shown(hook) for hook in new], "present": len(hooks) - len(new)}).decode())
+        typer.echo(msgspec.json.encode({"added": [shown.fields(hook) for hook in new], "present": len(hooks) - len(new)}).decode())
         return
     for hook in new:
-        typer.echo(f"✓ Hook {hook.id} of profile {hook.profile!r}: {_described(hook)} -> {_target(hook)}")
+        typer.echo(f"✓ Hook {hook.id} of profile {hook.profile!r}: {shown.described(hook)} -> {shown.target(hook)}")
     typer.echo(f"{many(len(new), 'hook')} added, {len(hooks) - len(new):,} there already")
     _tell_watcher(where, new)
 
@@ -253,7 +255,7 @@ def logs(
     if os.path.exists(where.journal):
         with Outbox.open(where.data) as outbox:
             found = outbox.recent(lines if profile is None else 100_000)
-    told = [_told(alert) for alert in reversed(found)]
+    told = [shown.told(alert) for alert in reversed(found)]
     if profile is not None:
         Rules.load(where.profiles).find(profile)
         told = [each for each in told if each["profile"] == profile][-lines:]
@@ -267,36 +269,6 @@ def logs(
         said = f" ({escaped(each['said'])})" if each["said"] else ""
         typer.echo(f"{at:%Y-%m-%d %H:%M:%S}  {each['hook']}  {each['outcome']}{said}, {many(each['attempts'], 'attempt')}")
         typer.echo(f"    {escaped(each['text'])}")
-
-
-def _told(alert: Alert) -> dict[str, Any]:
-    fields = msgspec.json.decode(alert.message)
-    return {
-        "hook": alert.hook,
-        "profile": fields["profile"],
-        "window": alert.window,
-        "id": fields["id"],
-        "decided_at": calendar.iso_time(alert.decided_at_us),
-        "outcome": alert.outcome or "waiting",
-        "attempts": alert.attempts,
-        "next_attempt_at": None if alert.next_at_us is None else calendar.iso_time(alert.next_at_us),
-        "settled_at": None if alert.settled_at_us is None else calendar.iso_time(alert.settled_at_us),
-        "said": alert.said,
-        "text": message.text_of(alert.message),
-    }
-
-
-def _described(hook: Hook) -> str:
-    if hook.on == THRESHOLD:
-        of = f" of {usd(book.limit(hook.of, 'of'))}" if hook.of else ""
-        return f"{usd(book.limit(hook.threshold or '', 'threshold'))}{of} spent in a {hook.period}"
-    if hook.on == ROLLUP:
-        return f"daily report at {hook.at}"
-    return escaped(f"{hook.on} {hook.matcher}")
-
-
-def _target(hook: Hook) -> str:
-    return escaped(book.host_of(hook.webhook) if hook.webhook is not None else redacted(hook.shell or ""))
 
 
 def _typed() -> str:

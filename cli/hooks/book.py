@@ -1,7 +1,7 @@
 """The hooks of this user: `hooks.json` in the data home.
 
-Decides what a hook is made of, how the file is kept and how much of it is shown. An address that takes messages is a secret, because
-whoever knows it can write there; so the file is its owner's alone, and all that shows a hook shows `shown`. The HTTP API has no way to it.
+Decides what a hook is made of and how the file is kept. An address that takes messages is a secret, because whoever knows it can write
+there; so the file is its owner's alone, and `cli.hooks.shown` decides how much of a hook is seen. The HTTP API has no way to it.
 """
 
 import os
@@ -10,13 +10,11 @@ import secrets
 import stat
 from collections.abc import Callable, Iterable
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 
 from cli.paths import Paths
 from cli.profile_changes import lock
-from cli.serve.logfile import redacted
 from pipeline import durable
 from pipeline.errors import Damaged, NothingFound, RingletError
 from views.alerts import Period, Watch
@@ -188,27 +186,6 @@ def watch_of(hook: Hook) -> Watch | None:
     if not hook.is_tool_event:
         raise ValueError(f"{hook.on} lacks its period or threshold")
     return None
-
-
-def host_of(address: str) -> str:
-    """What is shown of an address: scheme and host."""
-    try:
-        parts = urlsplit(address)
-        return f"{parts.scheme}://{parts.hostname}/…"
-    except ValueError:
-        return "…"
-
-
-def shown(hook: Hook) -> dict[str, Any]:
-    """The hook as JSON shows it: without its secrets."""
-    told: dict[str, Any] = msgspec.to_builtins(hook)
-    told.pop("signing", None)
-    told.pop("made_at_us", None)
-    if hook.webhook is not None:
-        told["webhook"] = host_of(hook.webhook)
-    if hook.shell is not None:
-        told["shell"] = redacted(hook.shell)
-    return told
 
 
 class Followed:
