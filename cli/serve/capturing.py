@@ -17,14 +17,13 @@ from cli.serve.entrances import Entrances
 from cli.serve.limits import Server
 from cli.serve.live import Live
 from cli.serve.proxy import LIMITS, Proxy
-from cli.serve.state import Capturing
+from cli.serve.state import HOST, Capturing
 from ingest.tap import Tap
 from pipeline.errors import RingletError
 from pipeline.log import Log
 
 logger = logging.getLogger("ringlet.proxy")
 
-HOST = "127.0.0.1"
 DRAIN_S = 30.0
 """How long calls under way are waited for at the end."""
 SWITCH_S = 0.0005

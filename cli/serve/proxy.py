@@ -1,7 +1,7 @@
 """The proxy: carries agents' calls to their providers and back, unchanged, and has the tap read along.
 
 Decides the order of things: a piece goes to the agent first and to the tap after, and no fault of the tap's is a fault of the call.
-Which requests pass is decided in `passage`, where they lead in `entrances`, what a reply says in `ingest.wire`.
+Which requests pass is decided in `passage`, where they lead in `entrances`, what the tap is told in `tapping`.
 
 Nothing of a request but its path, its agent's name and its session is looked at, unless it is a chat whose usage must be asked for. Keys
 pass through; they are neither kept nor logged.
@@ -9,11 +9,8 @@ pass through; they are neither kept nor logged.
 
 import asyncio
 import logging
-import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import suppress
-from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
@@ -22,16 +19,15 @@ from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
 
-from cli.serve import answers, outgoing, usage_asked
+from cli.serve import answers, outgoing, state, usage_asked
 from cli.serve.doors import Refused, doors
 from cli.serve.entrances import HEALTH, Entrances, Upstream
 from cli.serve.limits import Limits
 from cli.serve.passage import Asked, let_through, lowered, onward, readable, switched
+from cli.serve.tapping import Tapping
 from cli.serve.tunnel import Tunnel
-from ingest.tap import Tap, Tapped
-from ingest.wire.caller import agent_of, session_of
-from ingest.wire.capture import Head
-from ingest.wire.event import Ending, Exchange
+from ingest.tap import Tap
+from ingest.wire.caller import agent_of
 from ingest.wire.recognise import Kind, kind_of
 from pipeline.errors import RingletError, UnknownName
 from pipeline.events import Status
@@ -60,7 +56,7 @@ class Proxy:
         """Set when the daemon is to end: what stands open without a word is closed."""
         self._entrances = entrances
         self._tap = tap
-        self._hosts = doors("127.0.0.1", port).hosts
+        self._hosts = doors(state.HOST, port).hosts
         self._own_ports = own_ports
         self._detour = outgoing.Detour()
         self._session = outgoing.session(lambda host: entrances.is_here(host) or host == self._detour.host, own_ports)
@@ -130,14 +126,10 @@ class _Call:
         self._proxy = proxy
         self._request = request
         self._asked = asked
-        self._profile = profile
         self._upstream = upstream
         self._kind = kind_of(request.method, asked.path)
-        self._began = time.monotonic()
-        self._model: str | None = None
+        self._tapping = Tapping(proxy._tap, asked, self._kind, profile, upstream)
         self._hider: usage_asked.Hider | None = None
-        self._tapped: Tapped | None = None
-        self._reply_id: str | None = None
         self._begun: list[bytes] | None = []
         """What was read of the request's body; None where that is too much to be sent once more."""
         self._remembered = 0
@@ -225,7 +217,7 @@ class _Call:
 
     def _changed(self, whole: bytes) -> bytes | None:
         try:
-            self._model = _model_of(whole)
+            self._tapping.model = _model_of(whole)
             return usage_asked.asking(whole)
         except Exception as error:  # noqa: BLE001 - whatever it is, the request passes as it is
             logger.error("a request could not be looked at: %s", type(error).__name__)
@@ -255,7 +247,7 @@ class _Call:
             self._hider = None
         if self._hider is not None:
             headers = [(name, value) for name, value in headers if name.lower() != "content-length"]
-        self._begin(reply.status, known)
+        self._tapping.begin(reply.status, known)
         passed = _Passed(reply.status, reply.reason, CIMultiDict(headers))
         ended: Status = "aborted"
         try:
@@ -264,7 +256,7 @@ class _Call:
                 out = piece if self._hider is None else self._hider.feed(piece)
                 if out:
                     await passed.write(out)
-                self._feed(piece)
+                self._tapping.feed(piece)
             if self._hider is not None and (rest := self._hider.end()):
                 await passed.write(rest)
             ended = "ok"
@@ -275,9 +267,9 @@ class _Call:
             if self._request.transport is not None:
                 self._request.transport.close()
         except ConnectionError:
-            ended = "aborted"
+            pass  # the agent has gone, as `ended` says
         finally:
-            self._end(ended)
+            self._tapping.end(ended)
         return passed
 
     async def _tunnelled(self, reply: aiohttp.ClientResponse) -> web.StreamResponse:
@@ -300,62 +292,12 @@ class _Call:
             # They are told of ends that they did not see.
             for former in (protocol, connection.protocol):
                 asyncio.get_running_loop().call_soon(former.connection_lost, None)
-            with suppress(Exception):
-                self._proxy._tap.passed("upgrade", tunnel.bytes)
+            self._tapping.passed("upgrade", tunnel.bytes)
         return passed
 
     @property
     def _gone(self) -> bool:
         return self._request.transport is None or self._request.transport.is_closing()
-
-    # Beside it: nothing here may raise
-
-    def _begin(self, status: int, headers: Any) -> None:
-        try:
-            head = Head(status=status, content_type=headers.get("content-type", ""), content_encoding=headers.get("content-encoding", ""))
-            self._reply_id = headers.get("request-id") or None
-            self._tapped = self._proxy._tap.begin(self._kind, head)
-        except Exception as error:  # noqa: BLE001 - the reply passes all the same
-            self._lost(error)
-
-    def _feed(self, piece: bytes) -> None:
-        if self._tapped is not None:
-            try:
-                self._tapped.feed(piece)
-            except Exception as error:  # noqa: BLE001 - as above
-                self._lost(error)
-
-    def _end(self, status: Status) -> None:
-        tapped, self._tapped = self._tapped, None
-        if tapped is None:
-            return
-        try:
-            ending = Ending(at=datetime.now(UTC), duration_ms=round((time.monotonic() - self._began) * 1000), status=status)
-            tapped.end(self._exchanged(), ending)
-        except Exception as error:  # noqa: BLE001 - as above
-            self._lost(error)
-
-    def _exchanged(self) -> Exchange:
-        asked, upstream = self._asked, self._upstream
-        agent, version = agent_of(asked.header("user-agent"))
-        return Exchange(
-            name=f"{time.time_ns()}.{os.urandom(8).hex()}",
-            kind=self._kind.value,
-            profile=self._profile.name,
-            agent=self._profile.agent or agent,
-            agent_version=version if self._profile.agent in (None, agent) else None,
-            provider=upstream.name,
-            endpoint=upstream.host,
-            session=session_of(lowered(asked.headers)),
-            model_asked=self._model,
-            request_id=self._reply_id,
-        )
-
-    def _lost(self, error: Exception) -> None:
-        self._tapped = None
-        with suppress(Exception):
-            self._proxy._tap.lost(1)
-            logger.error("a capture failed: %s", type(error).__name__)
 
 
 def _counts_here(asked: Asked, profile: Profile) -> bool:
