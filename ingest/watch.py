@@ -7,7 +7,6 @@ and what they miss, a sweep finds. Nothing waits for a pause in the writing. Whe
 import errno
 import gc
 import os
-import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -91,7 +90,7 @@ class Watcher:
         self._settings = settings
         self._adapters = {adapter.agent: adapter for adapter in settings.adapters}
         self._manner = Manner(now_ns=0, titles=settings.titles, stop=settings.stop)
-        self._notices = begun()
+        self._notices = Notices()
         self._known: dict[str, Work] = {}
         self._homes: list[tuple[Adapter[Any], str]] = []
         self._watched: set[str] = set()
@@ -429,17 +428,6 @@ class Watcher:
         if trouble.path not in self._warned:
             self._warned.add(trouble.path)
             self._settings.warn(f"{trouble.path}: {trouble.reason}")
-
-
-def begun() -> Notices:
-    """The notices of this system: the kernel's own on Linux, where another way would cost as much as a commit."""
-    if sys.platform == "linux":
-        from ingest.inotify import Inotify
-
-        return Inotify()
-    from ingest.observer import Observed  # 30 ms that Linux need not pay
-
-    return Observed()
 
 
 def _seen(found: Found, path: str) -> Found | None:

@@ -1,22 +1,17 @@
-"""What is told of changed files, whoever tells it."""
+"""What is told of changed files."""
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from ingest.inotify import Inotify
 from ingest.notices import LOST, Notice, Notices
-from ingest.observer import Observed
-
-linux = pytest.mark.skipif(sys.platform != "linux", reason="inotify is Linux's")
 
 
-@pytest.fixture(params=[pytest.param(Inotify, marks=linux), Observed])
-def notices(request: pytest.FixtureRequest) -> Iterator[Notices]:
-    made: Notices = request.param()
+@pytest.fixture
+def notices() -> Iterator[Notices]:
+    made = Notices()
     yield made
     made.close()
 
@@ -156,19 +151,3 @@ def test_what_is_not_there_cannot_be_followed(notices: Notices, tmp_path: Path) 
     notices.follow(str(tmp_path), deep=True)
 
     told(notices, {write(tmp_path / "a")}.issubset)
-
-
-@linux
-def test_one_folder_under_two_names_is_told_under_both(tmp_path: Path) -> None:
-    """The kernel knows a folder once: whoever follows it by a link and by its name hears of both."""
-    (tmp_path / "home").mkdir()
-    (tmp_path / "link").symlink_to(tmp_path / "home")
-    notices = Inotify()
-    notices.follow(str(tmp_path / "home"), deep=True)
-    notices.follow(str(tmp_path / "link"), deep=True)
-    write(tmp_path / "home/a")
-    told(notices, {(str(tmp_path / "home/a"), ""), (str(tmp_path / "link/a"), "")}.issubset)
-    notices.leave(str(tmp_path / "link"))
-
-    assert told(notices, {write(tmp_path / "home/a")}.issubset) == {(str(tmp_path / "home/a"), "")}
-    notices.close()
