@@ -1,15 +1,14 @@
 """Following the sources as they grow.
 
 Decides when a source is looked at again and when hot rows are sealed. File system events are hints: each makes a source be read to its end,
-and what they miss, a sweep finds. Nothing waits for a pause in the writing. Where a folder cannot be watched it is swept more often.
+and what they miss, a sweep finds. Nothing waits for a pause in the writing. Where a folder cannot be watched it is swept more often; which
+folders are watched is decided in `ingest.watched`.
 """
 
-import errno
 import gc
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from stat import S_ISREG
 from typing import Any
 
@@ -23,7 +22,7 @@ from ingest.reader import QUIET_NS, Manner, Work, unchanged
 from ingest.run import ingest
 from ingest.sweep import sweep
 from ingest.wal import with_wal
-from pipeline.durable import file_system
+from ingest.watched import Watched
 from pipeline.errors import Held, PartlyDone
 from pipeline.log import SEAL_ROWS, SEAL_S, Commit, Log
 from pipeline.questions import StoredSource
@@ -42,13 +41,6 @@ PACE_S = 0.005
 """So long after a commit the next one begins at the earliest: lines that come faster share one."""
 WAKE_S = 0.5
 """How soon a request to stop is noticed."""
-REMOTE = ("nfs", "cifs", "smb", "9p", "sshfs", "fuse.sshfs", "drvfs", "vboxsf", "afs", "ncp")
-"""File systems on which writes from elsewhere give no event."""
-
-_CANNOT = {
-    errno.ENOSPC: "no inotify watches are left: sudo sysctl fs.inotify.max_user_watches=524288 gives more",
-    errno.EMFILE: "no inotify instances are left: sudo sysctl fs.inotify.max_user_instances=512 gives more",
-}
 
 
 class Arrived(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -93,10 +85,7 @@ class Watcher:
         self._notices = Notices()
         self._known: dict[str, Work] = {}
         self._homes: list[tuple[Adapter[Any], str]] = []
-        self._watched: set[str] = set()
-        self._above: set[str] = set()
-        self._on_the_way: set[str] = set()
-        self._polled: set[str] = set()
+        self._watched = Watched(self._notices, self._cannot_watch)
         self._tails: set[tuple[str, int]] = set()
         self._warned: set[str] = set()
         self._unread: set[str] = set()
@@ -116,7 +105,7 @@ class Watcher:
     @property
     def polls(self) -> bool:
         """Whether a folder gives no events and is looked at every few seconds instead."""
-        return bool(self._polled)
+        return self._watched.polls
 
     @property
     def unreadable(self) -> int:
@@ -151,9 +140,10 @@ class Watcher:
                 try:
                     folders = {folder for path, folder in hints if not path and folder}
                     for folder in folders:
-                        self._let_go(folder)
+                        self._last_look = None
+                        self._watched.let_go(folder)
                     self._follow({hint for hint in hints if hint[0]})
-                    if folders or LOST in hints or now - swept >= (POLL_S if self._polled else SWEEP_S):
+                    if folders or LOST in hints or now - swept >= (POLL_S if self._watched.polls else SWEEP_S):
                         swept = now
                         self._sweep()
                     self._tell_when_due()
@@ -241,7 +231,9 @@ class Watcher:
         for home in look.missing:
             self._warn_once(Trouble(path=home.path, reason="is not there yet; it is read once it is"))
         self._homes = [(self._adapters[agent], home) for agent, home in look.looked_at]
-        self._watch(look)
+        for adapter, folder in self._homes:
+            for pattern in adapter.patterns:
+                self._watched.watch(folder, pattern)
         if first or any(found.source.path not in self._known for found in look.found):
             self._manner.now_ns = settings.clock()
             # What was there before the watching began is nothing that arrives.
@@ -369,54 +361,8 @@ class Watcher:
             self._settings.seal(self._log)
             self._hot_since, self._hot = None, 0
 
-    def _watch(self, look: Look) -> None:
-        """Have every folder that holds, or may come to hold, sources watched, or polled where that cannot be had."""
-        for agent, home in look.looked_at:
-            for pattern in self._adapters[agent].patterns:
-                folders = pattern.glob.split("/")[:-1]
-                plain = folders[: next((place for place, folder in enumerate(folders) if "*" in folder), len(folders))]
-                top = os.path.join(home, *plain)
-                self._watch_way(top, home)
-                if top not in self._watched and top not in self._polled and os.path.isdir(top):
-                    self._watch_one(top, deep=len(plain) < len(folders))
-
-    def _watch_one(self, top: str, *, deep: bool) -> None:
-        kind = file_system(top)
-        if kind is not None and kind.startswith(REMOTE):
-            self._polled.add(top)
-            self._settings.warn(f"{top}: on {kind}, which tells of no changes: looked at every {POLL_S:.0f} s")
-            return
-        try:
-            self._notices.follow(top, deep=deep)
-            self._watched.add(top)
-            # What was written there before the watch stood is told by nobody.
-            self._notices.note(LOST)
-        except OSError as error:
-            self._polled.add(top)
-            why = _CANNOT.get(error.errno or 0, error.strerror or "cannot be watched")
-            self._settings.warn(f"{top}: {why}; looked at every {POLL_S:.0f} s")
-
-    def _watch_way(self, top: str, home: str) -> None:
-        """Have the folders above `top` tell when it, or one on the way to it, comes or goes: up to the one that holds the agent's home."""
-        path, reached = top, False
-        while not reached:
-            self._on_the_way.add(path)
-            above = os.path.dirname(path)
-            if above not in self._above and os.path.isdir(above):
-                # Where this cannot be had, the sweep finds what came.
-                with suppress(OSError):
-                    self._notices.guard(above, self._on_the_way)
-                    self._above.add(above)
-                    self._notices.note(LOST)
-            reached = above == path or (len(path) <= len(home) and above in self._above)
-            path = above
-
-    def _let_go(self, folder: str) -> None:
-        """A folder came or went: whatever was watched there is not what lies there now."""
-        self._last_look = None
-        self._notices.leave(folder)
-        for watched in (self._watched, self._above):
-            watched.difference_update([path for path in watched if path == folder or path.startswith(folder + os.sep)])
+    def _cannot_watch(self, folder: str, why: str) -> None:
+        self._settings.warn(f"{folder}: {why}; looked at every {POLL_S:.0f} s")
 
     def _missed(self, trouble: Trouble) -> None:
         """A source could not be read: its turn comes again at every sweep, for who mends it need not touch the file."""

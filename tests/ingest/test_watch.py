@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ingest import watch
+from ingest import watch, watched
 from ingest.reader import Manner
 from ingest.run import refresh
 from ingest.watch import Arrived, Settings, Watcher
@@ -256,7 +256,7 @@ def test_stopping_seals(tmp_path: Path) -> None:
 
 def test_a_network_file_system_is_polled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where writes from elsewhere give no event, folders are looked at every few seconds instead, and one warning says so."""
-    monkeypatch.setattr(watch, "file_system", lambda _path: "nfs4")
+    monkeypatch.setattr(watched, "file_system", lambda _path: "nfs4")
     monkeypatch.setattr(watch, "POLL_S", 0.2)
     with following(tmp_path) as (watcher, log):
         append(log, toy.line("b", 2))
