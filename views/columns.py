@@ -37,6 +37,9 @@ CELL = ("profile", "agent", "provider", "model", "initiator", "project")
 SLOT = "15m"
 """Width of a slot of the cube: the offset of every IANA zone is a whole number of these, so a day of any zone is a sum of slots."""
 
+SLOT_US = 900_000_000
+"""The same, in microseconds."""
+
 MEASURES: dict[str, pl.DataType] = {**dict.fromkeys(COUNTS, pl.Int64()), **dict.fromkeys(COSTS, MONEY), "cost_usd": MONEY}
 """What every view but `calls` says of its rows; all of it adds up."""
 

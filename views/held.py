@@ -13,15 +13,17 @@ counts one session and its own time; each day that follows another of the range 
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import accumulate, chain
 from operator import sub
 from threading import Lock
-from typing import Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import polars as pl
 
-from views.columns import CELL, COSTS, NAME, SESSIONS, TOKENS, attodollars
+from views.calendar import DAY_US
+from views.columns import CELL, COSTS, NAME, SESSIONS, SLOT_US, TOKENS, attodollars
+from views.numbers import distinct, numbered
 
 NUMBERS = ("requests", *TOKENS, "reasoning", "web_searches", *COSTS, "unpriced_requests", "unbilled_requests")
 """The numbers of a row that add up; costs are attodollars."""
@@ -36,6 +38,7 @@ the time between the two days."""
 _COUNT = len(NUMBERS)
 _FIRST_COST = NUMBERS.index(COSTS[0])
 _LOW_BITS = 62
+_LOW = (1 << _LOW_BITS) - 1
 """Sums of attodollars take more than 64 bits: they are kept as two numbers, so many bits in the lower one."""
 _WIDTH = _COUNT + len(STEADY) + len(COSTS)
 _PIECES = 8
@@ -60,15 +63,9 @@ class Names:
 
     def numbered(self, rows: pl.DataFrame) -> pl.DataFrame:
         """`rows` with `cell` and `sid` in place of `CELL` and session."""
-        by = (*CELL, "session")
-        distinct = rows.select(by).unique()
-        with self._lock:
-            numbers = [(self._cell(told[:-1]), self._session(told[1], told[-1])) for told in distinct.cast(pl.String).iter_rows()]
-        # Names are compared by their number: both sides come from one set of names.
-        keys = pl.col(by).to_physical()
-        answers = distinct.select(keys).hstack(pl.DataFrame(numbers, {"cell": pl.UInt32, "sid": pl.UInt32}, orient="row"))
-        found = rows.select(keys).join(answers, on=list(by), how="left", nulls_equal=True, maintain_order="left")
-        return rows.drop(by).hstack(found.select("cell", "sid"))
+        cell = self._places(rows, CELL, self._cells, self._cell).alias("cell")
+        sid = self._places(rows, ("agent", "session"), self._sessions, self._session).alias("sid")
+        return rows.drop(*CELL, "session").hstack([cell, sid])
 
     def named_sessions(self) -> pl.Series:
         """`name_of_session` as a column."""
@@ -98,7 +95,8 @@ class Names:
             self.cells.append(cell)
         return number
 
-    def _session(self, agent: str | None, session: str | None) -> int | None:
+    def _session(self, told: tuple[str | None, str | None]) -> int | None:
+        agent, session = told
         if session is None:
             return None
         key = agent or "", session
@@ -111,6 +109,15 @@ class Names:
             self.name_of_session.append(name)
         return number
 
+    def _places(self, rows: pl.DataFrame, by: Sequence[str], known: dict[Any, int], number: Callable[[Any], int | None]) -> pl.Series:
+        """The number of each row's names; `number` gives one to names that have none yet."""
+        first, which = distinct(numbered(rows, by))
+        told = rows.select(by)[first].cast(pl.String).rows()
+        with self._lock:
+            # Of tens of thousands of names nearly all are known when a second zone is asked for.
+            found = [known[each] if each in known else number(each) for each in told]
+        return pl.Series(found, dtype=pl.UInt32).gather(which)
+
 
 class Column(NamedTuple):
     """One cell over time, so that any range of days is the difference of two of its sums."""
@@ -121,7 +128,9 @@ class Column(NamedTuple):
     lasts: "array[int]"
     """Time of the first and last call of each of these days, in microseconds."""
     sums: "array[int]"
-    """The sums of all days before each of them, and of all: `NUMBERS` with the lower bits of costs, `STEADY`, the upper bits of costs."""
+    """The sums before each of them, and after the last: `NUMBERS` with the lower bits of costs, `STEADY`, the upper bits of costs.
+
+    Where they begin is left open: only differences count."""
 
     def between(self, first: int | None, last: int | None) -> "Share | None":
         """What the days of a range add up to; None where none of them has a call."""
@@ -242,10 +251,10 @@ def held(parts: Iterable[pl.LazyFrame], zone: str, names: Names | None = None) -
     return _laid_out(zone, known, _marked(days), None)
 
 
-def renewed(before: Held, fine: pl.LazyFrame, utc_days: Iterable[int]) -> Held:
-    """What is held after some UTC dates have changed; `fine` are all rows of these dates."""
+def renewed(before: Held, rows: pl.LazyFrame, utc_days: Iterable[int]) -> Held:
+    """What is held after some UTC dates have changed; `rows` are all of these dates."""
     again = pl.col("utc").is_in(list(utc_days))
-    old, new = before.days.filter(again), _by_day(fine, before.zone, before.names, "in-memory")
+    old, new = before.days.filter(again), _by_day(rows, before.zone, before.names)
     # A session that goes on, or ends, may be steady no longer, or again: then its earlier days say something else.
     touched = pl.concat([old["sid"], new["sid"]]).drop_nulls().unique()
     is_touched = pl.col("sid").is_in(touched.implode()).fill_null(value=False)
@@ -271,28 +280,23 @@ def fine(rows: pl.LazyFrame, names: Names, *more: str) -> pl.DataFrame:
         *(attodollars(pl.col(name)).fill_null(0) if name in COSTS else pl.col(name) for name in NUMBERS),
         *more,
     )
-    return names.numbered(made.collect())
+    # One thread for one file: what would divide the work costs more than it saves.
+    return names.numbered(made.collect(engine="in-memory"))
 
 
-def _by_day(fine: pl.LazyFrame, zone: str, names: Names, engine: Literal["streaming", "in-memory"] = "streaming") -> pl.DataFrame:
-    slot = pl.col("slot")
-    rows = (
-        fine.select(*SESSIONS)
-        .with_columns(*(pl.col(name).cast(NAME) for name in (*CELL, "session")))
-        .group_by(
-            slot.dt.date().to_physical().alias("utc"),
-            slot.dt.convert_time_zone(zone).dt.date().to_physical().alias("day"),
-            "session",
-            *CELL,
-        )
-        .agg(
-            pl.col("first_at").min().dt.epoch("us").alias("first"),
-            pl.col("last_at").max().dt.epoch("us").alias("last"),
-            *(attodollars(pl.col(name)).sum() if name in COSTS else pl.col(name).sum() for name in NUMBERS),
-        )
-        .collect(engine=engine)
+def _by_day(rows: pl.LazyFrame, zone: str, names: Names) -> pl.DataFrame:
+    told = fine(rows, names)
+    # Slots repeat, and to ask the zone's clock takes longer than everything else: it is asked once for each.
+    slot = told["slot"].to_physical() // SLOT_US
+    first, which = distinct(slot)
+    day = told["slot"].gather(first).dt.convert_time_zone(zone).dt.date().to_physical().gather(which)
+    utc = (slot // (DAY_US // SLOT_US)).cast(pl.Int32)
+    return (
+        told.with_columns(utc.alias("utc"), day.alias("day"))
+        .group_by("utc", "day", "cell", "sid")
+        .agg(pl.col("first").min(), pl.col("last").max(), pl.col(NUMBERS).sum())
+        .sort("day", "cell")
     )
-    return names.numbered(rows).select("utc", "day", "cell", "sid", *_SPAN, *NUMBERS).sort("day", "cell")
 
 
 def _marked(rows: pl.DataFrame) -> pl.DataFrame:
@@ -373,8 +377,31 @@ def _columns(daily: pl.DataFrame, before: dict[int, Column], since: int | None) 
             made[cell] = column
         elif end:
             made[cell] = Column(column.days[:end], column.firsts[:end], column.lasts[:end], column.sums[: (end + 1) * _WIDTH])
-    for (cell,), rows in daily.group_by("cell", maintain_order=True):
-        made[int(cell)] = _prolonged(made.get(int(cell)), rows)
+    if before:
+        for (cell,), rows in daily.group_by("cell", maintain_order=True):
+            made[int(cell)] = _prolonged(made.get(int(cell)), rows)
+        return made
+    return _all_columns(daily)
+
+
+def _all_columns(daily: pl.DataFrame) -> dict[int, Column]:
+    """Sums by cell, made all at once: those of a cell begin with what the cells before it add up to, for only differences count."""
+    rows = daily.sort("cell", "day")
+    added = rows.select(pl.col(name).cum_sum() for name in (*NUMBERS, *STEADY))
+    low = [pl.col(name) & _LOW if name in COSTS else pl.col(name) for name in added.columns]
+    high = [(pl.col(name) // (_LOW + 1)).alias(f"{name}_high") for name in COSTS]
+    # One number after the other becomes one line after the other.
+    numbers = pl.concat(added.select(each.cast(pl.Int64) for each in (*low, *high)).get_columns())
+    at = pl.int_range(rows.height * _WIDTH, eager=True)
+    lines = numbers.gather(at % _WIDTH * rows.height + at // _WIDTH)
+    sums = array("q", [0] * _WIDTH) + array("q", lines.to_list())
+    days, firsts, lasts = (array("q", rows[name].to_list()) for name in ("day", *_SPAN))
+    made: dict[int, Column] = {}
+    start = 0
+    for run in rows.select(pl.col("cell").rle()).unnest("cell").iter_rows(named=True):
+        end = start + run["len"]
+        made[run["value"]] = Column(days[start:end], firsts[start:end], lasts[start:end], sums[start * _WIDTH : (end + 1) * _WIDTH])
+        start = end
     return made
 
 
@@ -386,7 +413,7 @@ def _prolonged(column: Column | None, rows: pl.DataFrame) -> Column:
     parts = [list(accumulate(rows[name].to_list(), initial=sum_before))[1:] for sum_before, name in told]
     for place in range(_FIRST_COST, _FIRST_COST + len(COSTS)):
         parts.append([cost >> _LOW_BITS for cost in parts[place]])
-        parts[place] = [cost & (1 << _LOW_BITS) - 1 for cost in parts[place]]
+        parts[place] = [cost & _LOW for cost in parts[place]]
     sums = before.sums + array("q", chain.from_iterable(zip(*parts, strict=True)))
     return Column(before.days + days, before.firsts + firsts, before.lasts + lasts, sums)
 
