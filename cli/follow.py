@@ -36,8 +36,6 @@ PAUSE_S = 0.2
 """At least so long between two answers, and four times as long as the last one took."""
 MINUTE_S = 60.0
 
-_DIM, _PLAIN = "\x1b[2m", "\x1b[0m"
-
 Words = Callable[[render.Look], str]
 
 
@@ -56,7 +54,7 @@ def follow(request: Request) -> int:
         held.callback(channel.stop)
         if not terminal:
             return _Lines(question, channel, waker, stop).run()
-        screen = held.enter_context(Screen())
+        screen = held.enter_context(Screen(color=app.look(request).color))
         code = _Drawn(question, channel, waker, stop, screen).run()
     app.written(question.text())
     return code
@@ -212,7 +210,6 @@ class _Drawn(_Followed):
 
     def show(self) -> None:
         question = self._question
-        look = app.look(question.request)
         text = question.text()
         if text != self._text:
             self._text, self._changed_us = text, question.answer.as_of_us
@@ -220,7 +217,7 @@ class _Drawn(_Followed):
         status = f"{question.trouble} · {status}" if question.trouble else status
         if self._drawn != (text, status):
             self._drawn = text, status
-            self._screen.draw(text, f"{_DIM}{status}{_PLAIN}" if look.color else status)
+            self._screen.draw(text, status)
 
     def _followed(self) -> str:
         return "following the daemon" if self._channel.url is not None else "following the logs"

@@ -38,6 +38,12 @@ BAR_BYTES = 20_000_000
 Days = dict[int, snapshot_text.Day]
 
 
+def stamps(paths: Paths) -> dict[str, str]:
+    """The state of every file that decides whose a call is, what it costs and on which day it was."""
+    synced = os.path.join(paths.prices, books.SYNCED)
+    return {path: snapshot.stamp(path) for path in (paths.config, paths.profiles, books.SHIPPED, synced, *zone.FILES)}
+
+
 class Store:
     """One user's store, opened to answer one question."""
 
@@ -91,9 +97,8 @@ class Store:
         return discover(self.adapters, self.environ, self.home, self.homes, self.swept)
 
     def stamps(self) -> dict[str, str]:
-        """The state of every file that decides whose a call is, what it costs and on which day it was."""
-        synced = os.path.join(self.paths.prices, books.SYNCED)
-        return {path: snapshot.stamp(path) for path in (self.paths.config, self.paths.profiles, books.SHIPPED, synced, *zone.FILES)}
+        """The state of the files that it was opened by."""
+        return stamps(self.paths)
 
     def names(self, field: str) -> list[str]:
         """Profiles, providers or agents that exist, whether or not there is a call of theirs."""

@@ -81,6 +81,7 @@ def _range_words(query: Query) -> str:
 
 
 def heading(query: Query) -> str:
+    """What was asked: range, dates and filters in a line."""
     dates = ""
     if query.period is not None and query.first_day is not None and query.last_day is not None and query.since_us is None:
         first, last = calendar.iso_day(query.first_day), calendar.iso_day(query.last_day)

@@ -18,7 +18,8 @@ _DIM, _PLAIN = "\x1b[2m", "\x1b[0m"
 class Screen:
     """While entered, the terminal behind standard output is ours."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, color: bool) -> None:
+        self._color = color
         self._entered = False
 
     def __enter__(self) -> "Screen":
@@ -42,16 +43,20 @@ class Screen:
 
     def draw(self, text: str, status: str) -> None:
         """Show `text`, as far as there is room, and `status` in the last line."""
-        written("\x1b[H" + "".join(f"{line}\x1b[K\r\n" for line in fitting(text, _height() - 1)) + f"{status}\x1b[K\x1b[J")
+        lines, left_out = fitting(text, _height() - 1)
+        told = [*lines, *([self._dim(left_out)] if left_out else [])]
+        written("\x1b[H" + "".join(f"{line}\x1b[K\r\n" for line in told) + f"{self._dim(status)}\x1b[K\x1b[J")
+
+    def _dim(self, words: str) -> str:
+        return f"{_DIM}{words}{_PLAIN}" if self._color else words
 
 
-def fitting(text: str, room: int) -> list[str]:
-    """The lines of `text`, at most `room`; where it has more, the last one says how many are left out."""
+def fitting(text: str, room: int) -> tuple[list[str], str]:
+    """(the lines of `text` that there is room for, what says how many are left out, if any); `room` lines together, at least one."""
     lines = text.rstrip("\n").split("\n")
     if len(lines) <= room:
-        return lines
-    kept = max(room - 1, 0)
-    return [*lines[:kept], f"{_DIM}… {len(lines) - kept:,} more lines: --limit shows fewer rows{_PLAIN}"][:room]
+        return lines, ""
+    return lines[: room - 1], f"… {len(lines) - room + 1:,} more lines: --limit shows fewer rows"
 
 
 def _height() -> int:

@@ -27,7 +27,6 @@ class Waker:
         self._ends = os.pipe()
         for end in self._ends:
             os.set_blocking(end, False)
-        # A signal is noted by its handler; that it came must end the waiting too.
         self._wakeup = signal.set_wakeup_fd(self._ends[1], warn_on_full_buffer=False)
         if sys.stdout.isatty():
             self._before = [(each, signal.signal(each, lambda *_: None)) for each in self._SIGNALS]

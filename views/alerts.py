@@ -8,7 +8,7 @@ being crossed or comes later; it is never due in another window, except for `GRA
 last moments, or while the watcher was being started again, is not passed over.
 """
 
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Literal
 
 import msgspec
@@ -152,16 +152,16 @@ def due(
         for window in windows(watch, now_us, tz=tz, week_start=week_start):
             if (watch.hook, window.name) in decided:
                 continue
-            spend = _spent(days.get, watch.profile, window)
+            spend = _spent(days, watch.profile, window)
             if watch.period is None or spend.cost >= watch.threshold:
                 found.append(Due(watch, window, spend))
     return found
 
 
-def _spent(day_of: Callable[[int], Mapping[str, Spend] | None], profile: str, window: Window) -> Spend:
+def _spent(days: Mapping[int, Mapping[str, Spend]], profile: str, window: Window) -> Spend:
     total = Spend()
     for number in range(window.first_day, window.last_day + 1):
-        spend = (day_of(number) or {}).get(profile)
+        spend = days.get(number, {}).get(profile)
         if spend is not None:
             total.add(spend)
     return total

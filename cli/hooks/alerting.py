@@ -12,19 +12,17 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 
-from cli import zone
 from cli.hooks import message as messages
 from cli.hooks.book import Followed, Hook, Hooks, watch_of
 from cli.hooks.telling import Teller
 from cli.paths import Paths
-from cli.refresh import Store
+from cli.refresh import Store, stamps
 from pipeline.errors import RingletError
 from pipeline.log import Log
 from pipeline.outbox import HEAD, Outbox
 from pipeline.questions import Position
 from views import alerts
 from views.alerts import Spend, Watch
-from views.pricing import book as books
 from views.recount import Prices, recount, touched
 from views.snapshot import stamp
 
@@ -174,9 +172,7 @@ class _Sums:
 
     def __init__(self, paths: Paths, environ: Mapping[str, str]) -> None:
         self._paths = paths
-        # What the settings, rules and prices are is read anew where one of them changes, and so is all that was counted by them.
-        synced = os.path.join(paths.prices, books.SYNCED)
-        self._settings = (paths.config, paths.profiles, books.SHIPPED, synced, *zone.FILES)
+        # Before anything is read: what changes from here on is read anew, and so is all that was counted by it.
         self._stamps = self._stamped()
         self._counted_to: Position | None = None
         self._days: dict[int, dict[str, Spend]] = {}
@@ -227,8 +223,9 @@ class _Sums:
         self._counted_to = position
         self._days = {day: {} for day in wanted} | kept | {day: alerts.by_profile(content) for day, content in counted.items()}
 
-    def _stamped(self) -> list[str]:
-        return [*map(stamp, self._settings), stamp(self._paths.journal).partition(":")[0]]
+    def _stamped(self) -> tuple[dict[str, str], str]:
+        """Settings, rules and prices as they are now, and which file is the journal."""
+        return stamps(self._paths), stamp(self._paths.journal).partition(":")[0]
 
 
 def _closed(sums: _Sums | None) -> _Sums | None:

@@ -48,9 +48,9 @@ def add(content: dict[str, Any], event: str, matcher: str, command: str, where: 
 
 def remove(content: dict[str, Any], event: str, matcher: str, command: str, where: str) -> bool:
     """Take that entry out, and what is empty without it; whether it was there."""
-    if event not in content.get("hooks", {}):
+    hooks = content.get("hooks")
+    if not isinstance(hooks, dict) or event not in hooks:
         return False
-    hooks = _part(content, "hooks", dict, where)
     groups = _part(hooks, event, list, where)
     for group, commands in list(_found(groups, matcher)):
         if command in commands:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.screen import fitting
+from cli.screen import Screen, fitting
 from tests.cli.daemons import ROOT, Home, daemon, until
 from tests.cli.homes import reply, ringlet
 
@@ -293,6 +293,16 @@ def test_a_store_that_cannot_be_asked_is_said_and_survived(home: Home) -> None:
 
 def test_lines_that_do_not_fit_are_counted() -> None:
     """All of a short text; of a long one its first lines and how many there are more."""
-    assert fitting("a\nb\n", 2) == ["a", "b"]
-    assert [line for line in fitting("a\nb\nc\nd\n", 3) if "more" not in line] == ["a", "b"]
-    assert "2 more lines" in fitting("a\nb\nc\nd\n", 3)[2]
+    lines, left_out = fitting("a\nb\nc\nd\n", 3)
+
+    assert fitting("a\nb\n", 2) == (["a", "b"], "")
+    assert lines == ["a", "b"]
+    assert "2 more lines" in left_out
+    assert fitting("a\nb\n", 1)[0] == []
+
+
+def test_without_colours_nothing_is_dimmed(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where no colours are wanted neither the status nor the count of lines left out has any; else both are dimmed."""
+    for color, dimmed in ((False, 0), (True, 2)):
+        Screen(color=color).draw("a\n" * 100, "now")
+        assert capsys.readouterr().out.count("\x1b[2m") == dimmed

@@ -245,11 +245,12 @@ def test_an_entry_of_somebody_elses_is_not_taken_over(home: Path) -> None:
     assert (done.code, "written by somebody else" in done.err, listed(home), settings(home)) == (1, True, [], THEIRS)
 
 
-def test_an_entry_that_was_taken_out_by_hand_is_told(home: Path) -> None:
-    """The list says so, a test fails for it, and removing the hook works all the same."""
+@pytest.mark.parametrize("left", ["{}", '{"hooks": null}', '{"hooks": []}'])
+def test_an_entry_that_was_taken_out_by_hand_is_told(home: Path, left: str) -> None:
+    """The list says so, a test fails for it, and removing the hook works all the same, whatever was left in its place."""
     hooks(home, "add", "work", "Stop", "*", "true")
     (hook,) = listed(home)
-    settings_of(home).write_text("{}")
+    settings_of(home).write_text(left)
 
     assert "any more" in hooks(home, "list").err
     assert hooks(home, "test", hook["id"]).code == 1
