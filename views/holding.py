@@ -67,6 +67,10 @@ class Holding:
         """All usage by the days of a zone, at the costs of a mode."""
         return self._tables.get((zone, mode), lambda: self._table(zone, mode))
 
+    def is_held(self, zone: str, mode: str) -> bool:
+        """Whether `table` gives it within milliseconds, because nothing is to be read for it."""
+        return (zone, mode) in self._before or (zone, mode) in self._tables.kept()
+
     def fine(self, query: Query) -> pl.DataFrame:
         """The rows of a query's range, as `held.fine` gives them and with their day: calls where 24 hours roll, else quarter-hours."""
         low: int | None
@@ -274,18 +278,24 @@ class _Kept(Generic[K, T]):
     def __init__(self, most: int) -> None:
         self._most = most
         self._things: OrderedDict[K, T] = OrderedDict()
-        self._lock, self._making = Lock(), Lock()
+        self._lock = Lock()
+        self._making: dict[K, Lock] = {}
 
     def get(self, key: K, make: Callable[[], T]) -> T:
         """The thing of that name, made where it is missing."""
         found = self._got(key)
         if found is not None:
             return found
-        with self._making:
+        # One thing waits for no other: to make one may take a hundred times as long.
+        with self._lock:
+            making = self._making.setdefault(key, Lock())
+        with making:
             found = self._got(key)
             if found is None:
                 found = make()
                 self.take({key: found})
+            with self._lock:
+                self._making.pop(key, None)
             return found
 
     def take(self, things: Mapping[K, T]) -> None:

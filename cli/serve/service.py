@@ -62,6 +62,8 @@ class Service:
         """Imports that were asked for here and are running."""
         self.pool = ThreadPoolExecutor(2, thread_name_prefix="answer")
         """Where questions that take milliseconds are answered."""
+        self.loading = ThreadPoolExecutor(1, thread_name_prefix="loading")
+        """Where questions are answered for which a zone must be loaded: no other waits for that."""
         self.slow = ThreadPoolExecutor(2, thread_name_prefix="slow")
         """Where that is done which may take seconds."""
         self._clock = clock
@@ -115,7 +117,7 @@ class Service:
     def close(self) -> None:
         """Let go of the store; nothing can be asked afterwards."""
         self.stopping.set()
-        for pool in (self.pool, self.slow):
+        for pool in (self.pool, self.loading, self.slow):
             pool.shutdown(cancel_futures=True)
         self._keeper.submit(self._stack.close).result()
         self._keeper.shutdown()

@@ -80,6 +80,10 @@ class Standing:
         """How far the log had come."""
         return self.holding.position
 
+    def holds(self, zone: str | None, mode: str | None) -> bool:
+        """Whether questions about the days of a zone at the costs of a mode (None: the usual ones) can be answered without loading them."""
+        return self.holding.is_held(zone or self.store.zone, mode or self.mode)
+
     def names(self, field: str) -> list[str]:
         """The names of a field (`profile`, `agent`, `provider`, `model`, `project`) that occur in any call, a to z."""
         if field not in self._names:

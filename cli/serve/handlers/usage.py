@@ -8,7 +8,7 @@ import msgspec
 from cli.ask import Request, WrongUsage, unknown
 from cli.serve import shown
 from cli.serve.contract import envelope, figures, questions
-from cli.serve.handlers.work import pieces, soon
+from cli.serve.handlers.work import after_loading, pieces, soon
 from cli.serve.service import Service
 from cli.serve.standing import Standing
 from views import calendar
@@ -190,4 +190,6 @@ async def _answered(service: Service, params: Any, made: Callable[[Standing], ms
         now = standing or service.standing()
         return service.remember(_key(service, params, now), now, made(now))
 
-    return await soon(service, work)
+    days = (params.tz, params.cost_mode) if isinstance(params, questions.Filters) else (None, None)
+    waits = standing is not None and not standing.holds(*days)
+    return await (after_loading if waits else soon)(service, work)

@@ -14,6 +14,11 @@ async def soon(service: Service, work: Callable[[], T]) -> T:
     return await asyncio.get_running_loop().run_in_executor(service.pool, work)
 
 
+async def after_loading(service: Service, work: Callable[[], T]) -> T:
+    """What `work` gives, which takes milliseconds once all that it needs is loaded."""
+    return await asyncio.get_running_loop().run_in_executor(service.loading, work)
+
+
 async def slowly(service: Service, work: Callable[[], T]) -> T:
     """What `work` gives, which may take seconds."""
     return await asyncio.get_running_loop().run_in_executor(service.slow, work)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import msgspec
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from cli.ask import WrongUsage
 from cli.paths import paths
 from cli.serve.contract import envelope, questions
+from cli.serve.handlers import usage
 from cli.serve.route import Route
 from cli.serve.routes import ROUTES
 from cli.serve.service import Service
@@ -403,6 +405,29 @@ def test_what_was_asked_before_follows_the_log(api: Api) -> None:
     assert api.ask("/api/usage", period="all")["total_requests"] == before["total_requests"] + 1
     ringlet(api.home, "profiles", "rename", "acme", "zenith")
     assert set(api.ask("/api/usage", period="all")["aggregates"]["by_profile"]) == {"default", "mine", "zenith"}
+
+
+def test_no_question_waits_for_another_ones_zone(api: Api) -> None:
+    """While days of a zone are being loaded, whoever asks by days that are held is answered; the others when they are loaded."""
+    before = api.ask("/api/usage", period="all")
+    ready = Event()
+    api.service.loading.submit(ready.wait)
+
+    async def asked() -> list[bytes]:
+        def answer(**words: Any) -> asyncio.Task[envelope.Encoded]:
+            return asyncio.ensure_future(usage.summary(api.service, questions.Filters(period="all", **words)))
+
+        waiting = [answer(tz=ZONE), answer(tz=ZONE, agent="claude"), answer(cost_mode="logged")]
+        others = await asyncio.gather(
+            answer(agent="claude"), answer(tz="UTC"), usage.filters(api.service, questions.FilterValuesParams(tz=ZONE))
+        )
+        assert not any(each.done() for each in waiting)
+        ready.set()
+        return [each.data for each in (*others, *await asyncio.gather(*waiting))]
+
+    found = [json.loads(data) for data in asyncio.run(asked())]
+    assert found[1]["total_requests"] == found[3]["total_requests"] == before["total_requests"]
+    assert found[3]["timezone"] == ZONE
 
 
 def test_a_refresh_tells_whether_there_is_news(api: Api) -> None:
