@@ -6,15 +6,17 @@ decoder of its adapter refuses. Which fields there are belongs to the adapters.
 An adapter decodes with its own typed struct first (`Count` is the type of a counter) and comes here with whatever that refuses.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from math import isfinite
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import msgspec
 
 from pipeline.events import MAX_TOKENS
+
+S = TypeVar("S", bound=msgspec.Struct)
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_TOKENS)]
 """A counter in a typed struct: the plain cases of `count`, checked while decoding."""
@@ -66,6 +68,11 @@ def objects(record: bytes) -> list[dict[str, object]]:
     if not found:
         raise BadRecord("unreadable")
     return found
+
+
+def struct_of(kind: type[S], found: Mapping[str, object]) -> S:
+    """The struct whose fields are named, and stand, as in one of `objects`. For structs whose fields take anything: nothing is checked."""
+    return kind(**{name: found[name] for name in kind.__struct_fields__ if name in found})
 
 
 def count(value: object) -> int:

@@ -102,7 +102,4 @@ def claimed(counters: object) -> int | None:
 
 def _line(found: dict[str, object]) -> Line:
     payload = found.get("payload")
-    known = {name: found[name] for name in Line.__struct_fields__ if name in found and name != "payload"}
-    if isinstance(payload, dict):
-        known["payload"] = Payload(**{name: payload[name] for name in Payload.__struct_fields__ if name in payload})
-    return Line(**known)  # type: ignore[arg-type]  # every field takes anything, and payload is a Payload
+    return decode.struct_of(Line, {**found, "payload": decode.struct_of(Payload, payload) if isinstance(payload, dict) else None})

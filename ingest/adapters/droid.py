@@ -124,9 +124,7 @@ def _settings(record: bytes) -> list[_Settings]:
     try:
         return [_SETTINGS_OF.decode(record)]
     except (msgspec.MsgspecError, ValueError, RecursionError, OverflowError):
-        return [
-            _Settings(**{name: found[name] for name in _Settings.__struct_fields__ if name in found}) for found in decode.objects(record)
-        ]
+        return [decode.struct_of(_Settings, found) for found in decode.objects(record)]
 
 
 def _events(settings: _Settings, state: State) -> list[Event]:

@@ -14,12 +14,11 @@ import msgspec
 
 from ingest.adapter import Home, Pattern, Place
 from ingest.adapters import grok_row, grok_turn
-from ingest.adapters.grok_turn import Around, summary_of
+from ingest.adapters.grok_turn import AGENT, Around, summary_of
 from ingest.decode import BadRecord
 from pipeline.events import Event, Rejected
 from pipeline.sources import SessionInfo
 
-AGENT = "grok"
 NEEDLE = b'"turn_completed"'
 
 _TURNS, _SUMMARY, _ROWS = "updates.jsonl", "summary.json", ".db"

@@ -11,14 +11,12 @@ from typing import Any
 import msgspec
 
 from ingest import decode
+from ingest.adapters.grok_turn import AGENT, PROVIDER
 from ingest.decode import BadRecord
 from pipeline import keys
 from pipeline.events import Event, Tokens, UsageEvent
 from pipeline.rows import Join, RowQuery
 from pipeline.sources import SessionInfo
-
-AGENT = "grok"
-PROVIDER = "xai"
 
 USAGE = RowQuery(
     table="usage_events",

@@ -138,16 +138,12 @@ def _lines(record: bytes) -> list[_Line]:
                 timestamp=value.get("timestamp"),
                 params=_Params(
                     sessionId=params.get("sessionId"),
-                    update=_picked(_Update, update),
-                    meta=_picked(_Meta, meta),
+                    update=decode.struct_of(_Update, update) if isinstance(update, dict) else None,
+                    meta=decode.struct_of(_Meta, meta) if isinstance(meta, dict) else None,
                 ),
             )
         )
     return found
-
-
-def _picked(type: Any, value: object) -> Any:
-    return type(**{name: value[name] for name in type.__struct_fields__ if name in value}) if isinstance(value, dict) else None
 
 
 def _turn(line: _Line, params: _Params, update: _Update, known: Around) -> list[Event]:

@@ -50,7 +50,6 @@ class Counted(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 _DECODER = msgspec.json.Decoder(Message)
-_FIELDS = Message.__struct_fields__
 
 
 def messages_of(record: bytes | str) -> list[Message]:
@@ -59,7 +58,7 @@ def messages_of(record: bytes | str) -> list[Message]:
         return [_DECODER.decode(record)]
     except (msgspec.MsgspecError, ValueError, RecursionError, OverflowError):
         raw = record if isinstance(record, bytes) else record.encode("utf-8", "surrogatepass")
-        return [Message(**{name: found[name] for name in _FIELDS if name in found}) for found in decode.objects(raw)]
+        return [decode.struct_of(Message, found) for found in decode.objects(raw)]
 
 
 def model_of(message: Message) -> tuple[str | None, str | None]:
