@@ -11,54 +11,21 @@ zero, so that the log alone can tell the same story again.
 
 import sqlite3
 from array import array
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, groupby, islice
-from operator import itemgetter
 from struct import unpack
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
-from pipeline.batch import Batch, Integers
-from pipeline.journal import DAY_BITS, Dimensions, halves, index_rows, key_of, listed
-from pipeline.keys import following, implied, is_request, request_in
+from pipeline import known_calls
+from pipeline.batch import Batch, Integers, picked
+from pipeline.journal import DAY_BITS, Dimensions, halves, index_rows
+from pipeline.keys import following, is_request
+from pipeline.known_calls import Known, State, where
 from pipeline.merge import Folded, Union, folded, owned
 from pipeline.record import CALL, DAY_US, DIFFERENCE, FIELDS, RETRACTION, Rows, alias_column, cost_difference, negated_cost
-
-_CHUNK = 20_000
-FEW = 16
-"""Up to so many, sightings are matched one by one, and names looked for each by itself: what makes thousands quick costs more than that."""
-_SCANNED = 4
-_STATE = (
-    "SELECT c.id, c.h, c.rest, c.rank, c.owner_rank, c.dim, c.at, c.input, c.output, c.cache_read, c.cache_write_5m, c.cache_write_1h,"
-    " c.web_searches, c.reasoning, c.duration_ms, c.logged_cost FROM calls c WHERE"
-)
-
-
-class State(NamedTuple):
-    """What is known of a call."""
-
-    key: bytes
-    rank: bytes
-    owner_rank: int
-    dim: int
-    at_us: int
-    sums: tuple[int, ...]
-    """input, output, cache_read, cache_write_5m, cache_write_1h, web_searches"""
-    reasoning: int | None
-    duration_ms: int | None
-    logged_cost: str | None
-
-    @property
-    def day(self) -> int:
-        """UTC day number."""
-        return self.at_us // DAY_US
-
-    @property
-    def implied(self) -> tuple[bytes, ...]:
-        """What it offers without saying so."""
-        fresh, _, read, wrote_5m, wrote_1h, _ = self.sums
-        return implied(self.key, fresh, read, wrote_5m + wrote_1h)
+from pipeline.settled import unsettled
 
 
 class Changes(msgspec.Struct, kw_only=True, gc=False):
@@ -96,75 +63,15 @@ def absorb(
     if not rows:
         return changes
     empty = False
-    if len(rows) > FEW:
+    if len(rows) > known_calls.FEW:
         empty = connection.execute("SELECT 1 FROM calls LIMIT 1").fetchone() is None
         if not empty:
-            rows = _unknown(connection, batch, rows)
+            rows = unsettled(connection, batch, rows)
     calls = folded(batch, rows)
     numbers = [dimensions.number(dims) for dims in batch.dims]
     desk = _Desk(connection, dimensions, batch, calls, numbers, ingested_at_us, changes)
     desk.insert(range(len(calls.winner)) if empty else desk.match(requests=requests))
     return changes
-
-
-def _unknown(connection: sqlite3.Connection, batch: Batch, rows: Sequence[int]) -> list[int]:
-    """`rows` without those that tell nothing new.
-
-    Of those a call with their key is known, its record is as good and of the same prompt, so that it has all their implied names, and it
-    claims whatever they claim. Rows that offer more than is implied stay, and are matched name by name.
-    """
-    rows = _unlike(connection, batch, rows)
-    asked: dict[bytes, list[int]] = {}
-    for row, key in zip(rows, _picked(batch.key, rows), strict=True):
-        asked.setdefault(key, []).append(row)
-    claims = _claims(connection, batch, rows)
-    settled: set[int] = set()
-    columns = "c.id, c.h, c.rest, c.rank, c.owner_rank, c.input, c.cache_read, c.cache_write_5m + c.cache_write_1h"
-    for call, h, rest, rank, owner_rank, fresh, read, written in _alike(connection, batch, rows, columns):
-        for row in asked.get(key_of(h, rest), ()):
-            if (
-                batch.rank[row] <= rank
-                and batch.owner_rank[row] >= owner_rank
-                and batch.input[row] == fresh
-                and batch.cache_read[row] == read
-                and batch.cache_write_5m[row] + batch.cache_write_1h[row] == written
-                and row not in batch.offers
-                and all(claims.get(alias) == call for alias in batch.aliases.get(row, ()))
-            ):
-                settled.add(row)
-    return [row for row in rows if row not in settled]
-
-
-def _unlike(connection: sqlite3.Connection, batch: Batch, rows: Sequence[int]) -> list[int]:
-    """`rows` without those that say just what is known, in the same file or in one that owns the call as well.
-
-    Nearly all of what is imported once more are such, and they are left out without a look at each: equal ranks mean equal facts.
-    """
-    keys = unpack(f">{2 * len(rows)}q", b"".join(_picked(batch.key, rows)))
-    said = list(zip(keys[::2], keys[1::2], _picked(batch.rank, rows), _picked(batch.owner_rank, rows), strict=True))
-    known = set(said).intersection(_alike(connection, batch, rows, "c.h, c.rest, c.rank, c.owner_rank"))
-    named = batch.aliases.keys() | batch.offers.keys()
-    return [row for row, each in zip(rows, said, strict=True) if each not in known or row in named]
-
-
-def _alike(connection: sqlite3.Connection, batch: Batch, rows: Sequence[int], columns: str) -> Iterable[tuple[Any, ...]]:
-    """These columns of known calls `c`, among them nearly all that have the key of one of `rows`."""
-    days = sorted({at_us // DAY_US for at_us in _picked(batch.at_us, rows)})
-    last = "SELECT coalesce(max(id), ?1) - ?1 FROM calls WHERE id >= ?1 AND id < ?2"
-    there = sum(connection.execute(last, (day << DAY_BITS, (day + 1) << DAY_BITS)).fetchone()[0] for day in days)
-    if there <= _SCANNED * len(rows):
-        # Most sightings of a call are of one date, and reading a date through costs a quarter of looking for each of its calls.
-        sql = f"SELECT {columns} FROM calls c WHERE c.id >= ? AND c.id < ?"
-        return chain.from_iterable(connection.execute(sql, (day << DAY_BITS, (day + 1) << DAY_BITS)) for day in days)
-    return _where(connection, f"SELECT {columns} FROM calls c WHERE c.h", {halves(key)[0] for key in _picked(batch.key, rows)})
-
-
-def _claims(connection: sqlite3.Connection, batch: Batch, rows: Sequence[int]) -> dict[bytes, int]:
-    """Known claims under the handles of the rows' aliases: identity to number of the call."""
-    wanted = batch.aliases if len(rows) == len(batch) else batch.aliases.keys() & set(rows)
-    heads = {halves(alias)[0] for row in wanted for alias in batch.aliases[row]}
-    entries = _where(connection, "SELECT h, call, rest FROM identities WHERE h", heads)
-    return {key_of(h, rest): call >> 1 for h, call, rest in entries if call & 1}
 
 
 class _Desk:
@@ -200,20 +107,20 @@ class _Desk:
         # By date: then the journal's table is only appended to, and a segment is a run of rows.
         day_of = [at_us // DAY_US for at_us in batch.at_us]
         positions = sorted(positions, key=[day_of[row] for row in calls.winner].__getitem__)
-        winner = _picked(calls.winner, positions)
-        owner = winner if calls.owner is calls.winner else _picked(calls.owner, positions)
+        winner = picked(calls.winner, positions)
+        owner = winner if calls.owner is calls.winner else picked(calls.owner, positions)
         count = len(winner)
-        days = _picked(day_of, winner)
+        days = picked(day_of, winner)
         changed = self._changes.rows
         rows = self._changes.rows = Rows(
             kind=array("q", [CALL]) * count,
             aliases=[None] * count,
-            owner_rank=_picked(batch.owner_rank, owner),
+            owner_rank=picked(batch.owner_rank, owner),
             dim=self._dims(winner, owner),
             requests=array("q", [1]) * count,
             ingested_at_us=array("q", [self._ingested_at_us]) * count,
             extra=[batch.extra.get(row) for row in winner] if batch.extra else [None] * count,
-            **{name: _picked(getattr(batch, name), winner) for name in _AS_THEY_ARE},
+            **{name: picked(getattr(batch, name), winner) for name in _AS_THEY_ARE},
         )
         ids = list(chain.from_iterable(self._ids(day, len(list(run))) for day, run in groupby(days)))
         self._identify(rows, ids, winner, positions)
@@ -264,10 +171,10 @@ class _Desk:
 
     def _dims(self, winner: Sequence[int], owner: Sequence[int]) -> Integers:
         dim, numbers = self._batch.dim, self._numbers
-        facts = array("q", [numbers[number] for number in _picked(dim, winner)])
+        facts = array("q", [numbers[number] for number in picked(dim, winner)])
         if winner == owner:
             return facts
-        owners = [numbers[number] for number in _picked(dim, owner)]
+        owners = [numbers[number] for number in picked(dim, owner)]
         return array("q", [one if one == other else self._compose(one, other) for one, other in zip(facts, owners, strict=True)])
 
     def _compose(self, facts: int, owner: int) -> int:
@@ -305,7 +212,7 @@ class _Desk:
         }
         if not names:
             return list(every)
-        known = _Known(self._connection, names.values(), requests=requests)
+        known = Known(self._connection, names.values(), requests=requests)
         union: Union[int] = Union()
         touched: dict[int, set[int]] = {}
         for position, (claimed, offered) in names.items():
@@ -336,10 +243,10 @@ class _Desk:
             if position not in members and row not in batch.aliases and row not in batch.offers
         }
         wanted = set(heads.values())
-        found = {h for table in ("calls", "identities") for (h,) in _where(self._connection, f"SELECT h FROM {table} WHERE h", wanted)}
+        found = {h for table in ("calls", "identities") for (h,) in where(self._connection, f"SELECT h FROM {table} WHERE h", wanted)}
         return [position for position in range(len(self._calls.winner)) if position not in heads or heads[position] in found]
 
-    def _change(self, positions: list[int], places: list[int], names: Mapping[int, tuple[set[bytes], set[bytes]]], known: "_Known") -> None:
+    def _change(self, positions: list[int], places: list[int], names: Mapping[int, tuple[set[bytes], set[bytes]]], known: Known) -> None:
         """One call, known under the numbers `places`, and the sightings at `positions`."""
         states = known.states
         kept = max(places, key=lambda number: (states[number].rank, -states[number].owner_rank, -number))
@@ -395,7 +302,7 @@ class _Desk:
         return row, State(batch.key[row], rank, batch.owner_rank[row], self._numbers[batch.dim[row]], batch.at_us[row], sums, *more)
 
     def _lacking(
-        self, positions: list[int], places: list[int], names: Mapping[int, tuple[set[bytes], set[bytes]]], known: "_Known"
+        self, positions: list[int], places: list[int], names: Mapping[int, tuple[set[bytes], set[bytes]]], known: Known
     ) -> tuple[set[bytes], set[bytes]]:
         """(claimed, offered) identities that none of the known calls had yet."""
         claims, offers = known.names(places)
@@ -472,116 +379,11 @@ class _Desk:
         )
 
 
-class _Known:
-    """The known calls that share a name with some sightings."""
-
-    def __init__(self, connection: sqlite3.Connection, names: Iterable[tuple[set[bytes], set[bytes]]], *, requests: bool) -> None:
-        self._connection = connection
-        self.states: dict[int, State] = {}
-        """Calls by number."""
-        self._by_head: dict[int, list[int]] = {}
-        """Calls by the handle of their key."""
-        self._entries: dict[int, list[tuple[int, int]]] = {}
-        """(2 * call + claimed, rest) by handle, for what does not follow from a key."""
-        self._by_request: dict[bytes, set[int]] = {}
-        """Calls by the request in one of their keys, where some sighting knows a request alone."""
-        self._places: dict[int, int] = {}
-        """Where each call that an entry names stands now."""
-        self._said: dict[int, tuple[set[bytes], set[bytes]]] = {}
-        """(claimed, offered) identities of the entries by call."""
-        wanted: set[int] = set()
-        alone: set[bytes] = set()
-        for claimed, offered in names:
-            wanted.update(halves(identity)[0] for identity in claimed)
-            wanted.update(halves(identity)[0] for identity in offered if requests or not is_request(identity))
-            alone.update(request_in(identity) for identity in claimed if is_request(identity))
-        self._take(_where(connection, f"{_STATE} c.h", wanted))
-        for h, call, rest in _where(connection, "SELECT h, call, rest FROM identities WHERE h", wanted):
-            self._entries.setdefault(h, []).append((call, rest))
-        if alone:
-            # No index leads from a request to its replies: no agent is known to name one alone.
-            requested = listed(int.from_bytes(request, "big") for request in alone)
-            holds = f"(rest >> 8) & {(1 << 56) - 1} IN (SELECT value FROM json_each(?))"
-            self._take(connection.execute(f"{_STATE} {holds}", (requested,)))
-            for h, call, rest in connection.execute(f"SELECT h, call, rest FROM identities WHERE call & 1 AND {holds}", (requested,)):
-                self._entries.setdefault(h, []).append((call, rest))
-        self._follow({call >> 1 for entries in self._entries.values() for call, _ in entries})
-        for number, state in self.states.items():
-            self._by_head.setdefault(halves(state.key)[0], []).append(number)
-            if alone:
-                self._by_request.setdefault(state.key[8:15], set()).add(number)
-        for h, entries in self._entries.items():
-            for call, rest in entries:
-                number, identity = self._places[call >> 1], key_of(h, rest)
-                self._said.setdefault(number, (set(), set()))[0 if call & 1 else 1].add(identity)
-                if alone and call & 1:
-                    self._by_request.setdefault(identity[8:15], set()).add(number)
-
-    def hits(self, claimed: set[bytes], offered: set[bytes]) -> set[int]:
-        """Numbers of the calls that are the same as a sighting with these names."""
-        found: set[int] = set()
-        states = self.states
-        for identity in claimed:
-            h, rest = halves(identity)
-            for number in self._by_head.get(h, ()):
-                if states[number].key == identity or identity in states[number].implied:
-                    found.add(number)
-            for call, other in self._entries.get(h, ()):
-                if rest == other or (call & 1 and identity in following(key_of(h, other))):
-                    found.add(self._places[call >> 1])
-            if is_request(identity):
-                found.update(self._by_request.get(request_in(identity), ()))
-        for identity in offered:
-            h, rest = halves(identity)
-            found.update(number for number in self._by_head.get(h, ()) if states[number].key == identity)
-            found.update(self._places[call >> 1] for call, other in self._entries.get(h, ()) if rest == other and call & 1)
-        return found
-
-    def names(self, places: list[int]) -> tuple[set[bytes], set[bytes]]:
-        """(claimed, offered) identities of calls, as far as they stand under the handles that were asked for."""
-        claimed = {self.states[number].key for number in places}
-        offered = {identity for number in places for identity in self.states[number].implied}
-        for number in places:
-            claims, offers = self._said.get(number, _NO_NAMES)
-            claimed |= claims
-            offered |= offers
-        return claimed, offered
-
-    def _take(self, rows: Iterable[tuple[Any, ...]]) -> None:
-        for number, h, rest, rank, owner, dim, at, *more in rows:
-            at_us = (number >> DAY_BITS) * DAY_US + at
-            self.states[number] = State(key_of(h, rest), rank, owner, dim, at_us, tuple(more[:6]), *more[6:])
-
-    def _follow(self, numbers: set[int]) -> None:
-        """Find where the calls with these numbers stand, and what is known of them there."""
-        places = {number: number for number in numbers}
-        missing = numbers - self.states.keys()
-        while missing:
-            self._take(_where(self._connection, f"{_STATE} c.id", missing))
-            missing -= self.states.keys()
-            onward: dict[int, int] = dict(_where(self._connection, "SELECT id, call FROM moved WHERE id", missing))
-            for number, place in places.items():
-                places[number] = onward.get(place, place)
-            missing = set(onward.values()) - self.states.keys()
-        self._places = places
-
-
-_NO_NAMES: tuple[set[bytes], set[bytes]] = (set(), set())
 _AS_THEY_ARE = (
     "key", "rank", "at_us", "input", "output", "cache_read", "cache_write_5m", "cache_write_1h", "reasoning", "web_searches", "duration_ms",
     "logged_cost", "message_id", "request_id", "source", "offset", "length",
 )  # fmt: skip
 """Columns that a new call's row takes over from the record that counts."""
-
-
-def _picked(column: Any, rows: Sequence[int]) -> Any:
-    """The column's values at `rows`; a column of its own, of the same kind."""
-    if len(rows) == len(column) and rows == range(len(column)):
-        return column[:]
-    if len(rows) == 1:
-        return column[rows[0] : rows[0] + 1]
-    values = itemgetter(*rows)(column) if rows else ()
-    return array("q", values) if isinstance(column, array) else list(values)
 
 
 def _forgets(new: State, old: State) -> bool:
@@ -596,14 +398,3 @@ def _negated(count: int | None) -> int | None:
 
 def _difference(new: int | None, old: int | None) -> int | None:
     return None if new is None and old is None else (new or 0) - (old or 0)
-
-
-def _where(connection: sqlite3.Connection, query: str, values: Collection[int]) -> Iterator[tuple[Any, ...]]:
-    """The rows of `query`, which ends in the name of a column, where that column has one of `values`."""
-    if len(values) <= FEW:
-        for value in values:
-            yield from connection.execute(f"{query} = ?", (value,))
-    else:
-        ordered = sorted(values)
-        for start in range(0, len(ordered), _CHUNK):
-            yield from connection.execute(f"{query} IN (SELECT value FROM json_each(?))", (listed(ordered[start : start + _CHUNK]),))

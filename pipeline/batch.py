@@ -4,7 +4,9 @@ Decides how an event divides into dimensions (few distinct values, shared by man
 """
 
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from operator import itemgetter
+from typing import Any
 
 import msgspec
 
@@ -206,3 +208,13 @@ def as_column(kind: type, value: object) -> object:
         column.frombytes(value)
         return column
     raise NotImplementedError(kind.__name__)
+
+
+def picked(column: Any, rows: Sequence[int]) -> Any:
+    """The column's values at `rows`; a column of its own, of the same kind."""
+    if len(rows) == len(column) and rows == range(len(column)):
+        return column[:]
+    if len(rows) == 1:
+        return column[rows[0] : rows[0] + 1]
+    values = itemgetter(*rows)(column) if rows else ()
+    return array("q", values) if isinstance(column, array) else list(values)

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline import absorb, durable, segments
+from pipeline import durable, known_calls, segments
 from pipeline.errors import PartlyDone
 from pipeline.log import Log
 from pipeline.questions import Position
@@ -411,7 +411,7 @@ def check_story(log: Log, made: list[Sighting]) -> None:
 def few_or_many(data: st.DataObject) -> Iterator[None]:
     """Inside, batches are matched in the way of few sightings, or in that of many."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(absorb, "FEW", data.draw(st.sampled_from((absorb.FEW, 0))))
+        patch.setattr(known_calls, "FEW", data.draw(st.sampled_from((known_calls.FEW, 0))))
         yield
 
 
