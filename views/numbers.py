@@ -20,9 +20,10 @@ def numbered(rows: pl.DataFrame, by: Sequence[str]) -> pl.Series:
 
     `by` are names, dates, times, whole numbers and flags. Only within one frame do the numbers mean anything.
     """
-    number, taken = pl.repeat(0, rows.height, dtype=pl.Int64, eager=True), 1
-    for name in by:
-        codes = rows[name].to_physical().cast(pl.Int64)
+    number: pl.Series | None = None
+    taken = 1
+    # To plan a step takes as long as to go through thousands of rows: all columns take the first one together, sums of columns need none.
+    for codes in rows.select(pl.col(name).to_physical().cast(pl.Int64) for name in by).get_columns():
         low, high = _bounds(codes)
         unknown = codes.null_count()
         if low == high and unknown in (0, rows.height):
@@ -30,12 +31,13 @@ def numbered(rows: pl.DataFrame, by: Sequence[str]) -> pl.Series:
         if high - low >= _WIDE:
             codes, low, high = _dense(codes), 0, rows.height
         width = high - low + 1 + bool(unknown)
-        if taken * width >= _ROOM:
+        if number is not None and taken * width >= _ROOM:
             number, taken = _dense(number), rows.height
         codes = codes - low
-        number = number * width + (codes.fill_null(width - 1) if unknown else codes)
+        codes = codes.fill_null(width - 1) if unknown else codes
+        number = codes if number is None else number * width + codes
         taken *= width
-    return number
+    return pl.repeat(0, rows.height, dtype=pl.Int64, eager=True) if number is None else number
 
 
 def distinct(number: pl.Series) -> tuple[pl.Series, pl.Series]:
