@@ -50,7 +50,9 @@ def key_of(by: str | None, rows: pl.DataFrame, names: Names, query: Query) -> Ke
     if by is None:
         return Key(pl.lit(0), lambda _: None)
     if by == "session":
-        return Key(names.named_sessions().gather(rows["sid"]), _named(names.session_names))
+        # Where no two agents use one name, a session and its name have the same number.
+        numbers = names.named_sessions().gather(rows["sid"]) if names.shared_names else rows["sid"]
+        return Key(numbers, _named(names.session_names))
     if by in NAME_OF:
         return _cell_key(NAME_OF[by], rows, names)
     if by == "hour":

@@ -129,25 +129,27 @@ def by_rows(
     """
     key, part = (key_of(one, rows, names, query) for one in by)
     timed = bool(set(by) & set(TIME_GROUPINGS))
-    keys = key.numbers.alias("_key"), part.numbers.alias("_part")
     told = [pl.col("cell").unique()] if not timed or by[0] == "session" else []
     others = {}
     # One key is grouped in half the time that two take, the more so where rows stand in its order.
     depth = 1 if by[1] is None else 2
+    keys = [each.numbers.alias(name) for each, name in zip((key, part)[:depth], _KEYS, strict=False)]
     if spans or not timed or by[0] == "session":
         alone = pl.col("alone") if "alone" in rows.columns else pl.lit(value=False)
         told.append(alone.sum().cast(pl.Int64).alias("_sessions"))
         told.append((pl.col("last") - pl.col("first")).filter(alone).sum().alias("_runtime"))
-        rows = rows.with_columns(keys)
-        keys = pl.col("_key"), pl.col("_part")
+        # What is a column already is put beside the others in no time.
+        ready = [each for each in keys if isinstance(each, pl.Series)]
+        rows = rows.hstack(ready) if len(ready) == depth else rows.with_columns(keys)
+        keys = [pl.col(name) for name in _KEYS[:depth]]
         if limited and by == ("session", None):
             rows = _foremost(rows, query, names)
         if by[0] == "session":
-            has_project = pl.Series([cell[5] is not None for cell in names.cells], dtype=pl.Boolean)
-            rows = rows.with_columns(pl.when(has_project.gather(rows["cell"])).then("cell").alias("_project"))
+            projects = pl.Series([None if cell[5] is None else number for number, cell in enumerate(names.cells)], dtype=pl.UInt32)
+            rows = rows.hstack([projects.gather(rows["cell"]).alias("_project")])
             told.append(pl.col("_project").sort_by("last").drop_nulls().last())
         others = presence(rows.filter(~alone & pl.col("sid").is_not_null()), list(_KEYS[:depth]))
-    sums = rows.group_by(keys[:depth]).agg(pl.col(NUMBERS).sum(), pl.col("first").min(), pl.col("last").max(), *told)
+    sums = rows.group_by(keys).agg(pl.col(NUMBERS).sum(), pl.col("first").min(), pl.col("last").max(), *told)
     at = {name: place for place, name in enumerate(sums.columns)}
     end = depth + len(NUMBERS)
     found = []
