@@ -3,8 +3,6 @@
 Decides how a block, a gap and what the active block burns are told. What they are is `views.blocks`'s business.
 """
 
-from datetime import UTC, datetime, timedelta
-
 from cli.as_json import Exact, summary, written
 from cli.ask import Request
 from cli.deep import checked, terms_of
@@ -47,7 +45,7 @@ def text(request: Request, these: Blocks, look: Look) -> str:
         rows.append((block.start_us, block.row))
     for gap in these.gaps:
         row = Row(None)
-        row.title = f"{_local(gap.start_us, tz):%Y-%m-%d %H:%M} gap of {duration(gap.end_us - gap.start_us)}"
+        row.title = f"{calendar.at(tz, gap.start_us):%Y-%m-%d %H:%M} gap of {duration(gap.end_us - gap.start_us)}"
         rows.append((gap.start_us, row))
     if these.gaps:
         rows.sort(key=lambda pair: pair[0])
@@ -100,7 +98,7 @@ def _with_rows(answer: Answer, rows: list[Row]) -> Answer:
 
 
 def _burning(active: Block, query: Query) -> str:
-    left = f"{duration(max(active.end_us - query.now_us, 0))} until {_local(active.end_us, query.tz):%H:%M}"
+    left = f"{duration(max(active.end_us - query.now_us, 0))} until {calendar.at(query.tz, active.end_us):%H:%M}"
     lines = [("Active block", left)]
     rate = active.rate
     if rate is not None:
@@ -112,8 +110,4 @@ def _burning(active: Block, query: Query) -> str:
 
 
 def _span(start_us: int, end_us: int, tz: str) -> str:
-    return f"{_local(start_us, tz):%Y-%m-%d %H:%M} - {_local(end_us, tz):%H:%M}"
-
-
-def _local(at_us: int, tz: str) -> datetime:
-    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at_us)).astimezone(calendar.zone(tz))
+    return f"{calendar.at(tz, start_us):%Y-%m-%d %H:%M} - {calendar.at(tz, end_us):%H:%M}"

@@ -13,7 +13,6 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from datetime import UTC, datetime, timedelta
 
 from cli import app, render
 from cli.ask import Request, WrongUsage
@@ -26,7 +25,7 @@ from cli.stopping import Stopping
 from cli.waker import NEWS, Waker
 from pipeline.errors import RingletError
 from views import calendar
-from views.query import Answer, Query
+from views.query import Answer
 
 LEAST_S, MOST_S = 0.5, 15.0
 """Bounds of the time between two looks at the logs while no daemon tells of news."""
@@ -213,7 +212,7 @@ class _Drawn(_Followed):
         text = question.text()
         if text != self._text:
             self._text, self._changed_us = text, question.answer.as_of_us
-        status = f"{_clock(self._changed_us, question.answer.query):%H:%M:%S} · {self._followed()} · Ctrl-C ends"
+        status = f"{calendar.at(question.answer.query.tz, self._changed_us):%H:%M:%S} · {self._followed()} · Ctrl-C ends"
         status = f"{question.trouble} · {status}" if question.trouble else status
         if self._drawn != (text, status):
             self._drawn = text, status
@@ -229,7 +228,7 @@ def _line(answer: Answer) -> tuple[str, str]:
     unpriced = f"  ({many(totals.unpriced_requests, 'call')} unpriced)" if totals.unpriced_requests else ""
     tokens = f"{count(totals.prompt, 'short')} / {count(totals.output, 'short')}"
     said = f"{tokens}  {usd(totals.cost)}  {many(totals.requests, 'call')}{unpriced}"
-    return said, f"{_clock(answer.as_of_us, answer.query):%Y-%m-%d %H:%M:%S}  {said}\n"
+    return said, f"{calendar.at(answer.query.tz, answer.as_of_us):%Y-%m-%d %H:%M:%S}  {said}\n"
 
 
 def _object(text: str) -> tuple[str, str]:
@@ -237,7 +236,3 @@ def _object(text: str) -> tuple[str, str]:
     # No newline stands inside a value.
     lines = [line.strip() for line in text.splitlines()]
     return "".join(line for line in lines if not line.startswith('"as_of"')), "".join(lines) + "\n"
-
-
-def _clock(at_us: int, query: Query) -> datetime:
-    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at_us)).astimezone(calendar.zone(query.tz))

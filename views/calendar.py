@@ -9,6 +9,7 @@ Everything but the functions that take a zone is plain arithmetic and imports no
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
     from zoneinfo import ZoneInfo
 
 DAY_US = 86_400_000_000
@@ -213,6 +214,13 @@ def hours(name: str, start_us: int, end_us: int) -> "list[str]":
         local = datetime(1970, 1, 1, tzinfo=zone("UTC")) + timedelta(microseconds=at_us)
         found[local.astimezone(place).replace(minute=0, second=0, microsecond=0).isoformat(timespec="minutes")] = None
     return list(found)
+
+
+def at(name: str, at_us: int) -> "datetime":
+    """An instant on the clock of a zone."""
+    from datetime import UTC, datetime, timedelta
+
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at_us)).astimezone(zone(name))
 
 
 def day_at(name: str, at_us: int) -> int:

@@ -19,6 +19,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from cli.ask import WrongUsage
+from cli.reached import reached
 
 CONNECT_S = 3.0
 TOTAL_S = 10.0
@@ -30,8 +31,6 @@ _NUMBER = re.compile(r"(\d+|0[xX][0-9a-fA-F]*)\Z")
 _PREFIX = "whsec_"
 _AZURE = ipaddress.ip_address("168.63.129.16")
 """Answers every virtual machine there as its host."""
-_CARRIED = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("::/96"))
-"""Their last four bytes are an address of the older kind."""
 
 
 def new_secret() -> str:
@@ -80,26 +79,12 @@ _PRIVATE = "--allow-private lets it lead to this machine and its networks, and n
 
 def refusal(address: str, *, allow_private: bool) -> str | None:
     """Why that IP address must not be connected to; None where it may be."""
-    ip = _meant(address)
+    ip = reached(address)
     if ip.is_unspecified or ip.is_multicast or ip.is_link_local or ip == _AZURE or (ip.is_reserved and not ip.is_loopback):
         return "an address that is not for messages"
     if ip.is_global or allow_private:
         return None
     return "this machine" if ip.is_loopback else "a private network"
-
-
-def _meant(address: str) -> Any:
-    """The address that is reached in the end, where one kind carries another."""
-    ip = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(ip, ipaddress.IPv4Address):
-        return ip
-    if ip.ipv4_mapped or ip.sixtofour:
-        return ip.ipv4_mapped or ip.sixtofour
-    if ip.teredo:
-        return ip.teredo[1]
-    if any(ip in network for network in _CARRIED) and int(ip) > 1:
-        return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
-    return ip
 
 
 def send(

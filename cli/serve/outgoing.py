@@ -3,7 +3,6 @@
 Decides TLS, names and times of the proxy's outgoing side. What is sent is the proxy's business.
 """
 
-import ipaddress
 import socket
 import ssl
 from collections.abc import Callable
@@ -15,6 +14,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import DefaultResolver
 
+from cli.reached import reached
 from cli.serve.entrances import Upstream, is_loopback
 from pipeline.errors import RingletError
 
@@ -113,9 +113,7 @@ class _Resolver(AbstractResolver):
 
 def allowed(address: str, port: int, *, here: bool, own_ports: set[int]) -> bool:
     """Whether an address may be connected to; `here` where one on this machine was configured."""
-    ip = ipaddress.ip_address(address.partition("%")[0])
-    mapped = getattr(ip, "ipv4_mapped", None)
-    ip = mapped or ip
+    ip = reached(address)
     if ip.is_unspecified or ip.is_multicast or (ip.is_loopback and port in own_ports):
         return False
     return here or not (ip.is_loopback or ip.is_link_local)

@@ -138,3 +138,9 @@ def test_whatever_is_a_zone_here_is_one_for_frames() -> None:
 def test_times_are_rfc_3339() -> None:
     """Instants are written in UTC to the second."""
     assert calendar.iso_time(us("2026-01-20T11:30:00.999999+01:00")) == "2026-01-20T10:30:00Z"
+
+
+def test_an_instant_stands_on_a_zones_clock() -> None:
+    """The hour of the zone at that instant, which may be of another day than UTC's, and before 1970 as well."""
+    assert f"{calendar.at('Asia/Tokyo', 1_778_711_400_000_000):%Y-%m-%d %H:%M}" == "2026-05-14 07:30"
+    assert f"{calendar.at('UTC', -1):%Y-%m-%d %H:%M:%S.%f}" == "1969-12-31 23:59:59.999999"

@@ -235,12 +235,15 @@ def test_the_daemon_itself_is_no_provider() -> None:
         ("169.254.169.254", False, False),
         ("fe80::1%eth0", False, False),
         ("::ffff:127.0.0.1", False, False),
+        ("64:ff9b::7f00:1", False, False),
+        ("2002:a9fe:a9fe::", False, False),
+        ("64:ff9b::5db8:d822", False, True),
         ("0.0.0.0", True, False),
         ("224.0.0.1", True, False),
     ],
 )
 def test_a_providers_name_does_not_lead_home(address: str, here: bool, good: bool) -> None:
-    """A name that is looked up to this machine or its link is refused, unless it was configured to stand here."""
+    """A name that is looked up to this machine or its link, in whatever disguise, is refused, unless it was configured to stand here."""
     assert allowed(address, 443, here=here, own_ports={8766}) is good
     assert not allowed("127.0.0.1", 8766, here=True, own_ports={8766})
 
