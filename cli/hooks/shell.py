@@ -57,7 +57,10 @@ def run(
     time_s: float = TIME_S,
     ending: Callable[[], bool] = lambda: False,
 ) -> tuple[bool, str]:
-    """Whether the command ended with 0, and what it ended with, in words; the last of what it wrote to standard error, without secrets."""
+    """Whether the command ended with 0, and what it ended with, in words; the last of what it wrote to standard error, without secrets.
+
+    Raises ValueError for a text that is no command.
+    """
     env = environment(environ, variables)
     given, said = os.pipe(), os.pipe()
     try:
@@ -76,6 +79,9 @@ def run(
     except OSError as error:
         os.close(said[0])
         return False, f"could not be started ({error.strerror or type(error).__name__})"
+    except BaseException:
+        os.close(said[0])
+        raise
     finally:
         for fd in (*given, said[1]):
             os.close(fd)

@@ -113,7 +113,7 @@ def test_a_file_that_bills_nothing_known_is_refused(text: str, columns: dict[str
 @settings(max_examples=300)
 @given(body=st.text(alphabet='day,;"\n\r\t$.-0123456789\0\u2028\u00e9', max_size=80))
 def test_no_text_breaks_it(body: str) -> None:
-    """Whatever stands below the header: it is read to its end, and what is left out, as a sum or as bad, is told with a line of the file."""
+    """Whatever stands below the header: it is read to its end; what is left out, as a sum or as bad, is told with a line of it."""
     bill = parsed(HEAD + body, NAMED)
     lines = (HEAD + body).replace("\r\n", "\n").replace("\r", "\n").count("\n") + 1
 

@@ -111,3 +111,12 @@ def test_what_it_leaves_running_holds_nobody_up() -> None:
 def test_it_ends_when_everything_ends() -> None:
     """Whoever stops the watcher does not wait for a command."""
     assert shell.run("sleep 60", b"", {}, {"PATH": os.environ["PATH"]}, ending=lambda: True) == (False, "interrupted")
+
+
+def test_what_is_no_command_leaves_nothing_open() -> None:
+    """A text that no system can run is refused, and costs no descriptor."""
+    before = len(os.listdir("/dev/fd"))
+    with pytest.raises(ValueError, match="null"):
+        shell.run("true\0", b"{}", {}, os.environ)
+
+    assert len(os.listdir("/dev/fd")) == before
