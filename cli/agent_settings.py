@@ -15,7 +15,8 @@ from importlib.util import find_spec
 from typing import Any
 
 from cli.escaped import escaped
-from cli.paths import MOVING
+from cli.own_home import housed
+from cli.paths import MOVING, Paths
 from pipeline import durable
 from pipeline.errors import Damaged, RingletError
 from pipeline.profiles import DEFAULT, Rules, absolute
@@ -51,8 +52,23 @@ def path_of(profile: str, rules: Rules, environ: Mapping[str, str]) -> str:
         home = roots[0]
     else:
         what = f"profile {profile!r} has {'no' if not roots else 'more than one'} home of Claude Code's of its own"
-        raise RingletError(what, mend=f"ringlet profiles map {profile} --home DIR gives it one, --settings FILE names the file to write")
+        raise RingletError(
+            what, mend=f"ringlet profiles map {shlex.quote(profile)} --home DIR gives it one, --settings FILE names the file to write"
+        )
     return os.path.join(home, NAME)
+
+
+def settled(where: Paths, name: str) -> Rules:
+    """The rules, after a profile that only its own runs of Claude Code can give usage has got its home, so that it has settings too.
+
+    A profile with a rule may share a home with others, and stays as it is. Raises UnknownName.
+    """
+    rules = Rules.load(where.profiles)
+    profile = rules.find(name)
+    if profile.agent != AGENT or profile.home is not None or any(rule.profile == name for rule in rules.rules):
+        return rules
+    housed(where, name)
+    return Rules.load(where.profiles)
 
 
 class Settings:

@@ -84,11 +84,12 @@ def install(
 ) -> None:
     """Write the hook into the settings of the profile's agent home; what is there already stays."""
     where = paths()
-    rules = Rules.load(where.profiles)
-    rules.find(profile)
+    Rules.load(where.profiles).find(profile)
     options = [word for name, value in (("--period", period), ("--limit", limit)) if value is not None for word in (name, value)]
     checked(Wanted(profile=profile, period=period, limit=limit), load(where.config).limits())
-    file = agent_settings.Settings(absolute(settings) if settings else agent_settings.path_of(profile, rules, os.environ))
+    file = agent_settings.Settings(
+        absolute(settings) if settings else agent_settings.path_of(profile, agent_settings.settled(where, profile), os.environ)
+    )
     command = agent_settings.command_line(os.environ, "guard", "--profile", profile, *options)
     agent_settings.add_guard(file.content, profile, command, file.path)
     if file.save():

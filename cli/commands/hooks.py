@@ -115,7 +115,7 @@ def add(
         matcher=matcher_word if event else matcher,
         settings=settings,
     )
-    hook = making.checked(wanted, Rules.load(where.profiles))
+    hook = making.checked(wanted, where)
     new = making.add(where, [hook])
     kept = hook if new else next(known for known in book.load(where.hooks).hooks if known.same_as(hook))
     if json:
@@ -229,10 +229,9 @@ def import_(
     """Add the hooks of a file; with PROFILE all of them to that one. What is there already is left as it is."""
     where = paths()
     profile, file = (None, first) if second is None else (first, second)
-    rules = Rules.load(where.profiles)
     if profile is not None:
-        rules.find(profile)
-    hooks = carrying.imported(carrying.read(file), profile, rules)
+        Rules.load(where.profiles).find(profile)
+    hooks = carrying.imported(carrying.read(file), profile, where)
     new = making.add(where, hooks)
     if json:
         typer.echo(msgspec.json.encode({"added": [shown.fields(hook) for hook in new], "present": len(hooks) - len(new)}).decode())

@@ -1,6 +1,7 @@
 """`ringlet init`: the first profiles, for the agents whose programs are on this machine."""
 
 import os
+import shlex
 import sys
 from functools import partial
 from typing import Annotated
@@ -10,6 +11,7 @@ import typer
 from cli.agent_programs import PROGRAMS, found_on
 from cli.ask import WrongUsage
 from cli.commands.runs import MARK
+from cli.escaped import escaped
 from cli.paths import paths
 from cli.profile_changes import changed
 from pipeline.errors import NothingFound, RingletError
@@ -42,7 +44,7 @@ def init(
         made = next((profile for profile in rules.profiles if profile.agent == agent), None)
         if made is not None:
             changed(where, partial(Rules.create, profile=made))
-            typer.echo(f"✓ {agent}: made profile {made.name!r};  ringlet profiles run {made.name}")
+            typer.echo(f"✓ {agent}: made profile {made.name!r};  ringlet profiles run {escaped(shlex.quote(made.name))}")
     typer.echo("ringlet profiles create --help tells of providers, models and API keys; ringlet aliases install makes commands of them.")
 
 

@@ -1,5 +1,6 @@
 """`ringlet profiles`: who usage belongs to, and the rules that decide it."""
 
+import shlex
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from enum import StrEnum
@@ -89,8 +90,10 @@ def create(
     if cannot is not None:
         typer.echo(f"! ringlet profiles run cannot start it: {escaped(cannot.what)}; {cannot.mend}", err=True)
     if not rules:
-        typer.echo(f"No usage is mapped to it yet: ringlet profiles run {name}, ringlet import {agent} --to {name}, or")
-        typer.echo(f"ringlet profiles map {name} --project PATH")
+        word = escaped(shlex.quote(name))
+        run = "" if cannot else f"ringlet profiles run {word}, "
+        typer.echo(f"No usage is mapped to it yet: {run}ringlet import {agent} --to {word}, or")
+        typer.echo(f"ringlet profiles map {word} --project PATH")
 
 
 @app.command("list")

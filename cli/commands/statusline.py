@@ -45,9 +45,11 @@ def install(
     replace: Annotated[bool, typer.Option("--replace", help="Take the place of another program's line.")] = False,
 ) -> None:
     """Have Claude Code show the line; what else is in its settings stays."""
-    rules = Rules.load(paths().profiles)
-    rules.find(profile)
-    file = agent_settings.Settings(absolute(settings) if settings else agent_settings.path_of(profile, rules, os.environ))
+    where = paths()
+    Rules.load(where.profiles).find(profile)
+    file = agent_settings.Settings(
+        absolute(settings) if settings else agent_settings.path_of(profile, agent_settings.settled(where, profile), os.environ)
+    )
     # What nobody maps is the default profile's: its agent home shows everybody's cost.
     words = ("statusline",) if profile == DEFAULT else ("statusline", "--profile", profile)
     agent_settings.add_status(file.content, agent_settings.command_line(os.environ, *words), file.path, replace=replace)

@@ -14,19 +14,20 @@ from cli.ask import WrongUsage
 from cli.hooks import tool_events
 from cli.hooks.book import SPEND, Hook
 from cli.hooks.making import Wanted, checked
+from cli.paths import Paths
 from pipeline.errors import NothingFound
-from pipeline.profiles import Rules
 
 _LEFT = ("id", "made_at_us", "settings")
 _SECRET = ("webhook", "signing")
 _LARGEST = 1 << 20
+_VERSION = 1
 
 
 def exported(hooks: Sequence[Hook], *, secrets: bool) -> bytes:
     """The hooks as JSON."""
     left = (*_LEFT, *(() if secrets else _SECRET))
     told = [{name: value for name, value in msgspec.to_builtins(hook).items() if name not in left} for hook in hooks]
-    return msgspec.json.format(msgspec.json.encode({"version": 1, "hooks": told}), indent=2)
+    return msgspec.json.format(msgspec.json.encode({"version": _VERSION, "hooks": told}), indent=2)
 
 
 def read(path: str) -> object:
@@ -45,15 +46,19 @@ def read(path: str) -> object:
         raise WrongUsage("the file is no JSON", mend="give what ringlet hooks export wrote, or Claude Code's settings") from None
 
 
-def imported(content: object, profile: str | None, rules: Rules) -> list[Hook]:
+def imported(content: object, profile: str | None, where: Paths) -> list[Hook]:
     """The hooks of a file, judged as if each had been typed; with `profile` they are all that one's. Raises as `making.checked` does."""
     listed = content.get("hooks") if isinstance(content, dict) else None
-    if isinstance(listed, list):
-        return [checked(_wanted(each, profile, number), rules) for number, each in enumerate(listed, 1)]
+    if isinstance(content, dict) and isinstance(listed, list):
+        if content.get("version", _VERSION) != _VERSION:
+            raise WrongUsage(
+                "the file is another ringlet's, with hooks of another shape", mend="export it again with a ringlet such as this"
+            )
+        return [checked(_wanted(each, profile, number), where) for number, each in enumerate(listed, 1)]
     if profile is None:
         raise WrongUsage("hooks of an agent name no profile", mend="ringlet hooks import PROFILE FILE")
     entries = tool_events.entries(content)
-    return [checked(Wanted(profile=profile, on=on, matcher=matcher, shell=shell), rules) for on, matcher, shell in entries]
+    return [checked(Wanted(profile=profile, on=on, matcher=matcher, shell=shell), where) for on, matcher, shell in entries]
 
 
 def _wanted(each: Any, profile: str | None, number: int) -> Wanted:

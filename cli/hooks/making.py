@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from cli.agent_settings import Settings, path_of
+from cli.agent_settings import Settings, path_of, settled
 from cli.ask import WrongUsage
 from cli.hooks import book, tool_events, webhook
 from cli.hooks.book import ROLLUP, THRESHOLD, Hook
@@ -41,9 +41,9 @@ class Wanted(msgspec.Struct, kw_only=True):
     settings: str | None = None
 
 
-def checked(wanted: Wanted, rules: Rules) -> Hook:
+def checked(wanted: Wanted, where: Paths) -> Hook:
     """The hook that is meant, not kept yet. Raises UnknownName, WrongUsage; RingletError where the profile's agent has no such hooks."""
-    rules.find(wanted.profile)
+    Rules.load(where.profiles).find(wanted.profile)
     on = wanted.on if wanted.on in book.SPEND else tool_events.event_of(wanted.on)
     allowed = {THRESHOLD: ("period", "threshold", "of"), ROLLUP: ("at",)}.get(on, ("matcher", "settings"))
     for name in ("period", "threshold", "of", "at", "matcher", "settings"):
@@ -70,7 +70,7 @@ def checked(wanted: Wanted, rules: Rules) -> Hook:
         except ValueError as error:
             raise WrongUsage(f"--at {error}", mend="write HH:MM such as 09:00") from None
         return msgspec.structs.replace(hook, at=f"{minute // 60:02d}:{minute % 60:02d}")
-    file = absolute(wanted.settings) if wanted.settings else path_of(wanted.profile, rules, os.environ)
+    file = absolute(wanted.settings) if wanted.settings else path_of(wanted.profile, settled(where, wanted.profile), os.environ)
     return msgspec.structs.replace(hook, matcher=wanted.matcher or tool_events.ANY, settings=file)
 
 

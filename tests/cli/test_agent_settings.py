@@ -165,6 +165,22 @@ def test_each_profile_has_the_settings_of_its_own_home(home: Path) -> None:
     assert guards(json.loads(named.read_text()))
 
 
+@pytest.mark.parametrize(
+    "words", [("guard", "install", "new"), ("statusline", "install", "new"), ("hooks", "add", "new", "PreToolUse", "Bash", "true")]
+)
+def test_a_profile_that_was_never_run_gets_its_home(home: Path, words: tuple[str, ...]) -> None:
+    """Where only runs can give a profile usage, its home is made for its settings, and is the one that runs will have."""
+    with (home / "rl" / "config.toml").open("a") as file:
+        file.write("[budgets.new]\nday = 1\n")
+    ringlet(home, "profiles", "create", "claude", "new")
+    done = ringlet(home, *words)
+    profile = json.loads(ringlet(home, "profiles", "inspect", "new", "--json").out)
+
+    assert (done.code, done.err) == (0, "")
+    assert (Path(profile["profile"]["home"]) / "settings.json").exists()
+    assert [rule["root"] for rule in profile["rules"]] == [profile["profile"]["home"]]
+
+
 def test_another_agent_has_other_hooks(home: Path) -> None:
     """Only Claude Code's settings are known."""
     ringlet(home, "profiles", "create", "codex", "cody", "--home", str(home / "cody"))

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -273,7 +275,8 @@ def test_an_agent_that_cannot_be_told_its_home_finds_it(machine: Machine, agent:
 def test_any_name_of_a_profile_is_only_a_name(machine: Machine, name: str) -> None:
     """A name that a shell or a file system would take for more gives a folder of its own below ringlet's, and harmless lines."""
     machine.agent("claude", writes(1))
-    machine.run("profiles", "create", "claude", name)
+    hint = machine.run("profiles", "create", "claude", name)[1]
+    assert ["profiles", "run", name] in [shlex.split(line)[-3:] for line in re.findall(r"ringlet (profiles run .*), ringlet import", hint)]
     machine.run("profiles", "create", "claude", "a")
 
     assert machine.run("profiles", "run", name) == (0, "", "")
@@ -374,6 +377,7 @@ def test_a_profile_that_could_not_be_started_is_made_with_a_word_about_it(machin
     """Usage can be mapped to it all the same; an endpoint that the configuration has for its provider is one to start it with."""
     outcome = ringlet(machine.home, "profiles", "create", "claude", "one", "--provider", "corp")
     assert (outcome.code, "! ringlet profiles run cannot start it: profile 'one': no endpoint of 'corp'" in outcome.err) == (0, True)
+    assert "profiles run" not in outcome.out
 
     (machine.home / "rl" / "config.toml").write_text('[providers.corp]\nbilling = "managed"\nendpoint = "https://llm.corp.example/x/"\n')
     machine.agent("claude", 'echo "$ANTHROPIC_BASE_URL"')

@@ -393,6 +393,7 @@ def test_an_agents_own_hooks_are_imported(home: Path) -> None:
         '{"hooks": [{"profile": "nobody", "on": "daily-rollup", "shell": "x"}]}',
         '{"hooks": [{"profile": "work", "on": "cost-threshold", "period": "day", "threshold": "x", "shell": "x"}]}',
         '{"hooks": [{"profile": "work", "on": "daily-rollup", "webhook": "https://127.0.0.1/"}]}',
+        '{"version": 2, "hooks": [{"profile": "work", "on": "daily-rollup", "shell": "x"}]}',
         '{"hooks": {"Nothing": []}}',
         '{"hooks": {"Stop": 7}}',
     ],
