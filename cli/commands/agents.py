@@ -16,12 +16,14 @@ from cli.paths import paths
 from cli.refresh import opened
 from ingest.reader import said
 
-app = typer.Typer(help="Agents: what was found where.", no_args_is_help=True, add_completion=False)
+app = typer.Typer(help="Agents: what was found where.", add_completion=False)
 
 
-@app.callback()
-def agents() -> None:
-    """Agents: what was found where."""
+@app.callback(invoke_without_command=True)
+def agents(ctx: typer.Context) -> None:
+    """Agents: what was found where. Without a command, the list."""
+    if ctx.invoked_subcommand is None:
+        list_()
 
 
 @app.command("list")

@@ -11,7 +11,7 @@ from pipeline.errors import UnknownName
 from pipeline.profiles import Rules
 from pipeline.providers import billing, known
 
-app = typer.Typer(help="Providers: who bills for calls, and how.", no_args_is_help=True, add_completion=False)
+app = typer.Typer(help="Providers: who bills for calls, and how.", add_completion=False)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -20,6 +20,13 @@ _MEANING = {
     "managed": "billed elsewhere (a seat, a plan, a gateway): tokens are counted, no cost",
     "local": "runs on this machine or network: tokens are counted, no cost",
 }
+
+
+@app.callback(invoke_without_command=True)
+def providers(ctx: typer.Context) -> None:
+    """Providers: who bills for calls, and how. Without a command, the list."""
+    if ctx.invoked_subcommand is None:
+        list_()
 
 
 @app.command("list")

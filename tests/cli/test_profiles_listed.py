@@ -57,3 +57,13 @@ def test_a_name_that_no_profile_can_bear_is_wrong_usage(tmp_path: Path, name: st
     assert outcome.code == 2
     assert "use 1 to 64 printable characters" in outcome.err
     assert "\x1b" not in outcome.err
+
+
+@pytest.mark.parametrize("word", ["agents", "providers"])
+def test_the_word_alone_is_the_list(tmp_path: Path, word: str) -> None:
+    """`ringlet agents` and `ringlet providers` answer as with `list` behind them; a command that there is not is still wrong usage."""
+    alone = ringlet(tmp_path, word)
+
+    assert (alone.code, alone.out) == (0, ringlet(tmp_path, word, "list").out)
+    assert alone.out.strip() != ""
+    assert ringlet(tmp_path, word, "lst").code == 2
