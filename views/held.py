@@ -42,6 +42,7 @@ _LOW = (1 << _LOW_BITS) - 1
 """Sums of attodollars take more than 64 bits: they are kept as two numbers, so many bits in the lower one."""
 _WIDTH = _COUNT + len(STEADY) + len(COSTS)
 _PIECES = 8
+_AT_ONCE = 1 << 16
 
 
 class Names:
@@ -390,11 +391,12 @@ def _all_columns(daily: pl.DataFrame) -> dict[int, Column]:
     added = rows.select(pl.col(name).cum_sum() for name in (*NUMBERS, *STEADY))
     low = [pl.col(name) & _LOW if name in COSTS else pl.col(name) for name in added.columns]
     high = [(pl.col(name) // (_LOW + 1)).alias(f"{name}_high") for name in COSTS]
-    # One number after the other becomes one line after the other.
+    # One number after the other becomes one line after the other, some at a time: Python's integers take four times as much memory.
     numbers = pl.concat(added.select(each.cast(pl.Int64) for each in (*low, *high)).get_columns())
-    at = pl.int_range(rows.height * _WIDTH, eager=True)
-    lines = numbers.gather(at % _WIDTH * rows.height + at // _WIDTH)
-    sums = array("q", [0] * _WIDTH) + array("q", lines.to_list())
+    sums = array("q", [0] * _WIDTH)
+    for begin in range(0, numbers.len(), _AT_ONCE):
+        at = pl.int_range(begin, min(begin + _AT_ONCE, numbers.len()), eager=True)
+        sums.extend(numbers.gather(at % _WIDTH * rows.height + at // _WIDTH).to_list())
     days, firsts, lasts = (array("q", rows[name].to_list()) for name in ("day", *_SPAN))
     made: dict[int, Column] = {}
     start = 0
