@@ -37,6 +37,7 @@ SHARE = 4
 RETRY_S = 5.0
 """After a failure of ours."""
 _STOP_S = 20.0
+_DECIDED, _TOLD = "decided", "told"
 
 
 class Alerting:
@@ -49,8 +50,8 @@ class Alerting:
         self._ready = ready
         self._hooks = Followed(paths.hooks)
         self._watches: list[Watch] = []
-        self._trouble = ""
-        """What was said last."""
+        self._troubles: dict[str, str] = {}
+        """What was said last of what cannot be done, while it cannot."""
         self.needed = False
         """Whether there are hooks that only a watcher serves."""
         self._ending = threading.Event()
@@ -99,12 +100,9 @@ class Alerting:
             began = time.monotonic()
             try:
                 sums, wait = self._decided_by(sums), LOOK_S
-            except RingletError as error:
-                self._say_once(error)
-                sums, wait = _closed(sums), RETRY_S
-            except Exception:
-                # Whatever it is: watching goes on, and so does this.
-                logger.exception("alerts could not be decided; it is tried again")
+                self._troubles.pop(_DECIDED, None)
+            except Exception as error:  # noqa: BLE001 - whatever it is: watching goes on, and so does this
+                self._say_once(_DECIDED, error)
                 sums, wait = _closed(sums), RETRY_S
             self._ending.wait(max(REST_S, SHARE * (time.monotonic() - began)))
         _closed(sums)
@@ -132,14 +130,17 @@ class Alerting:
         except BaseException:
             sums.close()
             raise
-        self._trouble = ""
         return sums
 
-    def _say_once(self, error: RingletError) -> None:
-        # It is tried every few seconds for as long as it lasts: one line is enough.
-        if str(error) != self._trouble:
-            self._trouble = str(error)
-            logger.warning("alerts cannot be decided or told, it is tried again: %s", error)
+    def _say_once(self, what: str, error: Exception) -> None:
+        # It is tried every few seconds for as long as it lasts: once is enough.
+        said = f"{type(error).__name__}: {error}"
+        if said == self._troubles.get(what):
+            return
+        self._troubles[what] = said
+        # Of a mistake of ours only a trace tells where it is.
+        trace = None if isinstance(error, RingletError) else error
+        logger.warning("alerts cannot be %s, it is tried again: %s", what, error, exc_info=trace)
 
     # Telling
 
@@ -152,11 +153,9 @@ class Alerting:
                 return
             try:
                 wait = self._tell()
-            except RingletError as error:
-                self._say_once(error)
-                wait = RETRY_S
-            except Exception:
-                logger.exception("alerts could not be told; it is tried again")
+                self._troubles.pop(_TOLD, None)
+            except Exception as error:  # noqa: BLE001 - whatever it is: watching goes on, and so does this
+                self._say_once(_TOLD, error)
                 wait = RETRY_S
 
     def _tell(self) -> float | None:

@@ -13,7 +13,9 @@ import pytest
 
 from cli.hooks import alerting, telling
 from cli.hooks.alerting import Alerting
+from cli.hooks.book import Hooks
 from cli.paths import paths
+from pipeline.errors import RingletError
 from pipeline.log import Log
 from pipeline.outbox import Outbox
 from pipeline.profiles import Rules
@@ -495,6 +497,28 @@ def test_a_failure_is_logged_and_tried_again(scene: Scene, caplog: pytest.LogCap
         config.write_text("")
         scene.receiver.until(lambda: len(scene.receiver.got) == 1)
     assert caplog.text.count("it is tried again") == 1
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), RingletError("is busy")])
+def test_what_cannot_be_told_for_a_while_is_said_once(
+    scene: Scene, error: Exception, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """While alerts are decided and cannot be told the log says so once, however often it is tried, and then they are told."""
+    tries: list[Hooks] = []
+    tell = telling.Teller.tell
+
+    def failing(teller: telling.Teller, hooks: Hooks) -> float | None:
+        tries.append(hooks)
+        if len(tries) < 6:
+            raise error
+        return tell(teller, hooks)
+
+    monkeypatch.setattr(telling.Teller, "tell", failing)
+    scene.hook(*daily(10))
+    scene.spend(50)
+    with scene.watching():
+        scene.receiver.until(lambda: len(scene.receiver.got) == 1)
+    assert caplog.text.count("cannot be told") == 1
 
 
 def test_a_hook_of_no_profile_waits(scene: Scene) -> None:
