@@ -19,6 +19,7 @@ MOVING = (
     "CODEX_HOME",
     "OPENCODE_DATA_DIR",
     "OPENCODE_DB",
+    "GROK_HOME",
     "APPDATA",
     "LOCALAPPDATA",
 )

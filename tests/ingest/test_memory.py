@@ -126,8 +126,10 @@ def test_another_question_or_a_torn_file_is_no_memory(tmp_path: Path) -> None:
     for cut in range(0, len(whole), 7):
         path.write_bytes(whole[:cut])
         assert memory.recall(str(path), "key") is None
-        path.write_bytes(whole[:cut] + bytes(len(whole) - cut))
-        assert memory.recall(str(path), "key") is None
+        torn = whole[:cut] + bytes(len(whole) - cut)
+        path.write_bytes(torn)
+        # The file ends in a zero: one that lost just that is whole.
+        assert torn == whole or memory.recall(str(path), "key") is None
 
 
 def test_what_is_not_sure_is_not_remembered(tmp_path: Path) -> None:
