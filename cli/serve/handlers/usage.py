@@ -180,16 +180,17 @@ async def _answered(service: Service, params: Any, made: Callable[[Standing], ms
     """What `made` gives, or gave when the same was asked before and nothing has changed since."""
     if params.tz is not None:
         service.today(params.tz)  # raises for a zone that is none
-    standing = service.standing_now()
-    if standing is not None:
-        found = service.remembered(_key(service, params, standing), standing)
-        if found is not None:
-            return found
-
-    def work() -> envelope.Encoded:
-        now = standing or service.standing()
-        return service.remember(_key(service, params, now), now, made(now))
-
+    standing = await _current(service)
+    key = _key(service, params, standing)
+    found = service.remembered(key, standing)
+    if found is not None:
+        return found
     days = (params.tz, params.cost_mode) if isinstance(params, questions.Filters) else (None, None)
-    waits = standing is not None and not standing.holds(*days)
-    return await (after_loading if waits else soon)(service, work)
+    where = soon if standing.holds(*days) else after_loading
+    return await where(service, lambda: service.remember(key, standing, made(standing)))
+
+
+async def _current(service: Service) -> Standing:
+    """The store as it is now; whoever comes after a commit is the one who brings it up to date."""
+    now = service.standing_now()
+    return await soon(service, service.standing) if now is None else now

@@ -418,11 +418,13 @@ def test_no_question_waits_for_another_ones_zone(api: Api) -> None:
             return asyncio.ensure_future(usage.summary(api.service, questions.Filters(period="all", **words)))
 
         waiting = [answer(tz=ZONE), answer(tz=ZONE, agent="claude"), answer(cost_mode="logged")]
-        others = await asyncio.gather(
-            answer(agent="claude"), answer(tz="UTC"), usage.filters(api.service, questions.FilterValuesParams(tz=ZONE))
-        )
-        assert not any(each.done() for each in waiting)
-        ready.set()
+        try:
+            others = await asyncio.gather(
+                answer(agent="claude"), answer(tz="UTC"), usage.filters(api.service, questions.FilterValuesParams(tz=ZONE))
+            )
+            assert not any(each.done() for each in waiting)
+        finally:
+            ready.set()
         return [each.data for each in (*others, *await asyncio.gather(*waiting))]
 
     found = [json.loads(data) for data in asyncio.run(asked())]
