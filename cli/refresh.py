@@ -19,7 +19,6 @@ from ingest.reader import Manner
 from ingest.run import ingest
 from ingest.sweep import sweep
 from pipeline import durable, log_folders, placement, providers
-from pipeline.errors import RingletError
 from pipeline.log import SEAL_ROWS, Log
 from pipeline.profiles import Rules
 from pipeline.questions import Position
@@ -64,8 +63,6 @@ class Store:
         """The same, by one who remembers how they were."""
         self.snapshot: snapshot.Snapshot
         """As `refreshed` left it."""
-        self._early: tuple[Position, Days] | None = None
-        """All days as they stood at a position of the log."""
         self.troubles: list[Trouble] = []
         """What could not be looked at or read when `refreshed` last read."""
         self.shared = False
@@ -183,11 +180,10 @@ class Store:
     def _read(self, look: Look, *, partial: bool = False) -> bool:
         """Bring the log up to a look; whether all of it was read."""
         unread = sum(found.size for found in look.found)
-        first = self.log.span() is None
+        shown = unread > BAR_BYTES and self.log.span() is None
         manner = Manner(now_ns=self.now_us * 1000, titles=self.config.session_titles)
-        meanwhile = self._count_early if first else None
-        with bar(wanted=first and unread > BAR_BYTES) as progress:
-            summary = ingest(self.log, self.adapters, look, manner, partial=partial, progress=progress, meanwhile=meanwhile)
+        with bar(wanted=shown) as progress:
+            summary = ingest(self.log, self.adapters, look, manner, partial=partial, progress=progress)
         self.troubles = summary.troubles
         return not summary.stopped and len(summary.troubles) <= len(look.troubles)
 
@@ -233,15 +229,7 @@ class Store:
         """All days of the log as they cost by another price book."""
         return self._counted_all(Prices(book, mode=self.config.usage.cost_mode))
 
-    def _count_early(self) -> None:
-        """Count all days of a first import while its segments are being written; a trouble with that is told when they are asked for."""
-        if self._early is None:
-            with suppress(RingletError):
-                self._early = self.log.position(), self._counted_all()
-
     def _counted_all(self, prices: Prices | None = None) -> Days:
-        if self._early is not None and prices is None and self._early[0] == self.log.position():
-            return self._early[1]
         return self._counted({}, touched(self.zone, self.log.days()), prices)
 
     def _counted(self, days: Days, again: set[int], prices: Prices | None = None) -> Days:

@@ -83,15 +83,14 @@ def ingest(
     partial: bool = False,
     progress: Callable[[int, int], None] | None = None,
     on_commit: Callable[[Harvest, Commit], None] | None = None,
-    meanwhile: Callable[[], None] | None = None,
     workers: int | None = None,
 ) -> Summary:
     """Bring the log up to what the sources in `look` hold.
 
     A `partial` look holds some of the sources: of the others nothing is known, not even that they are gone.
-    `progress` is told (bytes dealt with, bytes in all); `on_commit` each harvest and what its commit did; `meanwhile` is that of
-    `Log.commit`. Sources that cannot be read are told in the summary and tried again by the next run. With `manner.take_tail`, unfinished
-    last lines are looked at even where nothing changed.
+    `progress` is told (bytes dealt with, bytes in all); `on_commit` each harvest and what its commit did. Sources that cannot be read are
+    told in the summary and tried again by the next run. With `manner.take_tail`, unfinished last lines are looked at even where nothing
+    changed.
     """
     by_agent = {adapter.agent: adapter for adapter in adapters}
     paths = [each.source.path for each in look.found] if partial else None
@@ -101,7 +100,7 @@ def ingest(
     if not partial:
         _mark_gone(log, look, stored)
     if work:
-        run = _Run(log, by_agent, manner, summary, on_commit, meanwhile)
+        run = _Run(log, by_agent, manner, summary, on_commit)
         run.all(work, progress, workers)
     return summary
 
@@ -116,14 +115,12 @@ class _Run:
         manner: Manner,
         summary: Summary,
         on_commit: Callable[[Harvest, Commit], None] | None,
-        meanwhile: Callable[[], None] | None,
     ) -> None:
         self._log = log
         self._adapters = adapters
         self._manner = manner
         self._summary = summary
         self._on_commit = on_commit
-        self._meanwhile = meanwhile
         self._stale: list[int] = []
         self._again = False
         """Whether what is read now was taken by another process before."""
@@ -145,7 +142,7 @@ class _Run:
 
     def _commit(self, harvest: Harvest, by_id: Mapping[int, Work]) -> None:
         summary = self._summary
-        commit = self._log.commit(harvest.batch, harvest.readings, ingested_at_us=self._manner.now_ns // 1000, meanwhile=self._meanwhile)
+        commit = self._log.commit(harvest.batch, harvest.readings, ingested_at_us=self._manner.now_ns // 1000)
         self._stale.extend(commit.stale)
         summary.new += commit.new
         summary.updated += commit.updated

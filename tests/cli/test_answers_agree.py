@@ -16,15 +16,12 @@ from cli.deep import answer_from_views
 from cli.paths import paths
 from cli.refresh import Store, opened
 from tests.cli.homes import at_home, mixed, reply, ringlet, transcript
-from views import calendar, snapshot_text
+from views import calendar
 from views.query import Answer, Query, Row, Totals
 
 FIXTURES = Path(__file__).parents[2] / "data-fixtures"
 ZONE = "America/St_Johns"
 """Half an hour off the hour, and with clock changes: no day is a UTC day."""
-
-FAR = 30_000
-"""A day number in 2052."""
 
 
 @pytest.fixture(scope="module")
@@ -94,20 +91,6 @@ def test_snapshot_and_views_say_the_same(store: Store, options: dict[str, Any]) 
     assert store.snapshot.answers(query)
 
     assert told(store.snapshot.answer(query)) == told(answer_from_views(query, store))
-
-
-def test_first_answer_of_a_large_import_is_the_later_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is counted while segments are being written is what is counted when they are there."""
-    monkeypatch.setattr("pipeline.log.BULK_ROWS", 3)
-    mixed(tmp_path)
-    with at_home(tmp_path, zone=ZONE), opened(paths(), {"HOME": str(tmp_path), "TZ": ZONE}, clock()) as fresh:
-        first = snapshot_text.days_of(fresh.refreshed())
-        segments = fresh.log.segments()
-    with at_home(tmp_path, zone=ZONE), opened(paths(), {"HOME": str(tmp_path), "TZ": ZONE}, clock()) as later:
-        again = later._counted({}, set(first))
-
-    assert len(segments) > 1
-    assert snapshot_text.base_text(first, FAR) == snapshot_text.base_text(again, FAR)
 
 
 def test_refreshed_snapshot_is_the_rebuilt_one(store: Store) -> None:

@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 from pipeline import durable, known_calls, segments
 from pipeline.errors import PartlyDone
 from pipeline.log import Log
-from pipeline.questions import Position
 from pipeline.record import DAY_US
 from pipeline.sources import Counts, Cursor, Quarantined, Reading, SessionInfo
 from tests.pipeline.sightings import DAY, NOON, Feed, Sighting, batch, kept, known, name, same_calls
@@ -299,21 +298,6 @@ def test_many_rows_become_segments_at_once(log: Log, monkeypatch: pytest.MonkeyP
 
     assert (len(log.segments()), log.hot_count(), done.seq) == (12, 1, 13)
     assert sums(every_row(log)) == {("requests",): 12, ("input",): 120, ("output",): 105}
-
-
-def test_what_is_asked_while_segments_are_written_is_answered_with_them(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A large commit lets the log be asked before its segments are whole: position and totals are those of after it."""
-    monkeypatch.setattr("pipeline.log.BULK_ROWS", 3)
-    feed = Feed(log)
-    heard: list[object] = []
-
-    def ask() -> list[object]:
-        return [log.position(), list(log.totals(0, 10**18, offset_us=0, steps=()))]
-
-    done = feed.commit(*(Sighting(key=f"k{n}") for n in range(4)), meanwhile=lambda: heard.extend(ask()))
-
-    assert heard == ask()
-    assert (heard[0], len(log.segments())) == (Position(log.position().epoch, done.seq), 1)
 
 
 def test_totals_by_local_day_and_step(log: Log) -> None:
