@@ -193,7 +193,7 @@ def test_a_view_that_is_stopped_gives_the_terminal_back_meanwhile(home: Home) ->
         assert view.end() == 130
 
 
-@pytest.mark.parametrize("argv", [("blocks",), ("sessions", "--period", "24h"), ("daily", "--agent", "claude", "--classes")])
+@pytest.mark.parametrize("argv", [("blocks",), ("daily", "--agent", "claude", "--classes")])
 def test_every_grouping_and_filter_can_be_followed(home: Home, argv: tuple[str, ...]) -> None:
     """Each shows the first answer and the next one, as `ringlet usage` words them."""
     with viewing(home, *argv) as view:
