@@ -14,7 +14,7 @@ from typing import Literal
 
 import msgspec
 
-from pipeline import durable, placement, recover, segments
+from pipeline import durable, journal, placement, recover, segments
 from pipeline.errors import RingletError
 from pipeline.log import Log
 from pipeline.placement import SegmentInfo, published_path
@@ -37,7 +37,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 def check(log: Log, *, deep: bool = False) -> list[Finding]:
     """What is wrong with the store, damage first. `deep` reads every byte of every segment, else names, sizes and sums are compared."""
-    connection = sqlite3.connect(os.path.join(log.home, "journal.db"), isolation_level=None)
+    connection = sqlite3.connect(journal.path_of(log.home), isolation_level=None)
     try:
         found = [*_journal(connection, log.home), *_sums(connection, log.home)]
     finally:
@@ -73,7 +73,7 @@ def repair(home: str) -> list[str]:
 
 
 def _journal(connection: sqlite3.Connection, home: str) -> Iterator[Finding]:
-    path = os.path.join(home, "journal.db")
+    path = journal.path_of(home)
     try:
         (answer,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     except sqlite3.DatabaseError as error:
@@ -102,7 +102,7 @@ def _sums(connection: sqlite3.Connection, home: str) -> Iterator[Finding]:
         rows[name] += sum(getattr(hot, name))
         if calls[name] != rows[name]:
             what = f"{name}: calls add up to {calls[name]}, rows to {rows[name]}"
-            yield Finding(level="damage", code="sums_differ", what=what, where=os.path.join(home, "journal.db"), mend=_MEND)
+            yield Finding(level="damage", code="sums_differ", what=what, where=journal.path_of(home), mend=_MEND)
 
 
 def _files(home: str, machine: str, kept: list[SegmentInfo]) -> Iterator[Finding]:

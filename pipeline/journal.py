@@ -82,6 +82,11 @@ _making = allocate_lock()
 """Held while the file may be made: two threads of one process may come first at once."""
 
 
+def path_of(home: str) -> str:
+    """The journal of the store `home`; it need not be there."""
+    return os.path.join(home, "journal.db")
+
+
 def connect(path: str) -> sqlite3.Connection:
     """A connection with autocommit and the settings that make COMMIT durable. The database need not exist or hold a journal yet."""
     with _making:

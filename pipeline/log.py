@@ -73,7 +73,7 @@ class Log(Questions):
 
     def __init__(self, home: str, connection: sqlite3.Connection) -> None:
         super().__init__(home, connection)
-        self._path = os.path.join(home, "journal.db")
+        self._path = journal.path_of(home)
         about = journal.meta(connection)
         self.machine = str(about["machine"])
         """This machine's name in the log: random, made with the store."""
@@ -87,7 +87,7 @@ class Log(Questions):
         Raises FileNotFoundError if there is no store and `create` is False; RingletError for a store that must not be used (see
         `durable.prepare_home`).
         """
-        path = os.path.join(os.fspath(home), "journal.db")
+        path = journal.path_of(os.fspath(home))
         durable.prepare_home(os.fspath(home), create=create)
         if not create and not os.path.exists(path):
             raise FileNotFoundError(path)

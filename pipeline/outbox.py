@@ -10,7 +10,7 @@ another one than it was (`restored`).
 
 import os
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -57,13 +57,13 @@ class Outbox:
 
     def __init__(self, home: str, connection: sqlite3.Connection) -> None:
         self._home = home
-        self._path = os.path.join(home, "journal.db")
+        self._path = journal.path_of(home)
         self._connection = connection
 
     @classmethod
     def open(cls, home: str) -> "Outbox":
         """The alerts of the store `home`, whose journal is there. Raises RingletError as `Log.open` does."""
-        path = os.path.join(home, "journal.db")
+        path = journal.path_of(home)
         with journal.translated(path):
             connection = journal.connect(path)
             try:
@@ -115,7 +115,7 @@ class Outbox:
 
     def waiting(self) -> list[Alert]:
         """What is not settled, the next to be tried first."""
-        return self._alerts("WHERE next_at_us IS NOT NULL ORDER BY next_at_us, decided_at_us, hook")
+        return list(self._alerts("WHERE next_at_us IS NOT NULL ORDER BY next_at_us, decided_at_us, hook"))
 
     def attempt(self, alert: Alert, next_at_us: int) -> bool:
         """Note that it is tried now, and when again unless it is settled before; False where another has begun or settled it meanwhile."""
@@ -141,9 +141,9 @@ class Outbox:
             )
             self._write_head()
 
-    def recent(self, count: int) -> list[Alert]:
-        """The alerts that were decided last, the latest first."""
-        return self._alerts("ORDER BY decided_at_us DESC, hook, window LIMIT ?", count)
+    def latest(self) -> Iterator[Alert]:
+        """All alerts, the one that was decided last first, read as they are asked for."""
+        return self._alerts("ORDER BY decided_at_us DESC, hook, window")
 
     def _one(self, hook: str, window: str) -> object:
         return self._connection.execute("SELECT 1 FROM alerts WHERE hook = ? AND window = ?", (hook, window)).fetchone()
@@ -151,15 +151,14 @@ class Outbox:
     def _insert(self, alert: Alert) -> None:
         self._connection.execute(f"INSERT INTO alerts({_COLUMNS}) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)", msgspec.structs.astuple(alert))
 
-    def _alerts(self, rest: str, *values: int) -> list[Alert]:
-        rows = self._connection.execute(f"SELECT {_COLUMNS} FROM alerts {rest}", values)
-        return [Alert(**dict(zip(Alert.__struct_fields__, row, strict=True))) for row in rows]
+    def _alerts(self, rest: str, table: str = "alerts") -> Iterator[Alert]:
+        rows = self._connection.execute(f"SELECT {_COLUMNS} FROM {table} {rest}")
+        return (Alert(**dict(zip(Alert.__struct_fields__, row, strict=True))) for row in rows)
 
     def _write_head(self) -> None:
         last = f"SELECT {_COLUMNS}, row_number() OVER (PARTITION BY hook ORDER BY decided_at_us DESC, window DESC) AS place FROM alerts"
-        rows = self._connection.execute(f"SELECT {_COLUMNS} FROM ({last}) WHERE next_at_us IS NOT NULL OR place <= {_LAST}")
-        alerts = [Alert(**dict(zip(Alert.__struct_fields__, row, strict=True))) for row in rows]
-        durable.write_over(os.path.join(self._home, HEAD), msgspec.json.encode(alerts))
+        alerts = self._alerts(f"WHERE next_at_us IS NOT NULL OR place <= {_LAST}", f"({last})")
+        durable.write_over(os.path.join(self._home, HEAD), msgspec.json.encode(list(alerts)))
 
     def _read_head(self) -> list[Alert]:
         try:

@@ -121,7 +121,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
         """With one more profile and its rules. Raises `RingletError` for a name that is taken or unusable."""
         checked_name(profile.name)
         if profile.name in self.names():
-            raise RingletError(f"profile {profile.name!r} exists", mend=f"ringlet profiles inspect {profile.name} shows it")
+            raise _taken(profile.name)
         grown = msgspec.structs.replace(self, profiles=(*self.profiles, profile))
         for rule in rules:
             grown = grown.map(rule)
@@ -157,7 +157,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
         if old == DEFAULT:
             raise RingletError("the profile 'default' is where unmapped usage goes and keeps its name")
         if new in self.names():
-            raise RingletError(f"profile {new!r} exists", mend=f"ringlet profiles inspect {new} shows it")
+            raise _taken(new)
         renamed = msgspec.structs.replace(profile, name=new)
         return msgspec.structs.replace(
             self,
@@ -175,6 +175,12 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
             profiles=tuple(known for known in self.profiles if known.name != name),
             rules=tuple(rule for rule in self.rules if rule.profile != name),
         )
+
+
+def _taken(name: str) -> RingletError:
+    from shlex import quote  # brings regular expressions along
+
+    return RingletError(f"profile {name!r} exists", mend=f"ringlet profiles inspect {quote(name)} shows it")
 
 
 def checked_name(name: str) -> str:

@@ -201,7 +201,7 @@ def set_aside(home: str, name: str) -> str:
 def lay_journal_aside(home: str) -> list[str]:
     """A journal that cannot be read lies under `quarantine/`, so that the next one starts empty; what that means, in sentences."""
     with durable.lock(os.path.join(home, "repair.lock")):
-        path = os.path.join(home, "journal.db")
+        path = journal.path_of(home)
         if _readable(path):
             return []
         folder = os.path.join(home, "quarantine")

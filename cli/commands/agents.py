@@ -12,6 +12,7 @@ from cli.app import clock
 from cli.escaped import path_shown
 from cli.figures import size
 from cli.homes import Found, found
+from cli.padded import padded
 from cli.paths import paths
 from cli.refresh import opened
 from ingest.reader import said
@@ -47,11 +48,7 @@ def list_(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = Fa
             continue
         last = f"{row.last_written_at.astimezone(zone):%Y-%m-%d %H:%M}" if row.last_written_at else "-"
         cells.append((titles[row.agent], place, f"{row.files:,}", size(row.bytes), f"{row.calls:,}", last))
-    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
-    for line in cells:
-        left = [cell.ljust(width) for cell, width in zip(line[:2], widths[:2], strict=True)]
-        right = [cell.rjust(width) for cell, width in zip(line[2:5], widths[2:5], strict=True)]
-        typer.echo("  ".join([*left, *right, line[5]]).rstrip())
+    typer.echo(padded(cells, right=range(2, 5)))
     waiting = sum(row.unread_bytes for row in rows)
     if waiting:
         typer.echo(f"{size(waiting)} not read yet:  ringlet ingest")

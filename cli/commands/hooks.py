@@ -8,7 +8,8 @@ import secrets
 import sys
 import time
 from datetime import datetime
-from typing import Annotated
+from itertools import islice
+from typing import Annotated, Any
 
 import msgspec
 import typer
@@ -19,11 +20,11 @@ from cli.escaped import escaped
 from cli.figures import many
 from cli.hooks import book, carrying, making, message, shell, shown, telling, tool_events
 from cli.hooks.book import Hook
+from cli.padded import padded
 from cli.paths import Paths, paths
-from cli.render import columns_of
 from cli.serve import state
 from pipeline.errors import RingletError
-from pipeline.outbox import Alert, Outbox
+from pipeline.outbox import Outbox
 from pipeline.profiles import Rules
 from views import calendar
 
@@ -150,9 +151,7 @@ def list_(profile: AnyProfile = None, json: Json = False) -> None:
         ("ID", "PROFILE", "WHEN", "TELLS"),
         *((hook.id, escaped(hook.profile), shown.described(hook), shown.target(hook)) for hook in hooks),
     ]
-    widths = [max(columns_of(row[column]) for row in rows) for column in range(3)]
-    for *cells, last in rows:
-        typer.echo("  ".join([*(cell + " " * (width - columns_of(cell)) for cell, width in zip(cells, widths, strict=True)), last]))
+    typer.echo(padded(rows))
     names = rules.names()
     for hook in hooks:
         if hook.profile not in names:
@@ -220,15 +219,17 @@ def export(
 
 @app.command("import")
 def import_(
-    first: Annotated[
-        str, typer.Argument(metavar="[PROFILE] FILE", help="What hooks export printed, or Claude Code's settings; - reads it.")
+    words: Annotated[
+        list[str], typer.Argument(metavar="[PROFILE] FILE", help="What hooks export printed, or Claude Code's settings; - reads it.")
     ],
-    second: Annotated[str | None, typer.Argument(hidden=True)] = None,
     json: Json = False,
 ) -> None:
     """Add the hooks of a file; with PROFILE all of them to that one. What is there already is left as it is."""
     where = paths()
-    profile, file = (None, first) if second is None else (first, second)
+    if len(words) > 2:
+        raise WrongUsage("one file at a time", mend="ringlet hooks import [PROFILE] FILE")
+    *named, file = words
+    profile = named[0] if named else None
     if profile is not None:
         Rules.load(where.profiles).find(profile)
     hooks = carrying.imported(carrying.read(file), profile, where)
@@ -250,14 +251,13 @@ def logs(
 ) -> None:
     """Show what hooks on spend have told, the latest last, and what still waits to be told."""
     where = paths()
-    found: list[Alert] = []
-    if os.path.exists(where.journal):
-        with Outbox.open(where.data) as outbox:
-            found = outbox.recent(lines if profile is None else 100_000)
-    told = [shown.told(alert) for alert in reversed(found)]
     if profile is not None:
         Rules.load(where.profiles).find(profile)
-        told = [each for each in told if each["profile"] == profile][-lines:]
+    told: list[dict[str, Any]] = []
+    if os.path.exists(where.journal):
+        with Outbox.open(where.data) as outbox:
+            told = list(islice((each for each in map(shown.told, outbox.latest()) if profile in (None, each["profile"])), lines))
+    told.reverse()
     if json:
         typer.echo(msgspec.json.encode(told).decode())
         return

@@ -95,6 +95,7 @@ def _watch(where: Paths) -> int:
     durable.prepare_home(where.data, create=True)
     with Stopping() as stop, state.lock(where.data), opened(where, os.environ, clock()) as store:
         from cli.hooks.alerting import Alerting  # as the next, for a watcher alone
+        from cli.serve.logfile import Lines
         from ingest.watch import Arrived, Settings, Watcher  # 30 ms that only a watcher should pay
 
         def show(arrived: Arrived) -> None:
@@ -126,7 +127,7 @@ def _watch(where: Paths) -> int:
         )
         alerting = Alerting(where, os.environ, lambda: watcher.caught_up)
         told = logging.StreamHandler()
-        told.setFormatter(logging.Formatter("ringlet: %(message)s"))
+        told.setFormatter(Lines(terminal=True))
         logging.getLogger("ringlet.hooks").addHandler(told)
         typer.echo(f"Watching {many(len(store.look.found), 'file')}; stop with Ctrl-C")
         alerting.start()

@@ -1,7 +1,6 @@
 """`ringlet profiles`: who usage belongs to, and the rules that decide it."""
 
 import shlex
-from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Annotated
@@ -16,9 +15,9 @@ from cli.ask import WrongUsage
 from cli.commands import runs
 from cli.escaped import escaped
 from cli.figures import many
+from cli.padded import padded
 from cli.paths import paths
 from cli.profile_changes import changed
-from cli.render import columns_of
 from pipeline.profiles import DEFAULT, Profile, Rule, Rules, absolute
 from pipeline.providers import billing
 
@@ -105,7 +104,7 @@ def list_(json: Json = False) -> None:
         typer.echo(msgspec.json.encode(profiles).decode())
         return
     rows = [(p.name, p.agent or "-", p.provider or "-", str(sum(rule.profile == p.name for rule in rules.rules))) for p in profiles]
-    _table(("PROFILE", "AGENT", "PROVIDER", "RULES"), rows)
+    typer.echo(padded([("PROFILE", "AGENT", "PROVIDER", "RULES"), *rows]))
 
 
 @app.command()
@@ -258,9 +257,3 @@ def _check_endpoint(text: str, *, carries_key: bool) -> None:
 def _told(rule: Rule) -> str:
     conditions = [text for text in (rule.agent, rule.root and f"home {rule.root}", rule.project and f"project {rule.project}") if text]
     return escaped(f"{', '.join(conditions) or 'everything'} -> {rule.profile}")
-
-
-def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    widths = [max(columns_of(row[column]) for row in (head, *rows)) for column in range(len(head))]
-    for row in (head, *rows):
-        typer.echo("  ".join(cell + " " * (width - columns_of(cell)) for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -4,6 +4,7 @@ Decides what of them is worth a warning. Tells nobody anything itself.
 """
 
 from collections.abc import Iterator
+from itertools import islice
 
 from cli.hooks import book
 from cli.refresh import Store
@@ -36,7 +37,7 @@ def found(store: Store) -> Iterator[Finding]:
         what = "there are hooks on spend and nobody watches: nothing is told"
         yield Finding(level="warning", area="hooks", what=what, mend="ringlet daemon start, or ringlet ingest --watch")
     with Outbox.open(store.paths.data) as outbox:
-        alerts = outbox.recent(ALERTS)
+        alerts = list(islice(outbox.latest(), ALERTS))
     for hook in hooks:
         of_it = [alert for alert in alerts if alert.hook == hook.id]
         # Only the last one: what failed long ago and works again is mended.

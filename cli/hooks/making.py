@@ -111,17 +111,20 @@ def add(where: Paths, hooks: Sequence[Hook]) -> list[Hook]:
 
     Raises RingletError where an agent's settings hold the same entry already, written by somebody else, or cannot be written.
     """
-    known = book.load(where.hooks).hooks
     new: list[Hook] = []
-    for hook in hooks:
-        if not any(hook.same_as(other) for other in (*known, *new)):
-            new.append(hook)
-    for hook in new:
-        if hook.is_tool_event and not _write(hook, wanted=True, save=False):
-            what = f"{hook.on} {hook.matcher!r} with this command stands there already, written by somebody else"
-            raise RingletError(what, where=hook.settings, mend="take it out there first, or leave it as it is")
+
+    def further(kept: book.Hooks) -> book.Hooks:
+        for hook in hooks:
+            if not any(hook.same_as(other) for other in (*kept.hooks, *new)):
+                new.append(hook)
+        for hook in new:
+            if hook.is_tool_event and not _write(hook, wanted=True, save=False):
+                what = f"{hook.on} {hook.matcher!r} with this command stands there already, written by somebody else"
+                raise RingletError(what, where=hook.settings, mend="take it out there first, or leave it as it is")
+        return kept.added(new)
+
     # Known first: an entry in a settings file that nobody knows of could not be removed.
-    book.changed(where, lambda hooks: hooks.added(new))
+    book.changed(where, further)
     for hook in new:
         if hook.is_tool_event:
             _write(hook, wanted=True)

@@ -34,12 +34,18 @@ def redacted(text: str) -> str:
     return _SECRETS.sub("[redacted]", text)
 
 
-class _Lines(logging.Formatter):
-    """One record is one line, its traceback indented lines below it; times are UTC."""
+class Lines(logging.Formatter):
+    """One record is one line, its traceback indented lines below it. A line begins with its time in UTC and its level, or on a terminal
+    with ringlet's name."""
+
+    def __init__(self, *, terminal: bool = False) -> None:
+        super().__init__()
+        self._terminal = terminal
 
     def format(self, record: logging.LogRecord) -> str:
         at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created))
-        lines = [f"{at} {record.levelname.lower():7} {escaped(redacted(record.getMessage()))}"]
+        begin = "ringlet:" if self._terminal else f"{at} {record.levelname.lower():7}"
+        lines = [f"{begin} {escaped(redacted(record.getMessage()))}"]
         if record.exc_info:
             lines += [f"    {escaped(line)}" for line in redacted(self.formatException(record.exc_info)).splitlines()]
         return "\n".join(lines)
@@ -72,7 +78,7 @@ def begin(path: str) -> list[logging.Handler]:
     root = logging.getLogger()
     root.setLevel(logging.INFO)
     for handler in handlers:
-        handler.setFormatter(_Lines())
+        handler.setFormatter(Lines())
         root.addHandler(handler)
     return handlers
 

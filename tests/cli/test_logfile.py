@@ -114,3 +114,10 @@ def test_what_a_library_prints_as_it_dies_is_in_the_newest_file(path: Path) -> N
 
     assert path.with_name("daemon.log.1").exists()
     assert path.read_text().endswith("the last words\n")
+
+
+def test_what_a_watcher_says_on_a_terminal_holds_no_secrets() -> None:
+    """One line with ringlet's name before it, cleared like the daemon's."""
+    record = logging.makeLogRecord({"msg": "hook failed: %s", "args": ("token=abcdefgh1234\x1b[2J",)})
+
+    assert logfile.Lines(terminal=True).format(record) == "ringlet: hook failed: [redacted]"

@@ -75,7 +75,7 @@ class Scene:
 
     def alerts(self) -> list[Alert]:
         with Outbox.open(str(self.home.store)) as outbox:
-            return outbox.recent(1000)
+            return list(outbox.latest())
 
     def all_told(self) -> bool:
         return {alert.hook for alert in self.alerts() if alert.outcome == DELIVERED} >= set(self.hooks)

@@ -1,6 +1,7 @@
 """Alerts that were decided: once each, kept until told, and known after the journal that knew them is gone."""
 
 import sqlite3
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,7 @@ def test_what_is_decided_waits_until_it_is_settled(home: str) -> None:
             outbox.settle(alert, outcome, "so", NOW + 9)
 
         assert outbox.waiting() == []
-        assert [(alert.hook, alert.outcome, alert.said, alert.settled_at_us) for alert in outbox.recent(9)] == [
+        assert [(alert.hook, alert.outcome, alert.said, alert.settled_at_us) for alert in outbox.latest()] == [
             ("a", DELIVERED, "so", NOW + 9),
             ("b", GIVEN_UP, "so", NOW + 9),
             ("c", DROPPED, "so", NOW + 9),
@@ -70,7 +71,7 @@ def test_the_latest_come_first(home: str) -> None:
         for number in range(5):
             outbox.decide("h", f"day {number}", b"", NOW + number)
 
-        assert [alert.window for alert in outbox.recent(2)] == ["day 4", "day 3"]
+        assert [alert.window for alert in islice(outbox.latest(), 2)] == ["day 4", "day 3"]
 
 
 def lose_journal(home: str) -> None:
@@ -137,7 +138,7 @@ def test_the_head_stays_small(home: str) -> None:
 
     with Outbox.open(home) as outbox:
         assert outbox.restored() == 4
-        assert sorted(alert.window for alert in outbox.recent(9)) == ["day 00", "day 06", "day 07", "day 08"]
+        assert sorted(alert.window for alert in outbox.latest()) == ["day 00", "day 06", "day 07", "day 08"]
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"\xff\xfe", b'[{"hook":"h"}]'])

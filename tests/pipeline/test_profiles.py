@@ -155,3 +155,12 @@ def test_rules_survive_being_written(
 def test_home_is_expanded() -> None:
     """`~` means the user's home, and a path is made absolute without a trailing slash."""
     assert absolute("~/.claude/", {"HOME": "/home/ada"}) == "/home/ada/.claude"
+
+
+def test_what_to_type_about_a_taken_name_can_be_typed() -> None:
+    """A name of two words stands quoted in the command."""
+    rules = Rules().create(Profile(name="two words")).create(Profile(name="other"))
+    for change in (lambda: rules.create(Profile(name="two words")), lambda: rules.rename("other", "two words")):
+        with pytest.raises(RingletError) as error:
+            change()
+        assert error.value.mend == "ringlet profiles inspect 'two words' shows it"

@@ -2,12 +2,18 @@
 
 import json
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
+import msgspec
 import pytest
 
+from cli import profile_changes
+from cli.hooks import book, making
+from cli.paths import paths
 from pipeline.log import Log
 from pipeline.outbox import Outbox
 from tests.cli.homes import Outcome, ringlet
@@ -343,6 +349,39 @@ def test_what_a_removed_hook_had_to_tell_is_told_to_nobody(home: Path) -> None:
 
     (told,) = json.loads(hooks(home, "logs", "--json").out)
     assert (told["outcome"], told["said"], told["next_attempt_at"]) == ("dropped", "the hook was removed", None)
+
+
+def test_a_hook_added_twice_at_once_is_kept_once(home: Path) -> None:
+    """Whoever waits for another one's change judges by what is kept then."""
+    where = paths({"RINGLET_HOME": str(home / "rl")})
+    hook = making.checked(making.Wanted(profile="work", on="daily-rollup", shell="cat"), where)
+    twin = msgspec.structs.replace(hook, id=book.new_id())
+    done: list[int] = []
+    adding = [Thread(target=lambda one=one: done.append(len(making.add(where, [one])))) for one in (hook, twin)]
+    with profile_changes.lock(where):
+        for thread in adding:
+            thread.start()
+        # Time enough to have looked already, for who looks before it may change anything.
+        time.sleep(0.3)
+    for thread in adding:
+        thread.join()
+
+    assert (sorted(done), len(listed(home))) == ([0, 1], 1)
+
+
+def test_the_last_alerts_of_a_profile_are_shown(home: Path) -> None:
+    """However many of other profiles came after them; the latest stands last."""
+    hooks(home, "add", "work", "--on", "daily-rollup", "--shell", "cat")
+    (hook,) = listed(home)
+    Log.open(home / "rl").close()
+    with Outbox.open(str(home / "rl")) as outbox:
+        for day in range(1, 8):
+            profile = "work" if day < 4 else "default"
+            message = json.dumps({"profile": profile, "id": str(day), "text": "spent"}).encode()
+            outbox.decide(hook["id"], f"day 2026-05-{day:02d}", message, day)
+
+    shown = json.loads(hooks(home, "logs", "work", "-n", "2", "--json").out)
+    assert [each["window"] for each in shown] == ["day 2026-05-02", "day 2026-05-03"]
 
 
 def test_export_and_import_carry_hooks(home: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
