@@ -155,20 +155,25 @@ def _same(content: Content, records: pl.DataFrame) -> dict[bytes, bytes]:
         return {}
     asked = [request_in(name) for name in requests]
     wanted = handle.is_in(list(handles)) | pl.col("key").bin.slice(8, 7).is_in(asked) | pl.col("key").is_in(requests)
-    met = (rows(content, days, (*across.COLUMNS, "at")).filter(wanted) for days in _batches(content, content.days()))
+    met = (rows(content, days, (*across.COLUMNS, "at")).filter(wanted) for days in map(set, _batches(content, content.days())))
     return across.same_calls(row for part in met for row in part.select(across.COLUMNS).iter_rows())
 
 
-def ahead(content: Content, days: Iterable[int], make: Callable[[pl.DataFrame], T]) -> Iterator[tuple[set[int], T]]:
-    """`days` in order, as many at once as `BATCH_ROWS` allows, with what `make` makes of their rows; it is called from several threads."""
+def ahead(
+    content: Content, days: Iterable[int], make: Callable[[pl.DataFrame], T], *, apart: Callable[[int], str] = lambda _: ""
+) -> Iterator[tuple[list[int], T]]:
+    """`days` in order, as many at once as `BATCH_ROWS` allows, with what `make` makes of their rows; it is called from several threads.
 
-    def made(batch: set[int]) -> T:
-        return make(rows(content, batch))
+    Days of which `apart` says something different are never in one batch.
+    """
+
+    def made(batch: list[int]) -> T:
+        return make(rows(content, set(batch)))
 
     with ThreadPoolExecutor(_THREADS) as pool:
-        waiting: deque[tuple[set[int], Future[T]]] = deque()
+        waiting: deque[tuple[list[int], Future[T]]] = deque()
         try:
-            for batch in _batches(content, days):
+            for batch in _batches(content, days, apart):
                 waiting.append((batch, pool.submit(made, batch)))
                 if len(waiting) > _THREADS:
                     begun, result = waiting.popleft()
@@ -181,17 +186,17 @@ def ahead(content: Content, days: Iterable[int], make: Callable[[pl.DataFrame], 
                 result.cancel()
 
 
-def _batches(content: Content, days: Iterable[int]) -> Iterator[set[int]]:
+def _batches(content: Content, days: Iterable[int], apart: Callable[[int], str] = lambda _: "") -> Iterator[list[int]]:
     sizes: dict[int, int] = {}
     for file in content.files:
         sizes[file.day] = sizes.get(file.day, 0) + file.rows
-    batch: set[int] = set()
+    batch: list[int] = []
     held = 0
     for day in sorted(days):
-        if batch and held + sizes.get(day, 0) > BATCH_ROWS:
+        if batch and (held + sizes.get(day, 0) > BATCH_ROWS or apart(day) != apart(batch[-1])):
             yield batch
-            batch, held = set(), 0
-        batch.add(day)
+            batch, held = [], 0
+        batch.append(day)
         held += sizes.get(day, 0)
     if batch:
         yield batch

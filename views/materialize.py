@@ -166,26 +166,33 @@ def _due(views: str, log: Log, terms: Terms, known: shelf.Mark | None) -> _Due:
 
 
 def _make(views: str, writer: shelf.Writer, due: _Due, terms: Terms, progress: Callable[[int], None] | None) -> int:
-    """Write what is due of the three views, month by month so that memory stays bounded; how many calls the days hold."""
-    lost = logged.lost(due.content)
-    done = counted = 0
-    for month in sorted({_month(day) for day in due.days} | due.lacking):
-        days = {day for day in due.days if _month(day) == month}
-        tables = []
-        for batch, part in logged.ahead(due.content, days, partial(_part, terms=terms, lost=lost)):
-            tables.append(part.sessions)
-            dates = part.calls["at"].dt.date()
-            for day in sorted(batch):
-                start, end = (int(dates.search_sorted(date_of(day), side)) for side in ("left", "right"))
-                writer.write(_CALLS, f"date={date_of(day)}", part.calls[start:end])
-            counted, done = counted + part.calls.height, done + part.rows
-            if progress is not None:
-                progress(done)
+    """Write what is due of the three views; how many calls the days hold. A month is summed up when it is whole, so memory stays bounded."""
+    tables: dict[str, list[pl.DataFrame]] = {month: [] for month in sorted({_month(day) for day in due.days} | due.lacking)}
+
+    def sum_up(month: str) -> None:
         if due.keep:
-            tables.append(_kept(views, month, [date_of(day) for day in due.content.days() - days if _month(day) == month]))
-        table = pl.concat(tables).sort("slot")
+            others = [date_of(day) for day in due.content.days() - due.days if _month(day) == month]
+            tables[month].append(_kept(views, month, others))
+        table = pl.concat(tables.pop(month)).sort("slot")
         writer.write(_SESSIONS, month, table)
-        writer.write(_CUBE, month, cube(table.lazy()).collect(engine="streaming"))
+        writer.write(_CUBE, month, cube(table.lazy()))
+
+    make = partial(_part, terms=terms, lost=logged.lost(due.content))
+    done = counted = 0
+    # One run over all months: the next one is begun while one is summed up.
+    for batch, part in logged.ahead(due.content, due.days, make, apart=_month):
+        for month in [month for month in tables if month < _month(batch[0])]:
+            sum_up(month)
+        tables[_month(batch[0])].append(part.sessions)
+        dates = part.calls["at"].dt.date()
+        for day in batch:
+            start, end = (int(dates.search_sorted(date_of(day), side)) for side in ("left", "right"))
+            writer.write(_CALLS, f"date={date_of(day)}", part.calls[start:end])
+        counted, done = counted + part.calls.height, done + part.rows
+        if progress is not None:
+            progress(done)
+    for month in list(tables):
+        sum_up(month)
     return counted
 
 

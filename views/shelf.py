@@ -104,10 +104,13 @@ class Writer:
         self._pool = ThreadPoolExecutor(2)
         self._pending: list[Future[None]] = []
 
-    def write(self, view: View, partition: str | None, rows: pl.DataFrame) -> None:
-        """Begin to write one file."""
-        folder = os.path.join(self._staging, view.name, *([partition] if partition else []))
-        durable.make_dirs(folder)
+    def write(self, view: View, partition: str | None, rows: pl.DataFrame | pl.LazyFrame) -> None:
+        """Begin to write one file; of a frame that is not collected yet the rows are made on the way."""
+        folder = os.path.join(self._staging, view.name)
+        if partition is not None:
+            folder = os.path.join(folder, partition)
+            # Its name is fsynced with all others when they are published.
+            durable.fs.mkdir(folder)
         self._pending.append(self._pool.submit(self._write, os.path.join(folder, self._name), view, rows))
         if len(self._pending) > 24:
             self._pending.pop(0).result()
@@ -124,7 +127,6 @@ class Writer:
         for view in VIEWS:
             staged = self.staged(view)
             durable.make_dirs(os.path.join(self._views, view.name))
-            durable.make_dirs(os.path.join(self._staging, view.name))
             durable.fsync_dirs([*staged.values(), os.path.join(self._staging, view.name)])
             if whole or not view.partition:
                 self._swap(view.name)
@@ -134,14 +136,17 @@ class Writer:
 
     def __enter__(self) -> "Writer":
         durable.remove_tree(self._staging)
+        for view in VIEWS:
+            durable.make_dirs(os.path.join(self._staging, view.name))
         return self
 
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown(cancel_futures=True)
 
-    def _write(self, path: str, view: View, rows: pl.DataFrame) -> None:
+    def _write(self, path: str, view: View, rows: pl.DataFrame | pl.LazyFrame) -> None:
         buffer = BytesIO()
-        rows.write_parquet(
+        made = rows if isinstance(rows, pl.DataFrame) else rows.collect(engine="streaming")
+        made.write_parquet(
             buffer,
             compression="zstd",
             compression_level=1,
