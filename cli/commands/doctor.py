@@ -16,6 +16,7 @@ from cli.refresh import Store, opened
 from cli.report import Finding, Report
 from pipeline import durable
 from pipeline.check import repair as repaired
+from pipeline.errors import Damaged
 
 app = typer.Typer(add_completion=False)
 
@@ -39,21 +40,38 @@ def doctor(
     if not _begun(where):
         typer.echo(f"ringlet: nothing is recorded in {escaped(where.data)} yet; ringlet usage reads the agents' logs", err=True)
         raise typer.Exit(NOT_FOUND)
+    mended: list[str] = []
+    opens = True
+    try:
+        report = _examined(where, mended, deep=deep, repair=repair)
+    except Damaged as error:
+        # What it takes to look at the rest is damaged itself: that much is found.
+        finding = Finding(level="damage", area="store", what=error.what, where=error.where, mend=error.mend)
+        report, opens = Report(status="damage", findings=[finding]), False
+    if json:
+        typer.echo(msgspec.json.format(msgspec.json.encode({"mended": mended, **msgspec.to_builtins(report)}), indent=2).decode())
+    else:
+        for line in mended:
+            typer.echo(f"✓ {line}")
+        typer.echo(f"Store      {escaped(where.data)}")
+        if opens:
+            _tell_sums(report)
+        _tell_findings(report)
+    raise typer.Exit(_CODES[report.status])
+
+
+def _examined(where: Paths, mended: list[str], *, deep: bool, repair: bool) -> Report:
+    """What is found, after repairs where they are wanted; what was mended is added to `mended`. Raises Damaged."""
     now_us = time.time_ns() // 1000
-    mended = _repaired(where, now_us) if repair else []
+    if repair:
+        mended += _repaired(where, now_us)
     with opened(where, os.environ, now_us) as store:
         mended += store.log.mended
         report = examine(store, deep=deep)
         if repair and any(each.level == "damage" and each.area == "views" for each in report.findings):
             mended.append(_views_anew(store))
             report = examine(store, deep=deep)
-    if json:
-        typer.echo(msgspec.json.format(msgspec.json.encode({"mended": mended, **msgspec.to_builtins(report)}), indent=2).decode())
-    else:
-        for line in mended:
-            typer.echo(f"✓ {line}")
-        _tell(report, where)
-    raise typer.Exit(_CODES[report.status])
+    return report
 
 
 def _begun(where: Paths) -> bool:
@@ -82,9 +100,8 @@ def _views_anew(store: Store) -> str:
     return "the views were made anew from the log"
 
 
-def _tell(report: Report, where: Paths) -> None:
+def _tell_sums(report: Report) -> None:
     live = [each for each in report.sources if not each.gone]
-    typer.echo(f"Store      {escaped(where.data)}")
     typer.echo(
         f"Log        {many(report.calls, 'call')} in {many(report.segments, 'segment')}, {many(report.hot_rows, 'row')} not yet sealed"
     )
@@ -99,6 +116,9 @@ def _tell(report: Report, where: Paths) -> None:
     )
     for name, count in report.seen.items():
         typer.echo(f"Counted    {count:,} {escaped(name.replace('_', ' '))}")
+
+
+def _tell_findings(report: Report) -> None:
     by_area: dict[str, list[Finding]] = {}
     for finding in report.findings:
         by_area.setdefault(finding.area, []).append(finding)

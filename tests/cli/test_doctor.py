@@ -253,3 +253,16 @@ def test_a_repair_says_what_it_did(home: Path) -> None:
     assert (question.code, question.err) == (1, f"ringlet: {gone}: the segment is not there; ringlet doctor --repair\n")
     assert f"✓ {gone}: " in mended
     assert "✓ the journal was made anew from the log" in mended
+
+
+def test_a_store_that_cannot_be_opened_is_damage(home: Path) -> None:
+    """The file that keeps it from being opened is the one finding, with what mends it; nothing is said of sums that were not looked at."""
+    path = home / "rl" / "profiles.json"
+    path.write_text("{bad")
+    code, found = report(home)
+    told = ringlet(home, "doctor")
+
+    (finding,) = found["findings"]
+    assert (code, found["status"], finding["level"], finding["where"]) == (5, "damage", "damage", str(path))
+    assert finding["mend"] == "mend or remove it, then ringlet profiles list"
+    assert (told.code, str(path) in told.out, "Records" in told.out) == (5, True, False)

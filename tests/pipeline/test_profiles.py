@@ -160,7 +160,8 @@ def test_home_is_expanded() -> None:
 def test_what_to_type_about_a_taken_name_can_be_typed() -> None:
     """A name of two words stands quoted in the command."""
     rules = Rules().create(Profile(name="two words")).create(Profile(name="other"))
-    for change in (lambda: rules.create(Profile(name="two words")), lambda: rules.rename("other", "two words")):
-        with pytest.raises(RingletError) as error:
-            change()
-        assert error.value.mend == "ringlet profiles inspect 'two words' shows it"
+    with pytest.raises(RingletError) as created:
+        rules.create(Profile(name="two words"))
+    with pytest.raises(RingletError) as renamed:
+        rules.rename("other", "two words")
+    assert created.value.mend == renamed.value.mend == "ringlet profiles inspect 'two words' shows it"
