@@ -166,7 +166,7 @@ def _due(views: str, log: Log, terms: Terms, known: shelf.Mark | None) -> _Due:
 
 
 def _make(views: str, writer: shelf.Writer, due: _Due, terms: Terms, progress: Callable[[int], None] | None) -> int:
-    """Write what is due of the three views; how many calls the days hold. A month is summed up when it is whole, so memory stays bounded."""
+    """Write what is due of the three views; how many calls the days hold. A month is summed up once it is whole: memory stays bounded."""
     tables: dict[str, list[pl.DataFrame]] = {month: [] for month in sorted({_month(day) for day in due.days} | due.lacking)}
 
     def sum_up(month: str) -> None:
