@@ -73,6 +73,7 @@ class Fs:
             os.fsync(fd)
 
     def close(self, fd: int) -> None:
+        """Give the descriptor back."""
         os.close(fd)
 
     def fsync_dir(self, path: str) -> None:
@@ -84,6 +85,7 @@ class Fs:
             os.close(fd)
 
     def mkdir(self, path: str) -> None:
+        """Make a folder, mode 0700; FileExistsError where there is something."""
         os.mkdir(path, 0o700)
 
     def rename_new(self, source: str, target: str) -> None:
@@ -93,6 +95,7 @@ class Fs:
             os.unlink(source)
 
     def replace(self, source: str, target: str) -> None:
+        """Rename, in the place of `target` where there is one."""
         os.replace(source, target)
 
     def exchange(self, one: str, other: str) -> bool:
@@ -100,9 +103,11 @@ class Fs:
         return _renameat2(one, other, _RENAME_EXCHANGE)
 
     def unlink(self, path: str) -> None:
+        """Take a file away."""
         os.unlink(path)
 
     def rmdir(self, path: str) -> None:
+        """Take an empty folder away."""
         os.rmdir(path)
 
 
@@ -240,6 +245,7 @@ class Lock:
         self._fd = fd
 
     def release(self) -> None:
+        """Let another one have it; more than once is once."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1

@@ -63,9 +63,14 @@ class Total(Protocol):
 class Log(Protocol):
     """What is asked of the log."""
 
-    def totals(self, start_us: int, end_us: int, *, offset_us: int, steps: Sequence[int]) -> Iterable[Any]: ...
-    def calls(self, first_day: int, last_day: int) -> Iterable[Any]: ...
-    def dims(self, ids: Iterable[int]) -> dict[int, Dims]: ...
+    def totals(self, start_us: int, end_us: int, *, offset_us: int, steps: Sequence[int]) -> Iterable[Any]:
+        """Sums of tokens and calls between two instants, in microseconds since 1970 UTC: one per local day, dims and step of prompt size."""
+
+    def calls(self, first_day: int, last_day: int) -> Iterable[Any]:
+        """The calls of some UTC days, numbered since 1970, both included."""
+
+    def dims(self, ids: Iterable[int]) -> dict[int, Dims]:
+        """What calls share, by number."""
 
 
 class Prices:

@@ -387,16 +387,19 @@ def split(body: str) -> "tuple[list[Combo], list[str]]":
 
 
 def name_of(field: str) -> "str | None":
+    """The name that a field holds; None where it is empty, which no name is."""
     return text_of(field) if field else None
 
 
 def text_of(field: str) -> str:
+    """The text that a field holds: tabs, ends of lines and percent signs stand escaped in it."""
     if "%" not in field:
         return field
     return field.replace("%00", "").replace("%0D", "\r").replace("%0A", "\n").replace("%09", "\t").replace("%25", "%")
 
 
 def digest(text: bytes) -> str:
+    """128 bits over a text, in hexadecimal."""
     try:
         from _blake2 import blake2b  # hashlib takes 1 ms to load
     except ImportError:

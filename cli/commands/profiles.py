@@ -82,6 +82,8 @@ def create(
         api_keys.forget(where, kept)
         raise
     typer.echo(f"✓ Created profile {name!r} ({agent}, {provider}: {billing(provider)})")
+    if agent == "droid" and provider != "self":
+        typer.echo(f"· It says whose bill the usage is; whom droid calls is set up inside droid, not by --provider {provider}")
     for rule in rules:
         typer.echo(f"✓ {_told(rule)}")
     if key and kept:

@@ -22,7 +22,8 @@ class Answering(Protocol):
 
     asked_at: float
 
-    async def answer(self, request: web.BaseRequest) -> web.StreamResponse: ...
+    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        """What a request is answered with."""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):

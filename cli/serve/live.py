@@ -53,13 +53,15 @@ class News(msgspec.Struct, frozen=True, kw_only=True):
 class Answers(Protocol):
     """What answers from memory."""
 
-    def refresh(self) -> bool: ...
+    def refresh(self) -> bool:
+        """Look whether there is news to answer from; whether it is so."""
 
 
 class Pages(Protocol):
     """Whoever is told of news."""
 
-    def publish(self, event: str, data: msgspec.Struct) -> None: ...
+    def publish(self, event: str, data: msgspec.Struct) -> None:
+        """Send an event of that name; from any thread."""
 
 
 class Live:

@@ -20,7 +20,8 @@ _CODINGS = ("gzip", "x-gzip", "deflate", "zstd", "identity", "")
 class Decoder(Protocol):
     """Takes a body piece by piece; raises BadRecord for what is damaged or becomes too much."""
 
-    def feed(self, piece: bytes) -> list[bytes]: ...
+    def feed(self, piece: bytes) -> list[bytes]:
+        """What the body says up to here and had not said before."""
 
 
 def decoder(coding: str) -> Decoder | None:

@@ -67,3 +67,11 @@ def test_the_word_alone_is_the_list(tmp_path: Path, word: str) -> None:
     assert (alone.code, alone.out) == (0, ringlet(tmp_path, word, "list").out)
     assert alone.out.strip() != ""
     assert ringlet(tmp_path, word, "lst").code == 2
+
+
+def test_a_provider_that_only_says_who_bills_is_said_to(tmp_path: Path) -> None:
+    """Droid is set up inside itself: no option of a profile makes it call somebody."""
+    made = ringlet(tmp_path, "profiles", "create", "droid", "d", "--provider", "openai")
+    own = ringlet(tmp_path, "profiles", "create", "droid", "e", "--provider", "self")
+
+    assert ("not by --provider openai" in made.out, "not by --provider" in own.out) == (True, False)
