@@ -64,7 +64,7 @@ class Log(Protocol):
     """What is asked of the log."""
 
     def totals(self, start_us: int, end_us: int, *, offset_us: int, steps: Sequence[int]) -> Iterable[Any]:
-        """Sums of tokens and calls between two instants, in microseconds since 1970 UTC: one per local day, dims and step of prompt size."""
+        """Sums of tokens and calls between two instants, in microseconds since 1970 UTC: one per local day, dims and prompt step."""
 
     def calls(self, first_day: int, last_day: int) -> Iterable[Any]:
         """The calls of some UTC days, numbered since 1970, both included."""
