@@ -156,7 +156,7 @@ def _columns(kept: Iterable[_Kept], tally: Tally) -> None:
     begin = len(batch.key)
     rows: list[tuple[Any, ...]] = []
     add = rows.append
-    key_of, rank_of, mixed = keys.reply, keys.rank_of, keys.mixed
+    key_of, rank_of, mixed, informed = keys.reply, keys.rank_of, keys.mixed, keys.informed
     last: tuple[object, ...] = ()
     dim = owner_rank = said = 0
     sidechain = False
@@ -200,9 +200,10 @@ def _columns(kept: Iterable[_Kept], tally: Tally) -> None:
             cost = decode.usd(cost)
             shared += seldom(cost, duration)
         facts = mixed(shared, key, fresh, read, short, long, -1 if thinking is None else thinking, -1 if searches is None else searches)
+        rank = rank_of(complete, output, at_us, informed(facts, ttl_known))
         add(
             (
-                key, dim, owner_rank, rank_of(complete, output, at_us, facts), at_us, fresh, output, read, short, long, thinking,
+                key, dim, owner_rank, rank, at_us, fresh, output, read, short, long, thinking,
                 searches or 0, None if duration is None else int(duration) if 0 <= duration < 2**40 else None,
                 None if cost is None else format(cost, "f"), message_id, request_id, source, offset, length,
             )

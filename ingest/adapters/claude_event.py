@@ -111,11 +111,14 @@ def identities(
 
 
 def facts(key: bytes, line: Line, usage: Usage, model: str | None, split: Split, cost: Decimal | None, status: Status) -> int:
-    """34 bits over all that a record says about its call, owner aside: records with equal ranks say the same."""
+    """34 bits over all that a record says about its call, owner aside: records with equal ranks say the same.
+
+    A copy that leaves out how long the cache writes live gives way to the record that says it.
+    """
     details, tools = usage.output_tokens_details, usage.server_tool_use
     thinking = None if details is None else details.thinking_tokens
     searches = None if tools is None else tools.web_search_requests
-    return keys.mixed(
+    mixed = keys.mixed(
         terms(line, usage, model, split.ttl_known, status) + seldom(cost, line.durationMs),
         key,
         split.input,
@@ -125,6 +128,7 @@ def facts(key: bytes, line: Line, usage: Usage, model: str | None, split: Split,
         -1 if thinking is None else thinking,
         -1 if searches is None else searches,
     )
+    return keys.informed(mixed, split.ttl_known)
 
 
 def terms(line: Line, usage: Usage, model: str | None, ttl_known: bool, status: Status) -> int:

@@ -203,6 +203,15 @@ def test_identity_is_what_the_provider_wrote() -> None:
     assert event(record(message={"id": "msg_B"})).key != plain.key
 
 
+def test_a_copy_that_leaves_out_how_long_cache_writes_live_gives_way() -> None:
+    """Of two records that agree in output and time the one with the breakdown counts: an hour's writes stay an hour's, whatever the ids."""
+    for n in range(20):
+        told = {"cache_creation_input_tokens": 50 + n, "cache_creation": {"ephemeral_1h_input_tokens": 50 + n}}
+        untold = {"cache_creation_input_tokens": 50 + n}
+
+        assert event(record(usage=told, message={"id": f"m{n}"})).rank > event(record(usage=untold, message={"id": f"m{n}"})).rank
+
+
 def test_a_further_call_inside_a_reply_is_named_by_its_position() -> None:
     """An advisor's call has an identity of its own, the same in every line of the reply."""
     advisor = {"type": "advisor_message", "model": "claude-fable-5", "input_tokens": 9, "output_tokens": 8}
