@@ -32,7 +32,8 @@ LEAST_S, MOST_S = 0.5, 15.0
 SHARE = 500
 """A look that finds nothing may take this part of the time until the next."""
 PAUSE_S = 0.2
-"""At least so long between two answers, and four times as long as the last one took."""
+"""At least so long between two answers, and `TIMES` as long as the last one took."""
+TIMES = 4
 MINUTE_S = 60.0
 
 Words = Callable[[render.Look], str]
@@ -74,7 +75,10 @@ class _Question:
         self.answer: Answer
         self.trouble = ""
         """Why the last time there was no answer; empty where there was one."""
+        self.look_s = 0.0
+        """Processor time of the last look, without what it led to: the first answer loads much that no look needs."""
         self.took_s = 0.0
+        """Processor time of the last look and of what it led to."""
         self._words: Words
         self._basis: object = None
 
@@ -89,6 +93,7 @@ class _Question:
         seen = app.Seen()
         try:
             snapshot = app.fresh(now, sync=True, seen=seen)
+            self.look_s = time.process_time() - began
             if snapshot is None or self._basis != self._basis_of(snapshot.header, now):
                 self._ask(now, seen)
         finally:
@@ -138,13 +143,13 @@ class _Followed:
         asked = time.monotonic()
         while not stop():
             heard = self._channel.url is not None
-            pause = MINUTE_S if heard else min(max(LEAST_S, SHARE * question.took_s), MOST_S)
+            pause = MINUTE_S if heard else min(max(LEAST_S, SHARE * question.look_s, TIMES * question.took_s), MOST_S)
             woken = self._waker.wait(max(0.0, asked + pause - time.monotonic()))
             if stop():
                 break
             self.woken(woken)
             if NEWS in woken:
-                self._rest(asked + max(PAUSE_S, 4 * question.took_s))
+                self._rest(asked + max(PAUSE_S, TIMES * question.took_s))
             elif time.monotonic() < asked + pause:
                 continue
             question.try_to_ask()

@@ -224,9 +224,8 @@ def test_a_busy_journal_is_not_laid_aside(tmp_path: Path, monkeypatch: pytest.Mo
     store = tmp_path / "store"
     with Log.open(store) as log:
         Feed(log).commit(Sighting(key="a"))
-    real = sqlite3.connect
-    monkeypatch.setattr(sqlite3, "connect", lambda *args, **options: real(*args, **{**options, "timeout": 0.1}))
-    other = real(store / "journal.db", isolation_level=None)
+    monkeypatch.setattr("pipeline.journal.PATIENCE_S", 0.1)
+    other = sqlite3.connect(store / "journal.db", isolation_level=None)
     other.execute("PRAGMA locking_mode=EXCLUSIVE")
     other.execute("BEGIN EXCLUSIVE")
     other.execute("UPDATE meta SET value = value")
