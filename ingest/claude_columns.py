@@ -50,7 +50,7 @@ def fold(adapter: Adapter[Any], state: Any, lines: Lines, tally: Tally) -> Any:
     others: list[_Kept] = []
     sightings = 0
     owned: tuple[object, ...] = ()
-    for offset, length, record in lines:
+    for offset, length, record in chain.from_iterable(lines.parts()):
         try:
             line = parse(record)
             at = instant(line.timestamp)  # type: ignore[arg-type]
@@ -106,7 +106,8 @@ def fold(adapter: Adapter[Any], state: Any, lines: Lines, tally: Tally) -> Any:
     return state
 
 
-def _odd(adapter: Adapter[Any], state: File, tally: Tally, offset: int, length: int, record: bytes) -> File:
+def _odd(adapter: Adapter[Any], state: File, tally: Tally, offset: int, length: int, line: bytes | memoryview) -> File:
+    record = bytes(line)
     after, events = adapter.step(state, record)
     tally.record(events, offset, length, record)
     return after  # type: ignore[no-any-return]

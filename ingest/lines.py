@@ -19,7 +19,7 @@ _BOM = b"\xef\xbb\xbf"
 _BRACE = ord("{")
 _EARLY_BYTES = 512
 """How far into a line it may say that it is of another kind."""
-_LATE_BYTES = 4096
+_LATE_BYTES = 2048
 """How far from the end of such a line a needle still counts: a crash may have left two records on one line."""
 
 
@@ -67,6 +67,12 @@ class Lines:
 
     def __iter__(self) -> Iterator[tuple[int, int, bytes]]:
         """(offset, length, line) of each line handed on; `line` is without newline, byte-order mark and leading NULs, `length` with."""
+        for part in self.parts():
+            for offset, length, line in part:
+                yield offset, length, bytes(line)
+
+    def parts(self) -> Iterator[list[tuple[int, int, bytes | memoryview]]]:
+        """The same, many lines at a time and without a copy: a line may lie in the buffer, so it holds until the next part is asked for."""
         buffer = self._buffer
         room = len(buffer)
         view = memoryview(buffer)
@@ -94,7 +100,7 @@ class Lines:
                         view.release()
                         buffer, view = longer, memoryview(longer)
                 continue
-            yield from self._given(buffer, view, last)
+            yield self._given(buffer, view, last)
             base = self.consumed
             self.before = bytes(view[max(0, last - 256) : last])
             self.consumed = base + last
@@ -103,28 +109,35 @@ class Lines:
                 view[:filled] = view[last:end]
         self.tail = bytes(view[:filled])
 
-    def _given(self, buffer: bytearray, view: memoryview, last: int) -> Iterator[tuple[int, int, bytes]]:
+    def _given(self, buffer: bytearray, view: memoryview, last: int) -> list[tuple[int, int, bytes | memoryview]]:
         """The lines before `last` in the buffer that are handed on."""
         needle, other_kind = self._needle, self._other_kind
         find, rfind = buffer.find, buffer.rfind
         base = self.consumed
+        given: list[tuple[int, int, bytes | memoryview]] = []
+        add = given.append
         at = 0
         while at < last:
             stop = find(b"\n", at, last)
-            # Most bytes lie in lines that say at once what they are, and a needle stands near the end of its line: before it comes what was
-            # written. So neither is read through.
-            begin = at
-            if other_kind is not None:
-                said = find(other_kind, at, min(at + _EARLY_BYTES, stop))
-                if said >= 0 and find(b"{", at + 1, said) < 0:
-                    begin = max(at, stop - _LATE_BYTES)
-            if needle is None or rfind(needle, begin, stop) >= 0:
-                line = bytes(view[at:stop])
-                if line and line[0] != _BRACE:
-                    line = cleaned(line)
-                if line:
-                    yield base + at, stop - at, line
+            # A needle stands near the end of its line: before it comes what was written. Most bytes lie in lines without one, which say at once
+            # what they are. So hardly any line is read through.
+            late = stop - _LATE_BYTES
+            if needle is None or rfind(needle, late if late > at else at, stop) >= 0:
+                holds = True
+            elif late <= at:
+                holds = False
+            else:
+                said = -1 if other_kind is None else find(other_kind, at, at + _EARLY_BYTES)
+                holds = (said < 0 or find(b"{", at + 1, said) >= 0) and rfind(needle, at, late + len(needle)) >= 0
+            if holds:
+                if buffer[at] == _BRACE:
+                    add((base + at, stop - at, view[at:stop]))
+                else:
+                    line = cleaned(bytes(view[at:stop]))
+                    if line:
+                        add((base + at, stop - at, line))
             at = stop + 1
+        return given
 
     def _more(self, room: memoryview) -> int:
         if self._pushed:

@@ -1,7 +1,8 @@
 """One line of a Claude Code transcript, as far as it can concern a model call.
 
 Decides which fields are read, and how a line is read that the typed decoder refuses. What they mean is decided in `claude`.
-Field names are Claude Code's own; every one of them may be missing or null.
+Field names are Claude Code's own; every one of them may be missing or null. They stand in the order in which Claude Code writes them: the
+decoder looks for a field where it found the one before.
 """
 
 from decimal import Decimal
@@ -49,24 +50,24 @@ class Usage(msgspec.Struct, gc=False):
     """The usage block of the Messages API as Claude Code writes it down."""
 
     input_tokens: Count | None = None
+    cache_creation_input_tokens: Count | None = None
+    cache_read_input_tokens: Count | None = None
+    cache_creation: CacheCreation | None = None
     output_tokens: Count | UnsetType | None = UNSET
     """Its name is the needle: a block without it is no usage."""
-    cache_read_input_tokens: Count | None = None
-    cache_creation_input_tokens: Count | None = None
-    cache_creation: CacheCreation | None = None
     output_tokens_details: OutputDetails | None = None
     server_tool_use: ServerToolUse | None = None
     service_tier: str | None = None
-    speed: str | None = None
     inference_geo: str | None = None
     iterations: list[Iteration] | None = None
+    speed: str | None = None
 
 
 class Message(msgspec.Struct, gc=False):
     """A reply of the API; its content is never read."""
 
-    id: str | None = None
     model: str | None = None
+    id: str | None = None
     stop_reason: str | None = None
     usage: Usage | None = None
 
@@ -98,25 +99,25 @@ class ForkedFrom(msgspec.Struct, gc=False):
 class Line(msgspec.Struct, gc=False):
     """The envelope of a line."""
 
-    type: str | None = None
-    timestamp: str | int | float | None = None
-    sessionId: str | None = None
-    cwd: str | None = None
-    gitBranch: str | None = None
-    version: str | None = None
-    entrypoint: str | None = None
-    requestId: str | None = None
-    uuid: str | None = None
-    agentId: str | None = None
-    attributionAgent: str | None = None
     isSidechain: bool | None = None
-    isApiErrorMessage: bool | None = None
-    isCompactSummary: bool | None = None
     forkedFrom: ForkedFrom | None = None
+    agentId: str | None = None
+    cwd: str | None = None
+    sessionId: str | None = None
+    version: str | None = None
+    gitBranch: str | None = None
+    message: Message | None = None
+    requestId: str | None = None
+    attributionAgent: str | None = None
+    isApiErrorMessage: bool | None = None
+    type: str | None = None
+    uuid: str | None = None
+    timestamp: str | int | float | None = None
     costUSD: Decimal | None = None
     durationMs: int | float | None = None
     data: Progress | None = None
-    message: Message | None = None
+    entrypoint: str | None = None
+    isCompactSummary: bool | None = None
 
 
 def lines_of(record: bytes) -> list[Line]:

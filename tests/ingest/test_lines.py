@@ -138,7 +138,7 @@ FAR = b" " * 5_000
     ],
 )
 def test_a_line_of_another_kind_is_passed_over_unless_a_record_ends_it(line: bytes, given_on: bool) -> None:
-    """A line that names the other kind before any inner object is given only where the needle stands in its last 4,096 bytes."""
+    """A line that names the other kind before any inner object is given only where the needle stands in its last 2,048 bytes."""
     assert cut(line + b"\n", needle=NEEDLE, other_kind=OTHER, chunk=1 << 16)[0] == ([line] if given_on else [])
 
 
