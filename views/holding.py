@@ -23,9 +23,10 @@ from pipeline.questions import Position
 from views import calendar, current, logged, materialize, shelf
 from views.calls import recosted
 from views.catalog import VIEWS
-from views.columns import CALLS, CELL, TOKENS
+from views.columns import CALLS
 from views.cube import measured
 from views.held import Held, Names, fine, held, renewed
+from views.held_records import TOLD
 from views.logged import date_of
 from views.query import Query
 from views.sessions import sessions
@@ -37,11 +38,7 @@ T = TypeVar("T")
 FRESH_DAYS = 4
 """With more UTC dates than these made in memory, all is loaded anew from the views."""
 
-SINGLE = ("key", "status", "cost_status", "duration_ms")
-"""What records tell of a call and sums do not."""
-
 _ZONES, _MONTHS, _DATES, _RECORDS = 4, 3, 4, 16
-_TOLD = (*CELL, "session", "at", *TOKENS, "cost_usd", *SINGLE)
 _PATIENCE = 300
 _ATTEMPTS = 2
 _CALLS, _SESSIONS = VIEWS[0], VIEWS[1]
@@ -97,21 +94,15 @@ class Holding:
         return self._dates.get((day, mode), lambda: fine(measured(recosted(self._date(day), mode)), self.names))
 
     def records(self, day: int, mode: str) -> pl.DataFrame:
-        """The calls of a UTC date by time and key: cell, sid, requests, first (microseconds), tokens, cost_usd and `SINGLE`."""
+        """The calls of a UTC date by time and key, with `held_records.TOLD`."""
 
         def read() -> pl.DataFrame:
-            calls = self._date(day, _TOLD) if mode == "auto" else recosted(self._date(day), mode)
-            at = pl.col("at").dt.epoch("us").alias("first")
-            unpriced = (pl.col("cost_status") == "unpriced").cast(pl.Int64).alias("unpriced_requests")
-            one = pl.lit(1, pl.Int64).alias("requests")
-            return self.names.numbered(calls.select(*CELL, "session", at, one, unpriced, *TOKENS, "cost_usd", *SINGLE).collect())
-
-        def ordered() -> pl.DataFrame:
-            found = read()
+            calls = self._date(day, TOLD) if mode == "auto" else recosted(self._date(day), mode).select(TOLD)
+            found = calls.collect()
             # A file is in this order.
-            return found if day not in self._fresh and found["first"].is_sorted() else found.sort("first", "key")
+            return found if day not in self._fresh and found["at"].is_sorted() else found.sort("at", "key")
 
-        return self._records.get((day, mode), ordered)
+        return self._records.get((day, mode), read)
 
     def following(self, position: Position, made: Mapping[int, pl.DataFrame]) -> "Holding":
         """What is held at a later position, given the calls of all UTC dates that have changed since this one."""
