@@ -17,12 +17,12 @@ import msgspec
 from ingest.adapter import Adapter
 from ingest.bulk import Harvest, reap
 from ingest.discover import Found, Look, Trouble, discover, looked, under
-from ingest.notices import LOST, Notice, Notices
+from ingest.notices import LOST, Notice
 from ingest.reader import QUIET_NS, Manner, Work, unchanged
 from ingest.run import ingest
 from ingest.sweep import sweep
 from ingest.wal import with_wal
-from ingest.watched import Watched
+from ingest.watched import Watched, begun
 from pipeline.errors import Held, PartlyDone
 from pipeline.log import SEAL_ROWS, SEAL_S, Commit, Log
 from pipeline.questions import StoredSource
@@ -82,7 +82,7 @@ class Watcher:
         self._settings = settings
         self._adapters = {adapter.agent: adapter for adapter in settings.adapters}
         self._manner = Manner(now_ns=0, titles=settings.titles, stop=settings.stop)
-        self._notices = Notices()
+        self._notices = begun()
         self._known: dict[str, Work] = {}
         self._homes: list[tuple[Adapter[Any], str]] = []
         self._watched = Watched(self._notices, self._cannot_watch)

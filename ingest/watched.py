@@ -1,11 +1,12 @@
 """Which folders are watched while the sources are followed.
 
-Decides what of a home is watched, deeply or not, how it is noticed that a folder comes or goes, and where no notices can be had, so that it
-has to be looked at now and then. What a notice leads to is `ingest.watch`'s business.
+Decides who tells of changes, what of a home is watched, deeply or not, how it is noticed that a folder comes or goes, and where no notices
+can be had, so that it has to be looked at now and then. What a notice leads to is `ingest.watch`'s business.
 """
 
 import errno
 import os
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -20,6 +21,18 @@ _CANNOT = {
     errno.ENOSPC: "no inotify watches are left: sudo sysctl fs.inotify.max_user_watches=524288 gives more",
     errno.EMFILE: "no inotify instances are left: sudo sysctl fs.inotify.max_user_instances=512 gives more",
 }
+
+
+def begun() -> Notices:
+    """What tells of changes on this system; nothing is followed yet."""
+    # What watchdog has for one system cannot be loaded on another.
+    if sys.platform == "linux":
+        from ingest.inotify import Inotify
+
+        return Inotify()
+    from ingest.observed import Observed
+
+    return Observed()
 
 
 class Watched:

@@ -213,7 +213,7 @@ def test_a_file_is_read_once_it_may_be(tmp_path: Path, monkeypatch: pytest.Monke
     """What cannot be opened is told once and tried at every sweep, though nothing about the file changes when it is mended."""
     monkeypatch.setattr(watch, "SWEEP_S", 0.1)
     monkeypatch.setattr(watch, "WAKE_S", 0.05)
-    monkeypatch.setattr(watch, "Notices", Deaf)
+    monkeypatch.setattr(watch, "begun", Deaf)
     shut = Event()
     opened = os.open
 
@@ -262,7 +262,7 @@ def test_a_home_that_is_not_there_yet_is_waited_for(tmp_path: Path, monkeypatch:
 def test_a_rotation_seen_at_one_glance_loses_no_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a line written just before a rename, the rename and the new file, all hinted at together, the old file's line is read first."""
     told = Deaf()
-    monkeypatch.setattr(watch, "Notices", lambda: told)
+    monkeypatch.setattr(watch, "begun", lambda: told)
     monkeypatch.setattr(watch, "SWEEP_S", 3_600.0)
     with following(tmp_path) as (watcher, folder):
         path = folder / "a.jsonl"

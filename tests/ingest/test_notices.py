@@ -1,5 +1,6 @@
-"""What is told of changed files."""
+"""What is told of changed files, whoever tells it."""
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -7,11 +8,19 @@ from pathlib import Path
 import pytest
 
 from ingest.notices import LOST, Notice, Notices
+from ingest.observed import Observed
+
+if sys.platform == "linux":
+    from ingest.inotify import Inotify
+
+    EVERY = [Inotify, Observed]
+else:
+    EVERY = [Observed]
 
 
-@pytest.fixture
-def notices() -> Iterator[Notices]:
-    made = Notices()
+@pytest.fixture(params=EVERY)
+def notices(request: pytest.FixtureRequest) -> Iterator[Notices]:
+    made: Notices = request.param()
     yield made
     made.close()
 
@@ -110,14 +119,17 @@ def test_what_is_guarded_is_told_when_it_comes_and_when_it_goes(notices: Notices
 
 
 def test_a_folder_may_be_followed_and_guarded(notices: Notices, tmp_path: Path) -> None:
-    """Both are told of one folder, and it makes no difference which was asked for first."""
+    """Both are told of one folder, also of a file that was there, and it makes no difference which was asked for first."""
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
+    write(tmp_path / "a/old")
+    write(tmp_path / "b/old")
     notices.follow(str(tmp_path / "a"), deep=True)
     notices.guard(str(tmp_path / "a"), {str(tmp_path / "a/x")})
     notices.guard(str(tmp_path / "b"), {str(tmp_path / "b/x")})
     notices.follow(str(tmp_path / "b"), deep=True)
     for name in ("a", "b"):
+        told(notices, {write(tmp_path / name / "old")}.issubset)
         (tmp_path / name / "x").mkdir()
         told(notices, {("", str(tmp_path / name / "x")), write(tmp_path / name / "x/file")}.issubset)
 
@@ -151,3 +163,16 @@ def test_what_is_not_there_cannot_be_followed(notices: Notices, tmp_path: Path) 
     notices.follow(str(tmp_path), deep=True)
 
     told(notices, {write(tmp_path / "a")}.issubset)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere each file in it is told")
+def test_a_folder_that_moves_is_a_reason_to_look_at_everything(tmp_path: Path) -> None:
+    """Where the files of a followed folder went when it was moved away is not told one by one."""
+    notices = Inotify()
+    (tmp_path / "home/old").mkdir(parents=True)
+    notices.follow(str(tmp_path / "home"), deep=True)
+    (tmp_path / "home/old").rename(tmp_path / "elsewhere")
+    try:
+        told(notices, {LOST}.issubset)
+    finally:
+        notices.close()

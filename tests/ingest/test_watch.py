@@ -204,7 +204,7 @@ def test_a_rotated_file_is_read_to_its_end(tmp_path: Path) -> None:
 
 def test_what_events_miss_a_sweep_finds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """When the queue of events overflowed, or none came, everything is swept again."""
-    monkeypatch.setattr(watch, "Notices", Deaf)
+    monkeypatch.setattr(watch, "begun", Deaf)
     monkeypatch.setattr(watch, "SWEEP_S", 0.2)
     with following(tmp_path) as (watcher, log):
         append(log, toy.line("b", 2))
@@ -226,7 +226,7 @@ def test_a_watcher_knows_how_the_files_stand(tmp_path: Path, monkeypatch: pytest
 
 def test_without_inotify_folders_are_polled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where no watch can be had, one warning names the setting that gives more, and the folder is looked at every few seconds."""
-    monkeypatch.setattr(watch, "Notices", Full)
+    monkeypatch.setattr(watch, "begun", Full)
     monkeypatch.setattr(watch, "POLL_S", 0.2)
     with following(tmp_path) as (watcher, log):
         append(log, toy.line("b", 2))
