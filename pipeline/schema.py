@@ -12,6 +12,7 @@ from itertools import accumulate, chain
 from typing import Any
 
 import pyarrow as pa
+from msgspec.structs import astuple
 
 from pipeline.batch import Dims
 from pipeline.record import KINDS, Rows
@@ -90,13 +91,15 @@ class Columns:
         places = None if order is None or order == range(len(rows)) else integers(order)
         dim = integers([place[number] for number in rows.dim])
         self._dim = dim if places is None else dim.take(places)
-        used = [dims[number] for number in numbers]
+        used = dict(zip(DIMENSIONS, zip(*[astuple(dims[number]) for number in numbers], strict=True), strict=bool(numbers)))
         self._own: dict[str, pa.Array] = {}
         self._shared: dict[str, pa.Array] = {}
         self._constant: dict[str, Any] = {}
+        self._repeated: dict[str, pa.Array] = {}
+        """Constant columns, as long as the longest part so far."""
         for field in SCHEMA:
             if field.name in DIMENSIONS:
-                values = [getattr(one, field.name) for one in used]
+                values = used.get(field.name, ())
                 if values and values.count(values[0]) == len(values):
                     self._constant[field.name] = values[0]
                 else:
@@ -118,8 +121,14 @@ class Columns:
             elif field.name in self._shared:
                 columns.append(self._shared[field.name].take(dim))
             else:
-                columns.append(_repeated(field, self._constant[field.name], count))
+                columns.append(self._repetition(field, count))
         return pa.Table.from_arrays(columns, schema=SCHEMA)
+
+    def _repetition(self, field: pa.Field, count: int) -> pa.Array:
+        found = self._repeated.get(field.name)
+        if found is None or len(found) < count:
+            found = self._repeated[field.name] = _repeated(field, self._constant[field.name], count)
+        return found.slice(0, count)
 
 
 def table(rows: Rows, dims: Mapping[int, Dims]) -> pa.Table:

@@ -35,8 +35,8 @@ _PACKED = {
 _DENSE = {*_REPEATING, *_FEW_VALUES, *_PACKED, "ttl_known", "partial_output"}
 """Columns that are as small as they get. Making a compressor for one takes longer than writing it, and saves nothing."""
 _LEAVES = {"aliases": ["aliases.list.element"], "extra": ["extra.key_value.key", "extra.key_value.value"]}
+_COMPRESSION = {leaf: "none" if name in _DENSE else "zstd" for name in SCHEMA.names for leaf in _LEAVES.get(name, [name])}
 _OPTIONS: dict[str, Any] = {
-    "compression": {leaf: "none" if name in _DENSE else "zstd" for name in SCHEMA.names for leaf in _LEAVES.get(name, [name])},
     "use_dictionary": [*_REPEATING, *_FEW_VALUES],
     "column_encoding": _PACKED,
     "write_statistics": ["at"],
@@ -71,7 +71,7 @@ def encoded(
         "ringlet.ranges": json.dumps(list(ranges) or [(epoch, lo, hi)]),
     }
     sink = pa.BufferOutputStream()
-    with pq.ParquetWriter(sink, SCHEMA, **_OPTIONS) as writer:
+    with pq.ParquetWriter(sink, SCHEMA, compression=_compression(part), **_OPTIONS) as writer:
         writer.write_table(part, row_group_size=_GROUP_ROWS)
         writer.add_key_value_metadata(about)
     content = memoryview(sink.getvalue())
@@ -87,6 +87,12 @@ def encoded(
         sums=dict(sums),
     )
     return info, content
+
+
+def _compression(part: pa.Table) -> dict[str, str]:
+    # Many agents never fill some columns, and a compressor takes as long to make for nothing at all.
+    empty = [name for name in SCHEMA.names if name not in _DENSE and part[name].null_count == part.num_rows]
+    return _COMPRESSION | {leaf: "none" for name in empty for leaf in _LEAVES.get(name, [name])}
 
 
 def sums_of(part: pa.Table) -> dict[str, int]:
