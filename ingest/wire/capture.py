@@ -34,12 +34,14 @@ class Capture:
         self._why: str | None = None
         """Why it is not read."""
         self._bad: BadRecord | None = None
+        self._failed = head.status >= 400
+        """A failure that tells its usage was billed all the same; one that does not is no call."""
         format, framing, decoder = format_of(kind), framing_of(head.content_type), body.decoder(head.content_encoding)
         if kind is Kind.NOT_COUNTED:
             self._why = "not_counted"
         elif format is None:
             self._why = "uncaptured_format"
-        elif not 200 <= head.status < 300:
+        elif head.status < 200 or 300 <= head.status < 400 or (self._failed and (framing is None or decoder is None)):
             self._why = "failed_before_usage"
         elif framing is None:
             self._why = "uncaptured_type"
@@ -83,8 +85,13 @@ class Capture:
         except BadRecord as bad:
             self._bad, replies = bad, []
         # Also of a reply whose rest cannot be read, what was read stands.
+        if replies and self._failed:
+            replies = [msgspec.structs.replace(reply, status="error") for reply in replies]
         if replies:
             return [event_of(exchange, ending, reply) for reply in replies]
+        if self._failed:
+            # Its text may say "usage" of a limit: nothing is claimed.
+            return [Seen(what="failed_before_usage")]
         if self._bad is not None:
             return [Rejected(reason=self._bad.reason, tokens=self._bad.tokens)]
         return [Seen(what=self._why or ("no_usage" if ending.status == "ok" else f"{ending.status}_before_usage"))]

@@ -1,5 +1,6 @@
 """What counts of a reply and what does not, each rule by a reply made for it."""
 
+import gzip
 import json
 from decimal import Decimal
 from typing import Any
@@ -350,12 +351,37 @@ def test_only_a_post_makes_a_call() -> None:
     assert kind_of("GET", "/v1/responses") is Kind.NOT_COUNTED
 
 
-@pytest.mark.parametrize("status", [301, 400, 401, 429, 500, 529])
-def test_only_a_successful_reply_is_read(status: int) -> None:
-    """Usage in the body of a refusal is not believed."""
-    said = json.dumps({"type": "message", "usage": {"input_tokens": 5, "output_tokens": 5}}).encode()
+_FAILURE = {"type": "message", "id": "msg_failed", "model": "m", "usage": {"input_tokens": 5, "output_tokens": 7}}
 
-    assert fed(A, [said], type=JSON, status=status) == [Seen(what="failed_before_usage")]
+
+@pytest.mark.parametrize("status", [400, 429, 500, 502, 529])
+@pytest.mark.parametrize("coding", ["", "gzip"])
+def test_a_failure_that_tells_its_usage_is_a_call(status: int, coding: str) -> None:
+    """A failed reply with a usage block was billed: it counts, as an error. So does a stream of one."""
+    whole = json.dumps(_FAILURE).encode()
+    streamed = sse([{"type": "message_start", "message": {**_FAILURE, "usage": {"input_tokens": 5}}}, delta(output_tokens=7)])
+
+    for said, type in ((whole, JSON), (streamed, SSE)):
+        packed = gzip.compress(said) if coding else said
+        (call,) = fed(A, [packed], type=type, coding=coding, status=status)
+
+        assert isinstance(call, UsageEvent)
+        assert (call.tokens.input, call.tokens.output, call.status) == (5, 7, "error")
+
+
+@pytest.mark.parametrize("status", [301, 400, 401, 429, 500, 529])
+@pytest.mark.parametrize(
+    ("said", "type"),
+    [
+        (b'{"type":"error","error":{"type":"overloaded_error","message":"usage: too much"}}', JSON),
+        (b'{"error": {"message": "You exceeded your usage', JSON),
+        (b"<html>usage</html>", "text/html"),
+        (b"", ""),
+    ],
+)
+def test_a_failure_without_usage_is_no_call(status: int, said: bytes, type: str) -> None:
+    """A reply that failed before it told any usage is counted by name, whatever else it says."""
+    assert fed(A, [said], type=type, status=status) == [Seen(what="failed_before_usage")]
 
 
 _FAKE: dict[str, Any] = {"input_tokens": 999, "output_tokens": 999, "prompt_tokens": 999, "completion_tokens": 999, "total_tokens": 1998}
