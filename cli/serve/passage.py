@@ -32,7 +32,8 @@ _ONCE = frozenset(("content-length", "host", "transfer-encoding", "content-encod
 _WEBSOCKET = "websocket"
 _OF_PROGRAMS = ("cors", "websocket")
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
-_DOTS = re.compile(r"(?:^|/)(?:\.|%2e){1,2}(?:/|$)", re.IGNORECASE)
+# A provider may take encoded slashes for slashes.
+_DOTS = re.compile(r"(?:^|/|%2f|%5c)(?:\.|%2e){1,2}(?:/|%2f|%5c|$)", re.IGNORECASE)
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
