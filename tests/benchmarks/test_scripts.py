@@ -41,7 +41,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_script_runs(script: str, work: Path) -> None:
     """A benchmark of a small corpus ends well, prints a table, and leaves nothing behind but what the next run uses again."""
     if script == "page_load" and not os.environ.get("CI") and not any(map(shutil.which, CHROMIUM)):
-        pytest.skip("no Chromium on this machine (apt-get install chromium)")
+        pytest.skip("no Chromium on this machine (apt-get install chromium-headless-shell)")
     argv = [sys.executable, "-m", f"benchmarks.{script}", *SCRIPTS[script], "--work", str(work)]
     # Rivals would be measured where they are installed, and this is not about them.
     env = {**os.environ, "NODE_MODULES": str(work), "CCUSAGE": "", "TOKSCALE": "", "HOME": str(work)}

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, ConsoleMessage, Dialog, Error, Page
+from playwright.sync_api import Browser, ConsoleMessage, Dialog, Error, Page, expect
 
 from cli.paths import paths
 from cli.serve import http
@@ -26,6 +26,10 @@ PARTS = ("daily", "initiators", "cost", "sources", "breakdown", "consumers", "pr
 """The parts of the Usage page below its cards."""
 
 _NOW = datetime.fromisoformat(NOON)
+_PATIENCE_MS = 30_000
+"""Bounds a wait that would have no end; how soon things happen is told by nobody here."""
+
+expect.set_options(timeout=_PATIENCE_MS)
 
 
 class Shown:
@@ -59,7 +63,7 @@ class Shown:
         made = self._browser.new_context(**{"timezone_id": "UTC", "reduced_motion": "reduce", "locale": "en-US", **context})
         try:
             page = made.new_page()
-            page.set_default_timeout(8_000)
+            page.set_default_timeout(_PATIENCE_MS)
             page.clock.set_fixed_time(_NOW)
             page.on("pageerror", self._failed)
             page.on("dialog", self._asked)
