@@ -147,18 +147,22 @@ class _Desk:
         named = {at for at, row in enumerate(winner) if row in odd}
         if members:
             named.update(at for at, position in enumerate(positions) if position in members)
+        entries = self._changes.identities
         for at in sorted(named):
             row, several = winner[at], members.get(positions[at])
-            claimed: Iterable[bytes]
-            offered: Iterable[bytes] = ()
-            if several is None and row not in batch.offers:
-                claimed = batch.aliases[row]
-            else:
+            if several is not None or row in batch.offers:
                 claims, offers = self._names(several or (row,))
                 claims.discard(rows.key[at])
-                claimed, offered = claims, offers.difference(batch.implied(row), *map(following, claims))
-            rows.aliases[at] = alias_column(claimed, offered)
-            self._changes.identities.extend(index_rows(ids[at], claimed, offered))
+                offers.difference_update(batch.implied(row), *map(following, claims))
+                rows.aliases[at] = alias_column(claims, offers)
+                entries.extend(index_rows(ids[at], claims, offers))
+            elif len(claimed := batch.aliases[row]) == 1:
+                # Of nearly all: the prompt of a sidechain.
+                rows.aliases[at] = [*claimed]
+                entries.extend(index_rows(ids[at], claimed, ()))
+            else:
+                rows.aliases[at] = alias_column(claimed, ())
+                entries.extend(index_rows(ids[at], claimed, ()))
 
     def _names(self, rows: Iterable[int]) -> tuple[set[bytes], set[bytes]]:
         """(claimed, offered) identities of sightings of one call."""

@@ -169,7 +169,7 @@ class Log(Questions):
             seqs = range(done.seq - len(changes.rows) + 1, done.seq + 1)
             if len(changes.rows) >= BULK_ROWS:
                 # What is hot goes along: a difference in a file whose call were in the journal alone would outlive it.
-                with self._staging(*self._with_hot(changes.rows, seqs), child=True) as staging:
+                with self._staging(*self._with_hot(changes.rows, seqs), dimensions, child=True) as staging:
                     self._keep(changes)
                     self._account(taken, batch, rows, changes, done, ingested_at_us)
                     staged = self._recorded(staging.finish())
@@ -190,7 +190,7 @@ class Log(Questions):
             hot, seqs = self._with_hot(Rows(), ())
             made: list[SegmentInfo] = []
             if hot:
-                with self._staging(hot, seqs, child=False) as staging:
+                with self._staging(hot, seqs, journal.Dimensions(self._connection), child=False) as staging:
                     made = self._recorded(staging.finish())
             self._connection.execute("DELETE FROM hot")
         segments = self._publish(made)
@@ -272,9 +272,8 @@ class Log(Questions):
         if first:
             # Made of all calls at once, an index takes a quarter of the time.
             connection.execute(journal.DROP_CALLS_INDEX)
-        connection.executemany(journal.INSERT_CALL, changes.fresh)
-        if changes.inserted:
-            connection.executemany(journal.INSERT_CALL, changes.inserted)
+        journal.insert_calls(connection, changes.fresh)
+        journal.insert_calls(connection, changes.inserted)
         if first:
             connection.execute(journal.CALLS_INDEX)
         if changes.identities:
@@ -307,12 +306,12 @@ class Log(Questions):
             column.extend(further)
         return every, [*(seq for seq, _ in hot), *seqs]
 
-    def _staging(self, rows: Rows, seqs: Sequence[int], *, child: bool) -> "staging.Staging":
+    def _staging(self, rows: Rows, seqs: Sequence[int], dimensions: journal.Dimensions, *, child: bool) -> "staging.Staging":
         # What it imports is too much for a small commit.
         from pipeline import staging
 
         recover.clear_staging(self.home, self._connection)
-        dims = journal.all_dims(self._connection, set(rows.dim))
+        dims = {number: dimensions.dims(number) for number in set(rows.dim)}
         return staging.Staging(self.home, rows, seqs, dims, epoch=self.position().epoch, machine=self.machine, child=child)
 
     def _recorded(self, made: list[SegmentInfo]) -> list[SegmentInfo]:

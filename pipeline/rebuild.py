@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.batch import Dims
-from pipeline.journal import DAY_BITS, INSERT_CALL, INSERT_IDENTITY, Dimensions, halves, index_rows
+from pipeline.journal import DAY_BITS, INSERT_IDENTITY, Dimensions, halves, index_rows, insert_calls
 from pipeline.keys import following, implied, is_request
 from pipeline.merge import Union
 from pipeline.record import CALL, DAY_US, KINDS, RETRACTION, SUMS, Rows
@@ -153,7 +153,7 @@ class Rebuild:
         rows.sort(key=itemgetter(0))
         index.sort(key=itemgetter(0))
         self._dimensions.store(row[5] for row in rows)
-        connection.executemany(INSERT_CALL, rows)
+        insert_calls(connection, rows)
         connection.executemany(INSERT_IDENTITY, index)
         if requests:
             connection.execute("UPDATE meta SET value = 1 WHERE name = 'requests'")

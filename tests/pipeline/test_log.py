@@ -300,6 +300,14 @@ def test_many_rows_become_segments_at_once(log: Log, monkeypatch: pytest.MonkeyP
     assert sums(every_row(log)) == {("requests",): 12, ("input",): 120, ("output",): 105}
 
 
+@pytest.mark.parametrize("many", [1, 59, 60, 61, 121])
+def test_any_number_of_calls_is_kept(log: Log, many: int) -> None:
+    """Calls are inserted many at a time; none is left out, however many there are."""
+    Feed(log).commit(*(Sighting(key=f"k{number}", output=number) for number in range(many)))
+
+    assert sorted(call.output for call in log.calls(0, 40_000)) == list(range(many))
+
+
 def test_totals_by_local_day_and_step(log: Log) -> None:
     """Totals stand on the zone's day and tell prompts above a threshold from others."""
     late = NOON + 11 * 3_600_000_000
