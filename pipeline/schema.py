@@ -14,7 +14,8 @@ from typing import Any
 import pyarrow as pa
 from msgspec.structs import astuple
 
-from pipeline.batch import Dims
+from pipeline.batch import Dims, Integers
+from pipeline.layout import Column, Constant, Laid, column, laid_out
 from pipeline.record import KINDS, Rows
 
 VERSION = 1
@@ -80,16 +81,21 @@ _RENAMED = {"at": "at_us", "ingested_at": "ingested_at_us", "logged_cost_usd": "
 
 
 class Columns:
-    """Rows as columns of `SCHEMA`, in the order of their places that is given; `dims` holds at least the dimensions that they name.
+    """Rows, as `layout.laid_out` gives them, as columns of `SCHEMA`, in the order of their places that is given.
+
+    `dims` holds at least the dimensions that they name.
 
     What rows share is only spread out for the part that is asked for: spread out for all, it would be more than half of their memory.
     """
 
-    def __init__(self, rows: Rows, dims: Mapping[int, Dims], order: Sequence[int] | None = None) -> None:
-        numbers = sorted(set(rows.dim))
+    def __init__(self, rows: Mapping[str, Laid], dims: Mapping[int, Dims], order: Sequence[int]) -> None:
+        of_rows = rows["dim"]
+        if isinstance(of_rows, Constant):
+            of_rows = array("q", [of_rows.value]) * len(order)
+        numbers = sorted(set(of_rows))
         place = {number: at for at, number in enumerate(numbers)}
-        places = None if order is None or order == range(len(rows)) else integers(order)
-        dim = integers([place[number] for number in rows.dim])
+        places = None if order == range(len(order)) else integers(order)
+        dim = integers([place[number] for number in of_rows])
         self._dim = dim if places is None else dim.take(places)
         used = dict(zip(DIMENSIONS, zip(*[astuple(dims[number]) for number in numbers], strict=True), strict=bool(numbers)))
         self._own: dict[str, pa.Array] = {}
@@ -105,11 +111,11 @@ class Columns:
                 else:
                     self._shared[field.name] = _plain(values, field.type)
             else:
-                values = getattr(rows, _RENAMED.get(field.name, field.name))
-                if values and values[0] == values[-1] and values.count(values[0]) == len(values) and not isinstance(values[0], dict | list):
-                    self._constant[field.name] = KINDS[values[0]] if field.name == "kind" else values[0]
+                own = rows[_RENAMED.get(field.name, field.name)]
+                if isinstance(own, Constant):
+                    self._constant[field.name] = KINDS[own.value] if field.name == "kind" else own.value
                 else:
-                    self._own[field.name] = _array(field.name, values, field.type, places)
+                    self._own[field.name] = _array(field.name, own, field.type, places)
 
     def part(self, start: int, count: int) -> pa.Table:
         """`count` rows from `start` on."""
@@ -133,7 +139,7 @@ class Columns:
 
 def table(rows: Rows, dims: Mapping[int, Dims]) -> pa.Table:
     """The rows as a table of `SCHEMA`; `dims` holds at least the dimensions that they name."""
-    return Columns(rows, dims).part(0, len(rows))
+    return Columns(laid_out(rows), dims, range(len(rows))).part(0, len(rows))
 
 
 def money(text: str) -> Decimal:
@@ -172,7 +178,7 @@ def _listed(values: list[Any], lists: Sequence[Sized], entries: pa.Array, kind: 
 
 def _present(values: list[Any]) -> pa.Buffer:
     """Which of the values are not None, as Arrow's bitmap."""
-    return _flags([value is not None for value in values]).buffers()[1]
+    return _flags(bytes([value is not None for value in values])).buffers()[1]
 
 
 def _repeated(field: pa.Field, value: Any, count: int) -> pa.Array:
@@ -186,24 +192,11 @@ def _plain(values: Any, kind: pa.DataType) -> pa.Array:
     """The values as an array, from buffers: `pa.array` first imports pandas where there is one, which takes longer than a whole import."""
     if isinstance(values, array):
         return integers(values, kind)
-    present = None
-    if None in values:
-        present = _present(values)
-        filler: Any = 0 if kind in (_COUNT, _INSTANT, _FLAG) else "" if kind == _TEXT else b""
-        values = [filler if value is None else value for value in values]
-    if kind == _FLAG:
-        return pa.Array.from_buffers(kind, len(values), [present, _flags(values).buffers()[1]])
-    if kind in (_COUNT, _INSTANT):
-        return pa.Array.from_buffers(kind, len(values), [present, pa.py_buffer(array("q", values))])
-    if kind == _TEXT:
-        joined = "".join(values)
-        content = joined.encode()
-        if len(content) != len(joined):
-            values = [value.encode() for value in values]
-    else:
-        content = b"".join(values)
-    ends = array("i", accumulate(map(len, values), initial=0))
-    return pa.Array.from_buffers(kind, len(values), [present, pa.py_buffer(ends), pa.py_buffer(content)])
+    found = values if isinstance(values, Column) else column(values)
+    present = None if found.present is None else _flags(found.present).buffers()[1]
+    content = _flags(found.content).buffers()[1] if kind == _FLAG else pa.py_buffer(found.content)
+    ends = [] if found.ends is None else [pa.py_buffer(found.ends)]
+    return pa.Array.from_buffers(kind, found.length, [present, *ends, content])
 
 
 def integers(values: Sequence[int], kind: pa.DataType = _COUNT) -> pa.Array:
@@ -212,5 +205,5 @@ def integers(values: Sequence[int], kind: pa.DataType = _COUNT) -> pa.Array:
     return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(held)])
 
 
-def _flags(values: list[bool]) -> pa.Array:
-    return pa.Array.from_buffers(pa.uint8(), len(values), [None, pa.py_buffer(bytes(values))]).cast(_FLAG)
+def _flags(values: "bytes | Integers") -> pa.Array:
+    return pa.Array.from_buffers(pa.uint8(), len(values), [None, pa.py_buffer(values)]).cast(_FLAG)

@@ -18,6 +18,7 @@ import msgspec
 
 from pipeline import durable, forking
 from pipeline.batch import Dims
+from pipeline.layout import laid_out
 from pipeline.placement import SegmentInfo, segment_name, staged_path
 from pipeline.record import CALL, DAY_US, RETRACTION, SUMMED, Rows
 
@@ -57,6 +58,7 @@ class Staging:
         self._epoch = epoch
         self._machine = machine
         self._rows = rows
+        self._laid = laid_out(rows)
         self._dims = dims
         self._order, self._parts = _planned(rows, seqs, epoch=epoch, machine=machine)
         self._wanted = child
@@ -145,7 +147,7 @@ class Staging:
         os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
         from pipeline.schema import Columns
 
-        self._columns = Columns(self._rows, self._dims, self._order)
+        self._columns = Columns(self._laid, self._dims, self._order)
         if len(self._parts) <= _FEW:
             return map(self._write_one, self._parts, files)
         from concurrent.futures import ThreadPoolExecutor

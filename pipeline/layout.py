@@ -1,0 +1,73 @@
+"""Columns of plain values as Arrow keeps them in memory, made without Arrow.
+
+Decides how values lie in buffers. Which types they have is decided by `pipeline.schema`, which takes the buffers as they are.
+
+Python counts in each value who holds it: a forked process that only reads a million of them gets its own copy of every page that they lie
+on. So whoever made the values lays them out.
+"""
+
+from array import array
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import Any, NamedTuple
+
+from pipeline.batch import Integers
+from pipeline.record import FIELDS, Rows
+
+_FLAT = ("key", "rank", "reasoning", "duration_ms", "message_id", "request_id")
+"""Columns with a value of its own in nearly every row."""
+
+
+class Column(NamedTuple):
+    """Values one after the other."""
+
+    length: int
+    content: "bytes | Integers"
+    ends: "array[int] | None" = None
+    """Where texts and bytes begin and end in `content`: one number more than there are values."""
+    present: bytes | None = None
+    """A byte for each value, zero where it is None; without it none is."""
+
+
+class Constant(NamedTuple):
+    """A column that has one value in all rows."""
+
+    value: Any
+
+
+Laid = Constant | Column | Sequence[Any]
+
+
+def laid_out(rows: Rows) -> dict[str, Laid]:
+    """The columns of the rows by name: one value for all, buffers, or as they were."""
+    return {name: _laid_out(name, getattr(rows, name)) for name in FIELDS}
+
+
+def _laid_out(name: str, values: Any) -> Laid:
+    if values and values[0] == values[-1] and values.count(values[0]) == len(values) and not isinstance(values[0], dict | list):
+        return Constant(values[0])
+    return column(values) if name in _FLAT else values
+
+
+def column(values: Any) -> Column:
+    """Texts, bytes, whole numbers or flags of one kind, or None among them, as buffers."""
+    if isinstance(values, array):
+        return Column(len(values), values)
+    present = None
+    kind: type = next((type(value) for value in values if value is not None), bytes)
+    if None in values:
+        present = bytes([value is not None for value in values])
+        filler = kind()
+        values = [filler if value is None else value for value in values]
+    if kind is bool:
+        return Column(len(values), bytes(values), None, present)
+    if kind is int:
+        return Column(len(values), array("q", values), None, present)
+    if kind is str:
+        joined = "".join(values)
+        content = joined.encode()
+        if len(content) != len(joined):
+            values = [value.encode() for value in values]
+    else:
+        content = b"".join(values)
+    return Column(len(values), content, array("i", accumulate(map(len, values), initial=0)), present)
