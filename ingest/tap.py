@@ -1,10 +1,11 @@
 """From the proxy into the log: calls that were seen on the wire, kept without ever holding up the wire.
 
-Decides how many calls may wait, when they are committed, and what becomes of them where that fails. What a reply says is decided by
-`wire.capture`; carrying bytes is the proxy's business.
+Decides how much of them is held, when they are committed, and what becomes of them where that fails. What a reply says is decided by
+`wire.capture`, how that stands in the log by `passed`; carrying bytes is the proxy's business.
 
-The proxy's thread parses each piece after it has sent it on, and hands over what a finished reply proves; one thread commits that in
-batches. Whatever goes wrong on this side costs a capture, which is counted, and never an exception, a wait or a byte on the other.
+The proxy's thread keeps each piece that it has sent on, parses several together, and hands over what a finished reply proves; one thread
+commits that in batches. Whatever goes wrong on this side costs a capture, which is counted, and never an exception, a wait or a byte on the
+other.
 """
 
 import logging
@@ -15,15 +16,13 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from ingest.passed import SOURCE, Record, told
 from ingest.wire.capture import Capture, Head
 from ingest.wire.event import Ending, Exchange
 from ingest.wire.recognise import Kind
-from pipeline.batch import Batch
-from pipeline.digests import blake2b
 from pipeline.errors import RingletError
-from pipeline.events import Event, Rejected, Seen, UsageEvent
+from pipeline.events import Rejected, Seen, UsageEvent
 from pipeline.log import SEAL_ROWS, SEAL_S, Commit, Log
-from pipeline.sources import Counts, Cursor, Quarantined, Reading, Source
 
 logger = logging.getLogger("ringlet.capture")
 
@@ -35,8 +34,9 @@ RETRY_S = 1.0
 """Between two attempts where the log cannot be written."""
 QUIET_SHARE = 4
 """What follows the log is brought up to date in no more than a fifth of the tap's time."""
+READ_BYTES = 8 << 10
+"""So much of a reply is read at a time: its pieces are a line or two each."""
 _END_S = 5.0
-SOURCE = Source(path="capture", agent="capture", root="", kind="capture")
 _ATTEMPTS = 20
 
 
@@ -53,19 +53,14 @@ class Tally(msgspec.Struct, kw_only=True):
     """Replies that hold no call by rule: refusals, lists of models, embeddings."""
 
 
-class Record(msgspec.Struct, frozen=True, gc=False):
-    """What one finished reply proved."""
-
-    events: Sequence[Event]
-    bytes: int
-
-
 class Tapped:
     """One reply on its way past. No method raises."""
 
     def __init__(self, tap: "Tap", capture: Capture) -> None:
         self._tap = tap
         self._capture: Capture | None = capture
+        self._unread: list[bytes] = []
+        self._unread_bytes = 0
         self._held = 0
 
     @property
@@ -75,27 +70,23 @@ class Tapped:
 
     def feed(self, piece: bytes) -> None:
         """The next bytes of the body; they have been sent on already."""
-        capture = self._capture
-        if capture is None or not capture.reads:
-            return
-        try:
-            capture.feed(piece)
-            self._hold(capture.held)
-            if self._tap.held > HELD_BYTES:
-                capture.give_up("memory")
-                self._hold(0)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the reply passes
-            self._lose(error)
+        if self.reads:
+            self._unread.append(piece)
+            self._unread_bytes += len(piece)
+            self._hold(self._held + len(piece))
+            if self._unread_bytes >= READ_BYTES or self._tap.held > HELD_BYTES:
+                self._read()
 
     def end(self, exchange: Exchange, ending: Ending) -> None:
         """The reply is over, whole or not."""
+        self._read()
         capture, self._capture = self._capture, None
         self._hold(0)
         if capture is None:
             return
         try:
             self._tap.keep(Record(capture.end(exchange, ending), capture.bytes))
-        except Exception as error:  # noqa: BLE001 - as above
+        except Exception as error:  # noqa: BLE001 - whatever it is, the reply has passed
             self._lose(error)
 
     def lose(self) -> None:
@@ -103,8 +94,23 @@ class Tapped:
         if self._capture is not None:
             self._lose(None)
 
+    def _read(self) -> None:
+        unread, self._unread, self._unread_bytes = self._unread, [], 0
+        capture = self._capture
+        if capture is None or not unread:
+            return
+        try:
+            capture.feed(b"".join(unread))
+            self._hold(capture.held)
+            if self._tap.held > HELD_BYTES:
+                capture.give_up("memory")
+                self._hold(0)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._lose(error)
+
     def _lose(self, error: Exception | None) -> None:
         self._capture = None
+        self._unread.clear()
         self._hold(0)
         self._tap.lost(1)
         if error is not None:
@@ -269,28 +275,3 @@ class Tap:
         log, self._log = self._log, None
         if log is not None:
             log.close()
-
-
-def told(records: Sequence[Record], source: int, before: Cursor | None) -> tuple[Batch, Reading]:
-    """What records say, as one batch and its reading: the cursor counts replies, so that each has a place of its own."""
-    batch = Batch()
-    at = 0 if before is None else before.offset
-    reading = Reading(source_id=source, before=before, after=Cursor(offset=at + len(records)))
-    counts: Counts = reading.counts
-    for offset, record in enumerate(records, at):
-        counts.bytes += record.bytes
-        for event in record.events:
-            counts.lines += 1
-            if isinstance(event, UsageEvent):
-                batch.add((event,), root=None, source=source, offset=offset, length=record.bytes, origin="capture")
-                counts.events += 1
-            elif isinstance(event, Rejected):
-                counts.quarantined += 1
-                digest = blake2b(f"{offset}\x1f{event.reason}".encode(), digest_size=16).digest()
-                reading.quarantined.append(
-                    Quarantined(offset=offset, length=record.bytes, reason=event.reason, digest=digest, tokens=event.tokens)
-                )
-            else:
-                counts.ignored += 1
-                reading.seen[event.what] = reading.seen.get(event.what, 0) + 1
-    return batch, reading

@@ -13,7 +13,8 @@ import pytest
 from ingest import tap as taps
 from ingest.adapter import Place
 from ingest.adapters.claude import ADAPTER
-from ingest.tap import SOURCE, Record, Tap
+from ingest.passed import SOURCE, Record
+from ingest.tap import Tap
 from ingest.wire.capture import Capture, Head
 from ingest.wire.event import Ending
 from ingest.wire.recognise import Kind
@@ -144,7 +145,7 @@ def test_a_fault_of_the_parser_costs_one_capture(tmp_path: Path, monkeypatch: py
         broke.setattr(Capture, "feed", broken)
         tapped.feed(reply())
         tapped.feed(reply())
-    tapped.end(exchange(Kind.ANTHROPIC), ENDING)
+        tapped.end(exchange(Kind.ANTHROPIC), ENDING)
     pass_by(tap, reply("msg_2"))
     tap.stop()
 

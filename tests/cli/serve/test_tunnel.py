@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from cli.serve import tunnel
-from ingest.tap import SOURCE
+from ingest.passed import SOURCE
 from pipeline.log import Log
 from tests.cli.proxied import Said, Stand, cut, standing
 
