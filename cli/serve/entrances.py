@@ -156,7 +156,7 @@ def _word(key: bytes, profile: str) -> str:
 
 
 def _digest(key: bytes, word: str) -> str:
-    return hmac.new(key, b"asked\x1f" + word.encode("utf-8", "surrogatepass"), "sha256").hexdigest()
+    return hmac.digest(key, b"asked\x1f" + word.encode("utf-8", "surrogatepass"), "sha256").hex()
 
 
 def _wrong(where: str, endpoint: str, what: str) -> RingletError:

@@ -7,6 +7,9 @@ made when a tunnel begins, and is the proxy's business.
 import asyncio
 from collections.abc import Callable
 
+from aiohttp import web
+from aiohttp.client_proto import ResponseHandler
+
 SILENCE_S = 900.0
 """So long neither side may say anything."""
 QUIET_S = 2.0
@@ -18,6 +21,14 @@ HELD_BYTES = 64 << 10
 HALF_S = 1.0
 """So long is listened to a side that cannot be told that the other will say no more: TLS knows no half of an end."""
 _LOOK_S = 0.5
+
+
+def taken_over(near: web.RequestHandler, far: ResponseHandler) -> tuple[bytes, bytes]:
+    """What the library had read of either connection already; from here on it reads nothing of them."""
+    early = _Early(), _Early()
+    near.set_parser(early[0])  # type: ignore[arg-type]  # any reader will do
+    far.set_parser(early[1], early[1])
+    return bytes(early[0].held), bytes(early[1].held)
 
 
 class Tunnel:
@@ -120,3 +131,17 @@ class _End(asyncio.Protocol):
         self.is_lost = True
         self.other.transport.close()
         self._tunnel.lost()
+
+
+class _Early:
+    """Takes what was read of a connection before it became a tunnel's."""
+
+    def __init__(self) -> None:
+        self.held = bytearray()
+
+    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
+        self.held += data
+        return False, b""
+
+    def feed_eof(self) -> None:
+        """The end is the tunnel's to see."""

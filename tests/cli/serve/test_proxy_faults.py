@@ -4,12 +4,16 @@ import asyncio
 import gzip
 import os
 import random
+import threading
 from collections.abc import Awaitable, Callable
+from http.client import HTTPConnection
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from cli.serve import logfile
+from cli.serve import logfile, returning
+from ingest.wire.capture import Capture
 from pipeline.log import Log
 from tests.cli.proxied import Got, Said, Stand, cut, standing
 from tests.ingest.wired import sse
@@ -187,6 +191,57 @@ def test_a_connection_that_was_kept_too_long_is_no_fault_of_the_agents(tmp_path:
     asyncio.run(scene())
 
     assert sizes[:4] == [2, 2, 700_000, 5]
+
+
+def test_a_provider_that_falls_silent_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the middle of a reply too: the agent sees that it is not whole. One that speaks now and then may take as long as it likes."""
+    monkeypatch.setattr(returning, "SILENCE_S", 0.4)
+    slow, dead = ([whole[at : at + 1500] for at in range(0, len(whole), 1500)] for whole in (reply(1), reply(2)))
+
+    async def scene() -> Stand:
+        on = asyncio.Event()
+
+        def says(got: Got) -> Said:
+            return Said(pieces=slow, pause_s=0.25) if "/slow/" in got.line else Said(pieces=dead[:2], until=on)
+
+        async with standing(tmp_path, says) as stand:
+            told = [await heard(stand.port, stand.url(f"/{way}/v1/messages").partition(str(stand.port))[2]) for way in ("slow", "dead")]
+            assert told == [(b"".join(slow), True), (dead[0], False)]
+            on.set()
+        return stand
+
+    stand = asyncio.run(scene())
+
+    assert sorted(call[7] for call in stand.calls()) == ["error", "ok"]
+
+
+def test_the_last_byte_has_gone_before_anything_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long it takes to read along, the agent has its whole reply: here it takes until the agent says so."""
+    whole, has_all, in_time = reply(1), threading.Event(), []
+    end = Capture.end
+
+    def waits(*words: Any) -> Any:
+        in_time.append(has_all.wait(20))
+        return end(*words)
+
+    monkeypatch.setattr(Capture, "end", waits)
+
+    def ask(port: int, target: str) -> bytes:
+        asking = HTTPConnection("127.0.0.1", port, timeout=30)
+        asking.request("POST", target, body=b"{}")
+        body = asking.getresponse().read()
+        has_all.set()
+        asking.close()
+        return body
+
+    async def scene() -> None:
+        async with standing(tmp_path, lambda _: Said(pieces=[whole])) as stand:
+            target = stand.url("/v1/messages").partition(str(stand.port))[2]
+            assert await asyncio.to_thread(ask, stand.port, target) == whole
+
+    asyncio.run(scene())
+
+    assert in_time == [True]
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
