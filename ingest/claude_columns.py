@@ -5,10 +5,10 @@ are put aside before anything is computed for them, and the others become column
 the ordinary goes to the adapter itself. A property test holds both ways to the same calls and the same counts.
 """
 
-from collections.abc import Iterable
+from array import array
 from datetime import UTC, datetime
-from itertools import chain
-from operator import attrgetter
+from decimal import Decimal
+from itertools import repeat
 from typing import Any
 
 from msgspec import UNSET
@@ -30,13 +30,8 @@ from pipeline.record import DAY_US
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _Kept = tuple[Line, Message, Usage, tuple[object, ...], datetime, bool, File, int, int]
-"""The record of a call that counts so far in its file: what it says, who owns it, its time, whether it was copied, the state then, offset,
+"""The record of a call that counts so far in its file: what it says, its setting, its time, whether it was copied, the state then, offset,
 length."""
-
-_owner = attrgetter(
-    "sessionId", "cwd", "gitBranch", "isSidechain", "agentId", "entrypoint", "attributionAgent", "isCompactSummary", "version"
-)
-"""What of a line decides who owns its calls, beside where it was copied from; and what wrote it, which is the same for all of a reply."""
 
 
 def fold(adapter: Adapter[Any], state: Any, lines: Lines, tally: Tally) -> Any:
@@ -49,58 +44,68 @@ def fold(adapter: Adapter[Any], state: Any, lines: Lines, tally: Tally) -> Any:
     best: dict[str, _Kept] = {}
     others: list[_Kept] = []
     sightings = 0
-    owned: tuple[object, ...] = ()
-    for offset, length, record in chain.from_iterable(lines.parts()):
-        try:
-            line = parse(record)
-            at = instant(line.timestamp)  # type: ignore[arg-type]
-            message = line.message
-            usage = message.usage  # type: ignore[union-attr]
-            output = usage.output_tokens  # type: ignore[union-attr]
-            known = best.get(message.id)  # type: ignore[union-attr,arg-type]
-        except (ValueError, TypeError, AttributeError, RecursionError, OverflowError):
-            state = _odd(adapter, state, tally, offset, length, record)
-            until = state.copied_until_us
-            continue
-        assert message is not None
-        assert usage is not None
-        if (
-            output is UNSET
-            or line.type != "assistant"
-            or line.isApiErrorMessage
-            or not message.id
-            or message.model == SYNTHETIC
-            or at.tzinfo is not UTC
-            or (usage.iterations and any(hop.type != "message" for hop in usage.iterations))
-        ):
-            state = _odd(adapter, state, tally, offset, length, record)
-            until = state.copied_until_us
-            continue
-        copied = line.forkedFrom is not None
-        if copied or until >= 0:
-            at_us = keys.microseconds(at)
-            if copied and at_us > until:
-                until = at_us
-                state = replace(state, copied_until_us=until)
-            copied = copied or at_us <= until
-        sightings += 1
-        owner = _owner(line)
-        if owner == owned:
-            # One object for all lines of a session: to compare it with itself takes no time.
-            owner = owned
-        else:
-            owned = owner
-        kept = (line, message, usage, owner, at, copied, state, offset, length)
-        if known is not None:
-            if _repeats(known, kept):
-                order = _order(known, kept)
-                if order:
-                    if order > 0:
-                        best[message.id] = kept
+    rows = _Rows(tally)
+    same: tuple[object, ...] = ()
+    for part in lines.parts():
+        for offset, length, record in part:
+            try:
+                line = parse(record)
+                at = instant(line.timestamp)  # type: ignore[arg-type]
+                message = line.message
+                usage = message.usage  # type: ignore[union-attr]
+                output = usage.output_tokens  # type: ignore[union-attr]
+                known = best.get(message.id)  # type: ignore[union-attr,arg-type]
+            except (ValueError, TypeError, AttributeError, RecursionError, OverflowError):
+                state = _odd(adapter, state, tally, offset, length, record)
+                until = state.copied_until_us
+                continue
+            assert message is not None
+            assert usage is not None
+            # What decides whether a line is in the ordinary way, who owns its calls and what wrote it: the same for nearly all of a file.
+            setting = (
+                line.type, line.isApiErrorMessage, message.model, line.sessionId, line.cwd, line.gitBranch, line.isSidechain, line.agentId,
+                line.entrypoint, line.attributionAgent, line.isCompactSummary, line.version,
+                line.forkedFrom is not None and line.forkedFrom.sessionId,
+            )  # fmt: skip
+            if setting == same:
+                # One object for all of them: to compare it with itself takes no time.
+                setting = same
+                ordinary = True
+            else:
+                ordinary = line.type == "assistant" and not line.isApiErrorMessage and message.model != SYNTHETIC
+            if (
+                not ordinary
+                or output is UNSET
+                or not message.id
+                or at.tzinfo is not UTC
+                or (usage.iterations and any(hop.type != "message" for hop in usage.iterations))
+            ):
+                state = _odd(adapter, state, tally, offset, length, record)
+                until = state.copied_until_us
+                continue
+            same = setting
+            copied = line.forkedFrom is not None
+            if copied or until >= 0:
+                at_us = keys.microseconds(at)
+                if copied and at_us > until:
+                    until = at_us
+                    state = replace(state, copied_until_us=until)
+                copied = copied or at_us <= until
+            sightings += 1
+            if known is not None:
+                order = _order(known, line, message, usage, setting, at, copied)
+                if order < 0:
                     continue
-            others.append(known)
-        best[message.id] = kept
-    _columns(chain(others, best.values()) if others else best.values(), tally)
+                if not order:
+                    others.append(known)
+            best[message.id] = line, message, usage, setting, at, copied, state, offset, length
+        if best:
+            # Later records of a reply stand close behind its first, so only the last one is kept open; were there a further one, it would
+            # become a second row. What is made into columns soon is still in the processor's cache.
+            open_id, still_open = best.popitem()
+            rows.add([*others, *best.values()])
+            best, others = {open_id: still_open}, []
+    rows.add([*others, *best.values()])
     tally.reading.counts.lines += sightings
     tally.reading.counts.events += sightings
     return state
@@ -113,108 +118,124 @@ def _odd(adapter: Adapter[Any], state: File, tally: Tally, offset: int, length: 
     return after  # type: ignore[no-any-return]
 
 
-def _repeats(known: _Kept, kept: _Kept) -> bool:
-    """Whether two records of one message also share all their identities and their owner, so that one row can stand for both."""
-    line, _, usage, owner, _, copied, _, _, _ = kept
-    other, _, its, its_owner, _, its_copied, _, _, _ = known
-    return (
-        line.requestId == other.requestId
-        and owner == its_owner
-        and copied == its_copied
-        and line.forkedFrom == other.forkedFrom
-        and (
+def _order(known: _Kept, line: Line, message: Message, usage: Usage, setting: tuple[object, ...], at: datetime, copied: bool) -> int:
+    """What a later record of a message does to the one that is known.
+
+    Above 0: one row stands for both, and it is the later record's; below: one row, and the known record's, which may say the same;
+    0: two rows, since they differ in an identity or in their setting, or only their ranks can tell which of them counts.
+    """
+    other, its, their, its_setting, then, was_copied, _, _, _ = known
+    if (
+        line.requestId != other.requestId
+        or setting != its_setting
+        or copied is not was_copied
+        or (
             (
-                usage.input_tokens == its.input_tokens
-                and usage.cache_read_input_tokens == its.cache_read_input_tokens
-                and usage.cache_creation_input_tokens == its.cache_creation_input_tokens
-                and usage.cache_creation == its.cache_creation
-                and usage.iterations == its.iterations
+                usage.input_tokens != their.input_tokens
+                or usage.cache_read_input_tokens != their.cache_read_input_tokens
+                or usage.cache_creation_input_tokens != their.cache_creation_input_tokens
+                or usage.cache_creation != their.cache_creation
+                or usage.iterations != their.iterations
             )
-            or split_of(usage) == split_of(its)
+            and split_of(usage) != split_of(their)
         )
-    )
-
-
-def _order(known: _Kept, kept: _Kept) -> int:
-    """Above 0: the later record counts; below: the known one does, or both say the same; 0: only their ranks can tell."""
-    a, message, usage, _, at, _, _, _, _ = known
-    b, other, their, _, later, _, _, _, _ = kept
-    whole, complete = message.stop_reason is not None, other.stop_reason is not None
-    if whole is not complete:
+    ):
+        return 0
+    complete = message.stop_reason is not None
+    if complete is (its.stop_reason is None):
         return 1 if complete else -1
-    if usage.output_tokens != their.output_tokens and (usage.output_tokens or 0) != (their.output_tokens or 0):
-        return 1 if (their.output_tokens or 0) > (usage.output_tokens or 0) else -1
-    if at != later:
-        return 1 if later > at else -1
-    same = message.model == other.model and a.costUSD == b.costUSD and a.durationMs == b.durationMs
-    return -1 if same and usage == their else 0
+    output, less = usage.output_tokens, their.output_tokens
+    if output != less and (output or 0) != (less or 0):
+        return 1 if (output or 0) > (less or 0) else -1
+    if at != then:
+        return 1 if at > then else -1
+    return -1 if usage == their and line.costUSD == other.costUSD and line.durationMs == other.durationMs else 0
 
 
-def _columns(kept: Iterable[_Kept], tally: Tally) -> None:
-    """Each record as a row of the tally's batch."""
-    batch, root, source = tally.batch, tally.root, tally.source_id
-    known: dict[tuple[object, ...], tuple[int, int, bool, int]] = {}
-    begin = len(batch.key)
-    rows: list[tuple[Any, ...]] = []
-    add = rows.append
-    key_of, rank_of, mixed, informed = keys.reply, keys.rank_of, keys.mixed, keys.informed
-    last: tuple[object, ...] = ()
-    dim = owner_rank = said = 0
-    sidechain = False
-    for line, message, usage, owner, at, copied, state, offset, length in kept:
-        fresh, output, read = usage.input_tokens or 0, usage.output_tokens or 0, usage.cache_read_input_tokens or 0
-        parts = usage.cache_creation
-        short, long, ttl_known = (
-            (0, 0, True) if parts is None else (parts.ephemeral_5m_input_tokens or 0, parts.ephemeral_1h_input_tokens or 0, True)
-        )
-        if short + long != (usage.cache_creation_input_tokens or 0):
-            split = split_of(usage)
-            short, long, ttl_known = split.cache_write_5m, split.cache_write_1h, split.ttl_known
-        since = at - _EPOCH
-        at_us = since.days * DAY_US + since.seconds * 1_000_000 + since.microseconds
-        message_id, request_id, model = message.id or "", line.requestId or None, message.model or None
-        complete = message.stop_reason is not None
-        cost, duration, forked = line.costUSD, line.durationMs, line.forkedFrom
-        what = (
-            owner, model, complete, ttl_known, usage.service_tier, usage.speed, usage.inference_geo, cost is None, copied,
-            forked is not None and forked.sessionId, message_id[4:9] if message_id[8:9] == "_" else None,
-            at_us if state.start_us is None else None,
-        )  # fmt: skip
-        if what != last:
-            last = what
-            same = known.get(what)
-            if same is None:
+class _Rows:
+    """Records as rows of a tally's batch."""
+
+    def __init__(self, tally: Tally) -> None:
+        self._tally = tally
+        self._known: dict[tuple[object, ...], tuple[int, int, bool, int]] = {}
+        """For each set of dimensions: its number in the batch, the rank of its owner, whether it is a sidechain's, and its terms."""
+
+    def add(self, kept: list[_Kept]) -> None:
+        """Append a row for each record."""
+        batch, root, known = self._tally.batch, self._tally.root, self._known
+        message_ids = [message.id or "" for _, message, _, _, _, _, _, _, _ in kept]
+        request_ids = [line.requestId or None for line, _, _, _, _, _, _, _, _ in kept]
+        named = keys.replies(message_ids, request_ids)
+        begin = len(batch.key)
+        numbers: list[int] = []
+        ranks: list[bytes] = []
+        thoughts: list[int | None] = []
+        seldoms: dict[int, tuple[Decimal | None, float | None]] = {}
+        add, rank, think = numbers.extend, ranks.append, thoughts.append
+        rank_of, mixed, informed = keys.rank_of, keys.mixed, keys.informed
+        last: tuple[object, ...] = ()
+        dim = owner_rank = said = 0
+        sidechain = False
+        for key, name, (line, message, usage, setting, at, copied, state, _, _) in zip(named, message_ids, kept, strict=True):
+            fresh, output, read = usage.input_tokens or 0, usage.output_tokens or 0, usage.cache_read_input_tokens or 0
+            parts = usage.cache_creation
+            if parts is None:
+                short = long = 0
+            else:
+                short, long = parts.ephemeral_5m_input_tokens or 0, parts.ephemeral_1h_input_tokens or 0
+            ttl_known = True
+            if short + long != (usage.cache_creation_input_tokens or 0):
                 split = split_of(usage)
-                call = Call(state, line, message, usage, at, at_us, "ok", copied)
-                event = call.event(model, split)
-                batch.dims.append(dims_of(event, root=root))
-                same = known[what] = len(batch.dims) - 1, event.owner_rank, call.sidechain, terms(line, usage, model, ttl_known, "ok")
-            dim, owner_rank, sidechain, said = same
-        key = key_of(message_id, request_id)
-        if sidechain:
-            batch.aliases[begin + len(rows)] = (keys.prompt_of(key, fresh, read, short + long),)
-        details, tools = usage.output_tokens_details, usage.server_tool_use
-        thinking = None if details is None else details.thinking_tokens
-        searches = None if tools is None else tools.web_search_requests
-        shared = said
-        if cost is not None or duration is not None:
-            cost = decode.usd(cost)
-            shared += seldom(cost, duration)
-        facts = mixed(shared, key, fresh, read, short, long, -1 if thinking is None else thinking, -1 if searches is None else searches)
-        rank = rank_of(complete, output, at_us, informed(facts, ttl_known))
-        add(
-            (
-                key, dim, owner_rank, rank, at_us, fresh, output, read, short, long, thinking,
-                searches or 0, None if duration is None else int(duration) if 0 <= duration < 2**40 else None,
-                None if cost is None else format(cost, "f"), message_id, request_id, source, offset, length,
-            )
-        )  # fmt: skip
-    for name, values in zip(_FILLED, zip(*rows, strict=True), strict=False):
-        getattr(batch, name).extend(values)
+                short, long, ttl_known = split.cache_write_5m, split.cache_write_1h, split.ttl_known
+            since = at - _EPOCH
+            at_us = since.days * DAY_US + since.seconds * 1_000_000 + since.microseconds
+            complete = message.stop_reason is not None
+            what = (
+                setting, complete, ttl_known, usage.service_tier, usage.speed, usage.inference_geo, line.costUSD is None, copied,
+                name[4:9] if name[8:9] == "_" else None, at_us if state.start_us is None else None,
+            )  # fmt: skip
+            if what != last:
+                last = what
+                found = known.get(what)
+                if found is None:
+                    model = message.model or None
+                    call = Call(state, line, message, usage, at, at_us, "ok", copied)
+                    event = call.event(model, split_of(usage))
+                    batch.dims.append(dims_of(event, root=root))
+                    said = terms(line, usage, model, ttl_known, "ok")
+                    found = known[what] = len(batch.dims) - 1, event.owner_rank, call.sidechain, said
+                dim, owner_rank, sidechain, said = found
+            if sidechain:
+                batch.aliases[begin + len(ranks)] = (keys.prompt_of(key, fresh, read, short + long),)
+            details, tools = usage.output_tokens_details, usage.server_tool_use
+            thinking = None if details is None else details.thinking_tokens
+            searches = None if tools is None else tools.web_search_requests
+            facts = said
+            if line.costUSD is not None or line.durationMs is not None:
+                cost = decode.usd(line.costUSD)
+                facts += seldom(cost, line.durationMs)
+                seldoms[len(ranks)] = cost, line.durationMs
+            facts = mixed(facts, key, fresh, read, short, long, -1 if thinking is None else thinking, -1 if searches is None else searches)
+            rank(rank_of(complete, output, at_us, informed(facts, ttl_known)))
+            think(thinking)
+            add((dim, owner_rank, at_us, fresh, output, read, short, long, searches or 0))
+        batch.key.extend(named)
+        batch.message_id.extend(message_ids)
+        batch.request_id.extend(request_ids)
+        batch.source.extend(repeat(self._tally.source_id, len(kept)))
+        batch.offset.extend([each[7] for each in kept])
+        batch.length.extend([each[8] for each in kept])
+        batch.rank.extend(ranks)
+        batch.reasoning.extend(thoughts)
+        columns = array("q", numbers)
+        for place, name in enumerate(_NUMBERS):
+            getattr(batch, name).extend(columns[place :: len(_NUMBERS)])
+        batch.duration_ms.extend(repeat(None, len(kept)))
+        batch.logged_cost.extend(repeat(None, len(kept)))
+        for row, (cost, duration) in seldoms.items():
+            batch.logged_cost[begin + row] = None if cost is None else format(cost, "f")
+            batch.duration_ms[begin + row] = int(duration) if duration is not None and 0 <= duration < 2**40 else None
 
 
-_FILLED = (
-    "key", "dim", "owner_rank", "rank", "at_us", "input", "output", "cache_read", "cache_write_5m", "cache_write_1h", "reasoning",
-    "web_searches", "duration_ms", "logged_cost", "message_id", "request_id", "source", "offset", "length",
-)  # fmt: skip
-"""Columns of a batch in the order in which a row is made."""
+_NUMBERS = ("dim", "owner_rank", "at_us", "input", "output", "cache_read", "cache_write_5m", "cache_write_1h", "web_searches")
+"""Columns of whole numbers in the order in which a row is made."""

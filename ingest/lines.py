@@ -119,8 +119,8 @@ class Lines:
         at = 0
         while at < last:
             stop = find(b"\n", at, last)
-            # A needle stands near the end of its line: before it comes what was written. Most bytes lie in lines without one, which say at once
-            # what they are. So hardly any line is read through.
+            # A needle stands near the end of its line: before it comes what was written. Most bytes lie in lines without one, which say at
+            # once what they are. So hardly any line is read through.
             late = stop - _LATE_BYTES
             if needle is None or rfind(needle, late if late > at else at, stop) >= 0:
                 holds = True

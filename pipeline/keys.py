@@ -13,6 +13,7 @@ the Anthropic API offers follows from its key and its counts alone (`implied`), 
 made of the digests of the message and of the request, and the prompt is named under the message's handle.
 """
 
+from collections.abc import Iterable
 from datetime import date, datetime
 
 from pipeline.digests import blake2b
@@ -138,17 +139,29 @@ def anthropic(
 
 def reply(message_id: str, request_id: str | None, part: str = "") -> bytes:
     """The key of a reply whose message id is known."""
-    # Two digests a call, of a million calls in one import: written out, and text of ASCII needs nobody to say how it is encoded.
-    digest = _MESSAGE.copy()
-    text = f"{message_id}\x1f{part}"
-    digest.update(text.encode() if text.isascii() else text.encode("utf-8", "surrogatepass"))
-    handle = digest.digest()
-    if not request_id:
-        return handle + _NOTHING + (_PART if part else _REPLY)
-    digest = _CALLED.copy()
-    text = f"{request_id}\x1f{part}"
-    digest.update(text.encode() if text.isascii() else text.encode("utf-8", "surrogatepass"))
-    return handle + digest.digest()[:7] + (_PART if part else _REPLY)
+    handle = _digested(_MESSAGE, f"{message_id}\x1f{part}")
+    request = _digested(_CALLED, f"{request_id}\x1f{part}")[:7] if request_id else _NOTHING
+    return handle + request + (_PART if part else _REPLY)
+
+
+def replies(message_ids: Iterable[str], request_ids: Iterable[str | None]) -> list[bytes]:
+    """As `reply` for each two ids."""
+    # Two digests a call, of a million calls in one import: written out.
+    message, request, kind, nothing = _MESSAGE.copy, _CALLED.copy, _REPLY, _NOTHING + _REPLY
+    found = []
+    for message_id, request_id in zip(message_ids, request_ids, strict=True):
+        digest = message()
+        text = message_id + "\x1f"
+        digest.update(text.encode() if text.isascii() else text.encode("utf-8", "surrogatepass"))
+        handle = digest.digest()
+        if request_id:
+            digest = request()
+            text = request_id + "\x1f"
+            digest.update(text.encode() if text.isascii() else text.encode("utf-8", "surrogatepass"))
+            found.append(handle + digest.digest()[:7] + kind)
+        else:
+            found.append(handle + nothing)
+    return found
 
 
 def prompt_of(key: bytes, input: int, cache_read: int, cache_write: int) -> bytes:
@@ -184,5 +197,6 @@ def request_in(identity: bytes) -> bytes:
 
 def _digested(begun: blake2b, text: str) -> bytes:
     digest = begun.copy()
-    digest.update(text.encode("utf-8", "surrogatepass"))
+    # Text of ASCII needs nobody to say how it is encoded.
+    digest.update(text.encode() if text.isascii() else text.encode("utf-8", "surrogatepass"))
     return digest.digest()

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.events import Tokens
-from pipeline.keys import anthropic, identity, microseconds, mixed, owner_rank, rank
+from pipeline.keys import anthropic, identity, microseconds, mixed, owner_rank, rank, replies, reply
 
 TOKENS = Tokens(input=6, output=530, cache_read=41_000, cache_write_1h=1_200)
 
@@ -68,6 +68,14 @@ def test_reply_is_found_by_either_of_its_ids() -> None:
     assert request is not None
     assert message[0] in both[2]
     assert request[0] in both[2]
+
+
+@given(st.lists(st.tuples(st.text(), st.none() | st.text()), max_size=5))
+def test_many_replies_are_named_as_one_is(ids: list[tuple[str, str | None]]) -> None:
+    """Whatever the ids are, also text that no encoding knows, many at a time get the keys that each gets by itself."""
+    found = replies([message for message, _ in ids], [request for _, request in ids])
+
+    assert found == [reply(message, request) for message, request in ids]
 
 
 def test_two_requests_with_one_message_id_are_two_calls() -> None:
