@@ -19,6 +19,7 @@ from ingest.reader import Manner
 from ingest.run import ingest
 from ingest.sweep import sweep
 from pipeline import durable, log_folders, placement, providers
+from pipeline.errors import RingletError
 from pipeline.log import SEAL_ROWS, Log
 from pipeline.profiles import Rules
 from pipeline.questions import Position
@@ -68,6 +69,8 @@ class Store:
         self.shared = False
         """Whether folders of another machine lie beside this one's, as `refreshed` saw it: the journal and hence the snapshot know nothing
         of what they hold."""
+        self._early: tuple[Position, Days] | None = None
+        """All days as they were counted while segments were being written, and what the log's position was to be then."""
 
     @cached_property
     def attribution(self) -> Attribution:
@@ -153,7 +156,7 @@ class Store:
         was = self.memory
         if known is None or was is None or not self._goes_on(known.header, was):
             proof = snapshot.proof_of([(each.source.path, each.inode, each.size, each.mtime_ns) for each in self.look.found])
-            return proof if self._read(self.look) else ""
+            return proof if self._read(self.look, first=known is None) else ""
         # Nobody need look at the thousands that are as they were, nor name the state of each: it is that of then, and what came since.
         proof = snapshot.digest(f"{was.proof} {sorted(was.changed.items())}".encode())
         if not self._read(discover(self.adapters, self.environ, self.home, self.homes, was.news()), partial=True):
@@ -177,13 +180,14 @@ class Store:
                 return ""
         return snapshot.proof_of(looks)
 
-    def _read(self, look: Look, *, partial: bool = False) -> bool:
-        """Bring the log up to a look; whether all of it was read."""
+    def _read(self, look: Look, *, partial: bool = False, first: bool = False) -> bool:
+        """Bring the log up to a look; whether all of it was read. With `first` there is no snapshot yet."""
         unread = sum(found.size for found in look.found)
         shown = unread > BAR_BYTES and self.log.span() is None
         manner = Manner(now_ns=self.now_us * 1000, titles=self.config.session_titles)
         with bar(wanted=shown) as progress:
-            summary = ingest(self.log, self.adapters, look, manner, partial=partial, progress=progress)
+            meanwhile = self._count_early if first else None
+            summary = ingest(self.log, self.adapters, look, manner, partial=partial, progress=progress, meanwhile=meanwhile)
         self.troubles = summary.troubles
         return not summary.stopped and len(summary.troubles) <= len(look.troubles)
 
@@ -214,7 +218,9 @@ class Store:
         if known is not None and _same_terms(known.header, header):
             changed = self.log.changed_days(Position(*known.header.position))
         if known is None or changed is None:
-            return self._write_both(header, self._counted_all())
+            early, self._early = self._early, None
+            counted = early[1] if early is not None and early[0] == Position(*header.position) else self._counted_all()
+            return self._write_both(header, counted)
         days = touched(self.zone, changed)
         try:
             if known.end_day == header.first_day and all(day >= known.end_day for day in days):
@@ -231,6 +237,11 @@ class Store:
 
     def _counted_all(self, prices: Prices | None = None) -> Days:
         return self._counted({}, touched(self.zone, self.log.days()), prices)
+
+    def _count_early(self) -> None:
+        # What prevents it is told when it is done once more, and must not undo the commit.
+        with suppress(RingletError):
+            self._early = self.log.position(), self._counted_all()
 
     def _counted(self, days: Days, again: set[int], prices: Prices | None = None) -> Days:
         """`days` with those in `again` counted anew."""

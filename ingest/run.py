@@ -83,6 +83,7 @@ def ingest(
     partial: bool = False,
     progress: Callable[[int, int], None] | None = None,
     on_commit: Callable[[Harvest, Commit], None] | None = None,
+    meanwhile: Callable[[], None] | None = None,
     workers: int | None = None,
 ) -> Summary:
     """Bring the log up to what the sources in `look` hold.
@@ -90,7 +91,7 @@ def ingest(
     A `partial` look holds some of the sources: of the others nothing is known, not even that they are gone.
     `progress` is told (bytes dealt with, bytes in all); `on_commit` each harvest and what its commit did. Sources that cannot be read are
     told in the summary and tried again by the next run. With `manner.take_tail`, unfinished last lines are looked at even where nothing
-    changed.
+    changed. `meanwhile` is handed to the commit where one holds all that there is to read (see `Log.commit`).
     """
     by_agent = {adapter.agent: adapter for adapter in adapters}
     paths = [each.source.path for each in look.found] if partial else None
@@ -100,7 +101,7 @@ def ingest(
     if not partial:
         _mark_gone(log, look, stored)
     if work:
-        run = _Run(log, by_agent, manner, summary, on_commit)
+        run = _Run(log, by_agent, manner, summary, on_commit, meanwhile)
         run.all(work, progress, workers)
     return summary
 
@@ -115,12 +116,14 @@ class _Run:
         manner: Manner,
         summary: Summary,
         on_commit: Callable[[Harvest, Commit], None] | None,
+        meanwhile: Callable[[], None] | None,
     ) -> None:
         self._log = log
         self._adapters = adapters
         self._manner = manner
         self._summary = summary
         self._on_commit = on_commit
+        self._meanwhile = meanwhile
         self._stale: list[int] = []
         self._again = False
         """Whether what is read now was taken by another process before."""
@@ -142,7 +145,9 @@ class _Run:
 
     def _commit(self, harvest: Harvest, by_id: Mapping[int, Work]) -> None:
         summary = self._summary
-        commit = self._log.commit(harvest.batch, harvest.readings, ingested_at_us=self._manner.now_ns // 1000)
+        # What is done after one commit of many would be done again after the next.
+        meanwhile = self._meanwhile if len(harvest.readings) + len(harvest.troubles) == len(by_id) else None
+        commit = self._log.commit(harvest.batch, harvest.readings, ingested_at_us=self._manner.now_ns // 1000, meanwhile=meanwhile)
         self._stale.extend(commit.stale)
         summary.new += commit.new
         summary.updated += commit.updated

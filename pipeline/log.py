@@ -11,7 +11,7 @@ staging is left over from a crash. A few rows stay hot in the journal; many beco
 import gc
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import date
 from operator import itemgetter
@@ -144,10 +144,14 @@ class Log(Questions):
 
     # Commit and seal
 
-    def commit(self, batch: Batch, readings: Sequence[Reading], *, ingested_at_us: int) -> Commit:
+    def commit(
+        self, batch: Batch, readings: Sequence[Reading], *, ingested_at_us: int, meanwhile: Callable[[], None] | None = None
+    ) -> Commit:
         """Take the readings and the sightings that belong to them, durably and exactly once.
 
         A reading is taken only if its source still stands where the reading began; others are named in `stale`, their rows are left out.
+        `meanwhile` is called only where segments are made, by another process perhaps: the log can be asked, and answers as if all were
+        committed. What it raises undoes the commit.
         """
         done = Commit()
         staged: list[SegmentInfo] = []
@@ -172,6 +176,8 @@ class Log(Questions):
                 with self._staging(*self._with_hot(changes.rows, seqs), dimensions, child=True) as staging:
                     self._keep(changes)
                     self._account(taken, batch, rows, changes, done, ingested_at_us)
+                    if meanwhile is not None:
+                        meanwhile()
                     staged = self._recorded(staging.finish())
                 self._connection.execute("DELETE FROM hot")
             else:

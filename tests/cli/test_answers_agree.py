@@ -15,9 +15,12 @@ from cli.app import clock
 from cli.deep import answer_from_views
 from cli.paths import paths
 from cli.refresh import Store, opened
+from pipeline.log import Log
 from tests.cli.homes import at_home, mixed, reply, ringlet, transcript
 from views import calendar
 from views.query import Answer, Query, Row, Totals
+from views.recount import recount
+from views.snapshot_text import Day
 
 FIXTURES = Path(__file__).parents[2] / "data-fixtures"
 ZONE = "America/St_Johns"
@@ -101,6 +104,31 @@ def test_refreshed_snapshot_is_the_rebuilt_one(store: Store) -> None:
         (Path(store.paths.views) / name).unlink()
 
     assert told(store.refreshed(sync=False).answer(query)) == grown
+
+
+def test_days_counted_during_the_first_commit_are_those_of_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A first import counts the days while it writes segments, once; the snapshot is the one that is made of the log afterwards."""
+    monkeypatch.setattr("pipeline.log.BULK_ROWS", 2)
+    counted: list[int] = []
+
+    def counting(log: Log, zone: str, days: set[int], **options: Any) -> dict[int, Day]:
+        counted.append(len(days))
+        return recount(log, zone, days, **options)
+
+    monkeypatch.setattr("cli.refresh.recount", counting)
+    mixed(tmp_path)
+    query = Query(now_us=0, today=TODAY, tz=ZONE, by="day")
+    with (
+        at_home(tmp_path, zone=ZONE),
+        opened(paths(), {"HOME": str(tmp_path), "RINGLET_HOME": str(tmp_path / "rl"), "TZ": ZONE}, clock()) as store,
+    ):
+        early = told(store.refreshed().answer(query))
+        assert (len(counted), store.log.hot_count(), bool(early[1])) == (1, 0, True)
+        for name in ("snapshot.base", "snapshot.today"):
+            (Path(store.paths.views) / name).unlink()
+
+        assert told(store.refreshed(sync=False).answer(query)) == early
+        assert len(counted) == 2
 
 
 @pytest.mark.parametrize("mode", ["auto", "calculate", "logged"])

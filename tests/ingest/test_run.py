@@ -67,6 +67,24 @@ def test_every_sighting_is_new_updated_or_known(tmp_path: Path) -> None:
     assert calls(store) == {2: 1, 5: 1}
 
 
+@pytest.mark.parametrize(("batch_rows", "times"), [(100, 1), (3, 0)])
+def test_what_is_done_meanwhile_is_done_once_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch_rows: int, times: int
+) -> None:
+    """A commit that holds all that there is to read is told what to do meanwhile; one of several is not."""
+    monkeypatch.setattr("pipeline.log.BULK_ROWS", 2)
+    monkeypatch.setattr("ingest.bulk.BATCH_ROWS", batch_rows)
+    home = tmp_path / "home"
+    for name in ("a", "b"):
+        write(home, f"{name}.jsonl", b"".join(toy.line(f"{name}{number}", 1) for number in range(3)))
+    done: list[None] = []
+    with Log.open(tmp_path / "store") as log:
+        look = discover([toy.ADAPTER], {"TOY_HOME": str(home)}, "/nowhere", {})
+        ingest(log, [toy.ADAPTER], look, Manner(now_ns=NOW_NS), meanwhile=lambda: done.append(None))
+
+    assert (len(done), calls(tmp_path / "store")) == (times, {1: 6})
+
+
 def test_history_outlives_its_file(tmp_path: Path) -> None:
     """When a source goes, its calls stay, and the log knows that the source is gone; when it comes back, nothing is counted twice."""
     home, store = tmp_path / "home", tmp_path / "store"

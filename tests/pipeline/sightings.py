@@ -1,5 +1,6 @@
 """Sightings for the tests of the log, and the rule of the same call worked out the slow way."""
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -87,12 +88,12 @@ class Feed:
         stored = next(one for one in log.sources() if one.id == self.source)
         self.cursor = stored.cursor
 
-    def commit(self, *sightings: Sighting):  # type: ignore[no-untyped-def]
+    def commit(self, *sightings: Sighting, meanwhile: Callable[[], None] | None = None):  # type: ignore[no-untyped-def]
         """What `Log.commit` says."""
         after = Cursor(offset=(self.cursor.offset if self.cursor else 0) + 1)
         reading = Reading(source_id=self.source, before=self.cursor, after=after)
         given = [msgspec.structs.replace(one, source=self.source) for one in sightings]
-        done = self.log.commit(batch(*given), [reading], ingested_at_us=NOON)
+        done = self.log.commit(batch(*given), [reading], ingested_at_us=NOON, meanwhile=meanwhile)
         self.cursor = after
         return done
 

@@ -300,6 +300,28 @@ def test_many_rows_become_segments_at_once(log: Log, monkeypatch: pytest.MonkeyP
     assert sums(every_row(log)) == {("requests",): 12, ("input",): 120, ("output",): 105}
 
 
+def test_what_is_done_meanwhile_sees_the_commit(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While segments are made, the log answers as it will; if that fails, nothing was committed."""
+    monkeypatch.setattr("pipeline.log.BULK_ROWS", 3)
+    feed = Feed(log)
+    seen: list[object] = []
+
+    def look() -> None:
+        seen.append((log.position().seq, sorted(call.output for call in log.calls(0, 40_000))))
+
+    feed.commit(Sighting(key="few", output=9), meanwhile=look)
+    feed.commit(*(Sighting(key=f"k{n}", output=n) for n in range(4)), meanwhile=look)
+
+    assert seen == [(5, [0, 1, 2, 3, 9])]
+
+    def fail() -> None:
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        Feed(log, "/home/a/other.jsonl").commit(*(Sighting(key=f"l{n}") for n in range(4)), meanwhile=fail)
+    assert (log.position().seq, len(list(log.calls(0, 40_000))), os.listdir(Path(log.home) / "staging")) == (5, 5, [])
+
+
 @pytest.mark.parametrize("many", [1, 59, 60, 61, 121])
 def test_any_number_of_calls_is_kept(log: Log, many: int) -> None:
     """Calls are inserted many at a time; none is left out, however many there are."""
