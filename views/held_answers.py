@@ -1,22 +1,23 @@
 """Answers from what is held in memory: the same as those of `views.answers`, a hundred times as fast.
 
 Decides which layout a question is answered from. Totals, and groupings by what a cell names, are differences of sums; days, weeks and
-months are added up from the sums by day and cell, sessions from the rows of the range. The rolling 24 hours, and hours, need finer rows,
-which whoever asks provides. Rows by time name no profiles, agents, providers and models: of hundreds of days nobody asks for that.
+months come from the days of the cells that are meant, sessions from the rows of the range. The rolling 24 hours, and hours, need finer
+rows, which whoever asks provides. Rows by time name no profiles, agents, providers and models: of hundreds of days nobody asks for that.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 
 import polars as pl
 
-from views.held import NUMBERS, Held, Share, Sum
+from views.held import Held
+from views.held_columns import NUMBERS, Line, Share, added_up
 from views.held_keys import NAME_OF, cells_of
 from views.held_rows import Titles, by_days, by_rows, presence, row_of
 from views.matching import session_matches
 from views.query import Answer, Query, Row, Totals, arrange
 
 Fine = Callable[[], pl.DataFrame]
-"""Rows of a query's range: its calls for the rolling 24 hours, else quarter-hours. As `Held.days`, with slot and without alone."""
+"""Rows of a query's range: its calls for the rolling 24 hours, else quarter-hours. As `Held.sessions`, with slot and without alone."""
 
 By = tuple[str | None, str | None]
 """A grouping and one within it; None: all in one."""
@@ -63,19 +64,10 @@ def sessions(query: Query, held: Held) -> pl.Series | None:
     return pl.Series(list(meant), dtype=pl.UInt32)
 
 
-def within(rows: pl.DataFrame, held: Held, meant: list[int], named: pl.Series | None) -> pl.DataFrame:
+def within(rows: pl.DataFrame, held: Held, meant: Sequence[int], named: pl.Series | None) -> pl.DataFrame:
     """Those `rows` that are of some cells and some sessions (None: of all)."""
-    if len(meant) < len(held.columns):
-        rows = rows.filter(flags(held, meant).gather(rows["cell"]))
+    rows = held.chosen(rows, meant)
     return rows if named is None else rows.filter(pl.col("sid").is_in(named.implode()))
-
-
-def flags(held: Held, meant: Iterable[int]) -> pl.Series:
-    """Of each cell, whether it is one of `meant`."""
-    found = [False] * len(held.names.cells)
-    for cell in meant:
-        found[cell] = True
-    return pl.Series(found, dtype=pl.Boolean)
 
 
 class _Asked:
@@ -91,7 +83,7 @@ class _Asked:
         self._sessions = sessions(query, held)
         self._found: dict[bool, pl.DataFrame] = {}
         self._shares: dict[int, Share] | None = None
-        self._sum: Sum | None = None
+        self._sum: Line | None = None
 
     def rows(self, by: By, *, limited: bool = False) -> list[Row]:
         """One per group that has calls, in no order; `limited`: those that the query's limit cuts off may lack."""
@@ -107,7 +99,7 @@ class _Asked:
         """The last day with a call under the filters, whatever the range."""
         if self._sessions is None:
             return max((self._held.columns[cell].days[-1] for cell in self._cells), default=None)
-        last = within(self._held.days, self._held, self._cells, self._sessions)["day"].max()
+        last = within(self._held.sessions.rows, self._held, self._cells, self._sessions)["day"].max()
         return last if isinstance(last, int) else None
 
     def unpriced_models(self) -> list[str]:
@@ -128,19 +120,19 @@ class _Asked:
             self._shares = {cell: share for cell, share in shares if share is not None}
         return self._shares
 
-    def _sum_of(self, cells: list[int]) -> Sum:
+    def _sum_of(self, cells: list[int]) -> Line:
         """What some cells have in the range."""
         shares = self._shared_out()
         if len(cells) < len(shares):
-            return Sum.of([shares[cell] for cell in cells])
+            return added_up([shares[cell] for cell in cells])
         if self._sum is None:
-            self._sum = Sum.of(list(shares.values()))
+            self._sum = added_up(list(shares.values()))
         return self._sum
 
     def _range(self, *, fine: bool) -> pl.DataFrame:
         """The rows that are meant."""
         if fine not in self._found:
-            rows = self._fine() if fine else self._held.ranged(self._query.first_day, self._query.last_day)
+            rows = self._fine() if fine else self._held.sessions.between(self._query.first_day, self._query.last_day)
             self._found[fine] = within(rows, self._held, self._cells, self._sessions)
         return self._found[fine]
 
@@ -152,25 +144,26 @@ class _Asked:
         for cell in self._shared_out():
             names = named[cell]
             groups.setdefault((name_of(names) if name_of else None, part_of(names) if part_of else None), []).append(cell)
-        found = [row_of(key, part, *self._sum_of(members), [named[cell] for cell in members]) for (key, part), members in groups.items()]
+        found = [row_of(key, part, self._sum_of(members), [named[cell] for cell in members]) for (key, part), members in groups.items()]
         # Sessions that are not steady are in no sum yet.
-        shared = held.shared_between(query.first_day, query.last_day)
+        shared = held.shared.between(query.first_day, query.last_day)
         if found and not shared.is_empty():
             places: list[int | None] = [None] * len(named)
             for number, members in enumerate(groups.values()):
                 for cell in members:
                     places[cell] = number
-            place = pl.Series(places, dtype=pl.UInt32).gather(shared["cell"]).alias("_key")
-            for (at,), (count, runtime) in presence(shared.with_columns(place).filter(pl.col("_key").is_not_null()), ["_key"]).items():
+            place = pl.Series("_key", places, dtype=pl.UInt32)[shared["cell"]]
+            for (at,), (count, runtime) in presence(shared.hstack([place]).filter(place.is_not_null()), ["_key"]).items():
                 found[at].sessions += count
                 found[at].runtime_us += runtime
         return found
 
     def _from_days(self, by: By) -> list[Row]:
         query, held = self._query, self._held
-        whole = len(self._cells) == len(held.columns) and not any(one in NAME_OF for one in by)
-        rows = held.days_between(query.first_day, query.last_day, whole=whole)
-        if not whole:
-            rows = within(rows, held, self._cells, None)
-        shared = within(held.shared_between(query.first_day, query.last_day), held, self._cells, None) if self._spans else None
+        first, last = query.first_day, query.last_day
+        if any(one in NAME_OF for one in by):
+            rows = within(held.daily.between(first, last), held, self._cells, None)
+        else:
+            rows = held.of(self._cells).between(first, last)
+        shared = within(held.shared.between(first, last), held, self._cells, None) if self._spans else None
         return by_days(rows, shared, by, query, held.names)

@@ -14,7 +14,7 @@ import polars as pl
 from views import calendar
 from views.columns import CELL, TOKENS, attodollars
 from views.held import Cell, Held
-from views.held_answers import cells, flags, sessions, within
+from views.held_answers import cells, sessions, within
 from views.held_rows import Titles
 from views.matching import folder, session_matches
 from views.query import Query
@@ -117,14 +117,13 @@ class _Meant:
     def days(self, first: int | None, last: int | None) -> pl.DataFrame:
         """Rows of some days, which tell how many calls are meant."""
         alike = self._sessions is None and not self._by_title
-        if alike and len(self._cells) == len(self._held.columns):
-            return self._held.days_between(first, last, whole=True)
-        rows = (self._held.days_between if alike else self._held.ranged)(first, last)
-        rows = within(rows, self._held, self._cells, self._sessions)
+        if alike:
+            return self._held.of(self._cells).between(first, last)
+        rows = within(self._held.sessions.between(first, last), self._held, self._cells, self._sessions)
         if not self._by_title:
             return rows
         titled, found = (pl.col("sid").is_in(sids).fill_null(value=False) for sids in self._by_title)
-        by_cell = flags(self._held, self._named).gather(rows["cell"])
+        by_cell = self._held.flags(self._named)[rows["cell"]]
         return rows.filter(pl.when(titled).then(found).otherwise(by_cell))
 
     def calls(self, rows: pl.DataFrame) -> pl.DataFrame:

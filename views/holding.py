@@ -5,14 +5,11 @@ much of that is kept. A `Holding` stands for one position of the log; the one th
 `views/` may be replaced while they are read: then FileNotFoundError is raised, and whoever asked asks again.
 """
 
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import date
 from itertools import chain
-from threading import Lock
 from time import sleep
-from typing import Generic, TypeVar
 
 import polars as pl
 
@@ -27,13 +24,11 @@ from views.columns import CALLS
 from views.cube import measured
 from views.held import Held, Names, fine, held, renewed
 from views.held_records import TOLD
+from views.kept import Kept
 from views.logged import date_of
 from views.query import Query
 from views.sessions import sessions
 from views.terms import Terms
-
-K = TypeVar("K", bound=Hashable)
-T = TypeVar("T")
 
 FRESH_DAYS = 4
 """With more UTC dates than these made in memory, all is loaded anew from the views."""
@@ -54,11 +49,11 @@ class Holding:
         self.names = names
         self._views = views
         self._fresh = fresh
-        self._tables: _Kept[tuple[str, str], Held] = _Kept(_ZONES)
+        self._tables: Kept[tuple[str, str], Held] = Kept(_ZONES)
         self._before: dict[tuple[str, str], tuple[Held, set[int]]] = {}
-        self._months: _Kept[tuple[str, str], pl.DataFrame] = _Kept(_MONTHS)
-        self._dates: _Kept[tuple[int, str], pl.DataFrame] = _Kept(_DATES)
-        self._records: _Kept[tuple[int, str], pl.DataFrame] = _Kept(_RECORDS)
+        self._months: Kept[tuple[str, str], pl.DataFrame] = Kept(_MONTHS)
+        self._dates: Kept[tuple[int, str], pl.DataFrame] = Kept(_DATES)
+        self._records: Kept[tuple[int, str], pl.DataFrame] = Kept(_RECORDS)
 
     def table(self, zone: str, mode: str) -> Held:
         """All usage by the days of a zone, at the costs of a mode."""
@@ -121,9 +116,11 @@ class Holding:
         return self._fresh.get(day)
 
     def rest(self) -> None:
-        """Let go of what can be read again in milliseconds."""
+        """Let go of what can be read or added up again in milliseconds."""
         for kept in (self._months, self._dates, self._records):
             kept.forget()
+        for table in self._tables.kept().values():
+            table.sums.forget()
 
     def fresh_days(self) -> set[int]:
         """UTC dates that are held beside the views."""
@@ -261,54 +258,3 @@ def _made(before: Holding, changed: set[int], log: Log, terms: Terms) -> dict[in
             kept = held.filter(~pl.col("key").is_in(list(keys)))
             made[day] = pl.concat([kept, current.calls(log, terms, day, keys)], rechunk=True)
     return made
-
-
-class _Kept(Generic[K, T]):
-    """The last few things that were asked for; each is made once."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._things: OrderedDict[K, T] = OrderedDict()
-        self._lock = Lock()
-        self._making: dict[K, Lock] = {}
-
-    def get(self, key: K, make: Callable[[], T]) -> T:
-        """The thing of that name, made where it is missing."""
-        found = self._got(key)
-        if found is not None:
-            return found
-        # One thing waits for no other: to make one may take a hundred times as long.
-        with self._lock:
-            making = self._making.setdefault(key, Lock())
-        with making:
-            found = self._got(key)
-            if found is None:
-                found = make()
-                self.take({key: found})
-            with self._lock:
-                self._making.pop(key, None)
-            return found
-
-    def take(self, things: Mapping[K, T]) -> None:
-        """Keep these too."""
-        with self._lock:
-            self._things.update(things)
-            while len(self._things) > self._most:
-                self._things.popitem(last=False)
-
-    def forget(self) -> None:
-        """Keep nothing."""
-        with self._lock:
-            self._things.clear()
-
-    def kept(self) -> dict[K, T]:
-        """All that is kept."""
-        with self._lock:
-            return dict(self._things)
-
-    def _got(self, key: K) -> T | None:
-        with self._lock:
-            found = self._things.get(key)
-            if found is not None:
-                self._things.move_to_end(key)
-            return found

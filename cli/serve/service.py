@@ -311,7 +311,7 @@ def _check(query: Query, table: "Held") -> None:
 
     def rows(**words: Any) -> list[Row]:
         asked = Query(now_us=query.now_us, today=query.today, tz=query.tz, **words)
-        return held_answers.answer(asked, table, fine=table.days.clear).rows
+        return held_answers.answer(asked, table, fine=table.sessions.rows.clear).rows
 
     for name, value in (("project", query.project), ("session", query.session)):
         if value is not None and not rows(by=name, **{name: value}):

@@ -15,5 +15,5 @@ def test_an_empty_log_is_held_in_every_cost_mode(tmp_path: Path, mode: str) -> N
     position = Position(epoch="e", seq=0)
     holding = Holding(str(tmp_path), position, Names(), {})
 
-    assert holding.table("UTC", mode).days.is_empty()
-    assert holding.following(position, {}).table("UTC", mode).days.is_empty()
+    assert holding.table("UTC", mode).sessions.rows.is_empty()
+    assert holding.following(position, {}).table("UTC", mode).sessions.rows.is_empty()

@@ -161,7 +161,7 @@ def _query(service: Service, standing: Standing, params: questions.Filters, **mo
 
 def _check_points(query: Query, standing: Standing) -> None:
     """Raises WrongUsage where a range has too many hours, days, weeks or months to be told one by one."""
-    days = standing.holding.table(query.tz, query.cost_mode).starts.days
+    days = standing.holding.table(query.tz, query.cost_mode).daily.days
     if query.by != "hour" and query.first_day is None:
         return  # of a clock that was wrong once, `views.query.fill` makes no empty centuries
     first = query.first_day if query.first_day is not None else min(days, default=query.today)
