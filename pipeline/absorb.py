@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 
 from pipeline import known_calls
-from pipeline.batch import Batch, Integers, picked
+from pipeline.batch import Batch, Integers, Pick, picked
 from pipeline.journal import DAY_BITS, Dimensions, halves, index_rows
 from pipeline.keys import following, is_request
 from pipeline.known_calls import Known, State, where
@@ -110,17 +110,19 @@ class _Desk:
         winner = picked(calls.winner, positions)
         owner = winner if calls.owner is calls.winner else picked(calls.owner, positions)
         count = len(winner)
-        days = picked(day_of, winner)
+        counting = Pick(winner)
+        owning = counting if owner is winner else Pick(owner)
+        days = counting(day_of)
         changed = self._changes.rows
         rows = self._changes.rows = Rows(
             kind=array("q", [CALL]) * count,
             aliases=[None] * count,
-            owner_rank=picked(batch.owner_rank, owner),
-            dim=self._dims(winner, owner),
+            owner_rank=owning(batch.owner_rank),
+            dim=self._dims(counting(batch.dim), owning(batch.dim)),
             requests=array("q", [1]) * count,
             ingested_at_us=array("q", [self._ingested_at_us]) * count,
             extra=[batch.extra.get(row) for row in winner] if batch.extra else [None] * count,
-            **{name: picked(getattr(batch, name), winner) for name in _AS_THEY_ARE},
+            **{name: counting(getattr(batch, name)) for name in _AS_THEY_ARE},
         )
         ids = list(chain.from_iterable(self._ids(day, len(list(run))) for day, run in groupby(days)))
         self._identify(rows, ids, winner, positions)
@@ -173,13 +175,13 @@ class _Desk:
             offered.update(self._batch.offered(row))
         return claimed, offered - claimed
 
-    def _dims(self, winner: Sequence[int], owner: Sequence[int]) -> Integers:
-        dim, numbers = self._batch.dim, self._numbers
-        facts = array("q", [numbers[number] for number in picked(dim, winner)])
-        if winner == owner:
-            return facts
-        owners = [numbers[number] for number in picked(dim, owner)]
-        return array("q", [one if one == other else self._compose(one, other) for one, other in zip(facts, owners, strict=True)])
+    def _dims(self, winners: Sequence[int], owners: Sequence[int]) -> Integers:
+        """Numbers of the dimensions of calls, from those that the batch gives the records that count and the records that own."""
+        numbers = self._numbers
+        if winners == owners:
+            return array("q", [numbers[one] for one in winners])
+        both = zip(winners, owners, strict=True)
+        return array("q", [numbers[one] if one == other else self._compose(numbers[one], numbers[other]) for one, other in both])
 
     def _compose(self, facts: int, owner: int) -> int:
         if facts == owner:

@@ -5,6 +5,7 @@ Decides how an event divides into dimensions (few distinct values, shared by man
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from operator import itemgetter
 from typing import Any
 
@@ -210,6 +211,12 @@ def as_column(kind: type, value: object) -> object:
     raise NotImplementedError(kind.__name__)
 
 
+_MANY = 64
+"""Up to so many rows nobody looks for runs among them."""
+_RUN = 4
+"""Rows of a file mostly stay together. From so many in a row, to copy runs is quicker than to pick rows."""
+
+
 def picked(column: Any, rows: Sequence[int]) -> Any:
     """The column's values at `rows`; a column of its own, of the same kind."""
     if len(rows) == len(column) and rows == range(len(column)):
@@ -218,3 +225,24 @@ def picked(column: Any, rows: Sequence[int]) -> Any:
         return column[rows[0] : rows[0] + 1]
     values = itemgetter(*rows)(column) if rows else ()
     return array("q", values) if isinstance(column, array) else list(values)
+
+
+class Pick:
+    """The same rows picked from one column after another: `pick(column)` is `picked(column, rows)`."""
+
+    def __init__(self, rows: Sequence[int]) -> None:
+        self._rows = rows
+        self._runs: list[slice] = []
+        if len(rows) > _MANY:
+            cuts = [at for at, (row, following) in enumerate(zip(rows, islice(rows, 1, None), strict=False), 1) if following - row != 1]
+            if len(cuts) * _RUN < len(rows):
+                starts, ends = [0, *cuts], [*cuts, len(rows)]
+                self._runs = [slice(rows[start], rows[end - 1] + 1) for start, end in zip(starts, ends, strict=True)]
+
+    def __call__(self, column: Any) -> Any:
+        if not self._runs:
+            return picked(column, self._rows)
+        found = column[self._runs[0]]
+        for run in self._runs[1:]:
+            found += column[run]
+        return found
