@@ -4,8 +4,8 @@ Decides that a sighting may be left out before it is matched name by name. Reads
 """
 
 import sqlite3
-from collections.abc import Iterable, Sequence
-from itertools import chain
+from collections.abc import Iterable, Sequence, Set
+from itertools import accumulate, chain, groupby, pairwise
 from struct import unpack
 from typing import Any
 
@@ -16,6 +16,10 @@ from pipeline.record import DAY_US
 
 _SCANNED = 4
 """A date is read through where it holds no more than so many times the calls that are looked for."""
+SHORT = 8
+"""Runs of fewer rows cost more than looking for each of them."""
+_LONG = 256
+"""Where a run is not as it was, so many rows are looked for one by one."""
 
 
 def unsettled(connection: sqlite3.Connection, batch: Batch, rows: Sequence[int]) -> list[int]:
@@ -24,14 +28,20 @@ def unsettled(connection: sqlite3.Connection, batch: Batch, rows: Sequence[int])
     Of those a call with their key is known, its record is as good and of the same prompt, so that it has all their implied names, and it
     claims whatever they claim. Rows that offer more than is implied stay, and are matched name by name.
     """
-    rows = _unlike(connection, batch, rows)
+    claims = _claims(connection, batch, rows)
+    named = {
+        row
+        for row in batch.aliases.keys() | batch.offers.keys()
+        if row in batch.offers or any(claims.get(alias) != batch.key[row] for alias in batch.aliases[row])
+    }
+    rows = _unlike(connection, batch, rows, named)
     asked: dict[bytes, list[int]] = {}
     for row, key in zip(rows, picked(batch.key, rows), strict=True):
-        asked.setdefault(key, []).append(row)
-    claims = _claims(connection, batch, rows)
+        if row not in named:
+            asked.setdefault(key, []).append(row)
     settled: set[int] = set()
-    columns = "c.id, c.h, c.rest, c.rank, c.owner_rank, c.input, c.cache_read, c.cache_write_5m + c.cache_write_1h"
-    for call, h, rest, rank, owner_rank, fresh, read, written in _alike(connection, batch, rows, columns):
+    columns = "c.h, c.rest, c.rank, c.owner_rank, c.input, c.cache_read, c.cache_write_5m + c.cache_write_1h"
+    for h, rest, rank, owner_rank, fresh, read, written in _alike(connection, batch, rows, columns):
         for row in asked.get(key_of(h, rest), ()):
             if (
                 batch.rank[row] <= rank
@@ -39,23 +49,44 @@ def unsettled(connection: sqlite3.Connection, batch: Batch, rows: Sequence[int])
                 and batch.input[row] == fresh
                 and batch.cache_read[row] == read
                 and batch.cache_write_5m[row] + batch.cache_write_1h[row] == written
-                and row not in batch.offers
-                and all(claims.get(alias) == call for alias in batch.aliases.get(row, ()))
             ):
                 settled.add(row)
     return [row for row in rows if row not in settled]
 
 
-def _unlike(connection: sqlite3.Connection, batch: Batch, rows: Sequence[int]) -> list[int]:
-    """`rows` without those that say just what is known, in the same file or in one that owns the call as well.
+def _unlike(connection: sqlite3.Connection, batch: Batch, rows: Sequence[int], named: Set[int]) -> list[int]:
+    """`rows` without those that say just what is known, in the same file or in one that owns the call as well; those in `named` stay.
 
     Nearly all of what is imported once more are such, and they are left out without a look at each: equal ranks mean equal facts.
     """
     keys = unpack(f">{2 * len(rows)}q", b"".join(picked(batch.key, rows)))
-    said = list(zip(keys[::2], keys[1::2], picked(batch.rank, rows), picked(batch.owner_rank, rows), strict=True))
-    known = set(said).intersection(_alike(connection, batch, rows, "c.h, c.rest, c.rank, c.owner_rank"))
-    named = batch.aliases.keys() | batch.offers.keys()
+    heads = keys[::2]
+    said = list(zip(heads, keys[1::2], picked(batch.rank, rows), picked(batch.owner_rank, rows), strict=True))
+    known = set(said).intersection(_beside(connection, batch, rows, heads, "c.h, c.rest, c.rank, c.owner_rank"))
     return [row for row, each in zip(rows, said, strict=True) if each not in known or row in named]
+
+
+def _beside(
+    connection: sqlite3.Connection, batch: Batch, rows: Sequence[int], heads: Sequence[int], columns: str
+) -> Iterable[tuple[Any, ...]]:
+    """These columns of known calls `c`, among them nearly all that `rows` speak of if they were read in the same order before.
+
+    What one source said of one date was then given numbers one after the other, so of a run of its rows only the first is looked for.
+    """
+    runs = _runs(batch, rows)
+    if len(runs) * SHORT > len(rows):
+        return _alike(connection, batch, rows, columns)
+    length = {heads[begin]: end - begin for begin, end in runs}
+    places = where(connection, "SELECT h, id FROM calls WHERE h", length)
+    sql = f"SELECT {columns} FROM calls c WHERE c.id >= ? AND c.id < ?"
+    return chain.from_iterable(connection.execute(sql, (number, number + length[h])) for h, number in places)
+
+
+def _runs(batch: Batch, rows: Sequence[int]) -> list[tuple[int, int]]:
+    """(begin, end) positions among `rows` of those of one source and date, long ones in parts."""
+    days = [at_us // DAY_US for at_us in picked(batch.at_us, rows)]
+    ends = [*accumulate(len(list(run)) for _, run in groupby(zip(picked(batch.source, rows), days, strict=True)))]
+    return [(part, min(part + _LONG, end)) for begin, end in pairwise((0, *ends)) for part in range(begin, end, _LONG)]
 
 
 def _alike(connection: sqlite3.Connection, batch: Batch, rows: Sequence[int], columns: str) -> Iterable[tuple[Any, ...]]:
@@ -70,9 +101,9 @@ def _alike(connection: sqlite3.Connection, batch: Batch, rows: Sequence[int], co
     return where(connection, f"SELECT {columns} FROM calls c WHERE c.h", {halves(key)[0] for key in picked(batch.key, rows)})
 
 
-def _claims(connection: sqlite3.Connection, batch: Batch, rows: Sequence[int]) -> dict[bytes, int]:
-    """Known claims under the handles of the rows' aliases: identity to number of the call."""
+def _claims(connection: sqlite3.Connection, batch: Batch, rows: Sequence[int]) -> dict[bytes, bytes]:
+    """Known claims under the handles of the rows' aliases: identity to key of the call."""
     wanted = batch.aliases if len(rows) == len(batch) else batch.aliases.keys() & set(rows)
     heads = {halves(alias)[0] for row in wanted for alias in batch.aliases[row]}
-    entries = where(connection, "SELECT h, call, rest FROM identities WHERE h", heads)
-    return {key_of(h, rest): call >> 1 for h, call, rest in entries if call & 1}
+    sql = "SELECT i.h, i.rest, c.h, c.rest FROM identities i JOIN calls c ON c.id = i.call >> 1 WHERE i.call & 1 AND i.h"
+    return {key_of(h, rest): key_of(*key) for h, rest, *key in where(connection, sql, heads)}

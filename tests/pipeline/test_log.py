@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline import durable, known_calls, segments
+from pipeline import durable, known_calls, segments, settled
 from pipeline.errors import PartlyDone
 from pipeline.log import Log
 from pipeline.record import DAY_US
@@ -423,9 +423,10 @@ def check_story(log: Log, made: list[Sighting]) -> None:
 
 @contextmanager
 def few_or_many(data: st.DataObject) -> Iterator[None]:
-    """Inside, batches are matched in the way of few sightings, or in that of many."""
+    """Inside, batches are matched in the way of few sightings, or in that of many, and of many in short runs or in long ones."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(known_calls, "FEW", data.draw(st.sampled_from((known_calls.FEW, 0))))
+        patch.setattr(settled, "SHORT", data.draw(st.sampled_from((settled.SHORT, 0))))
         yield
 
 
