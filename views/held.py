@@ -20,8 +20,8 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from views.calendar import DAY_US
-from views.columns import CELL, COSTS, NAME, SESSIONS, SLOT_US, attodollars
-from views.held_columns import NUMBERS, SPAN, STEADY, Column, columns
+from views.columns import CELL, COSTS, NAME, SESSIONS, attodollars
+from views.held_columns import NUMBERS, SPAN, STEADY, WEIGHTS, Column, columns
 from views.kept import Kept
 from views.numbers import distinct, numbered
 
@@ -136,8 +136,8 @@ class Held(NamedTuple):
     zone: str
     names: Names
     sessions: Dated
-    """utc, day, cell, sid (null: no session), first, last (microseconds), `NUMBERS`; `alone`: whether the row is all that there is
-    of its session, `steady`: whether its session is."""
+    """utc, day, cell, sid (null: no session), first, last (microseconds), `NUMBERS`, `WEIGHTS`; `alone`: whether the row is all that
+    there is of its session, `steady`: whether its session is."""
     daily: Dated
     """day, cell, first, last, `NUMBERS`, `STEADY`."""
     shared: Dated
@@ -173,22 +173,21 @@ class Held(NamedTuple):
         return {name for number in self.columns if (name := self.names.cells[number][place]) is not None}
 
 
-def held(parts: Iterable[pl.LazyFrame], zone: str, names: Names | None = None) -> Held:
+def held(parts: Iterable[pl.DataFrame], zone: str, names: Names) -> Held:
     """What is held of all usage. One part is in memory at a time; all rows of a UTC date are in the same one.
 
-    In:  rows as `columns.SESSIONS`, in any order
+    In:  rows as `fine`, in any order
     """
-    known = Names() if names is None else names
-    made = [_by_day(part, zone, known) for part in parts]
-    days = pl.concat(made).sort("day", "cell") if made else _by_day(pl.LazyFrame(schema=SESSIONS), zone, known)
-    return _laid_out(zone, known, _marked(days), None)
+    made = [_by_day(part, zone) for part in parts]
+    days = pl.concat(made).sort("day", "cell") if made else _by_day(fine(pl.LazyFrame(schema=SESSIONS), names), zone)
+    return _laid_out(zone, names, _marked(days), None)
 
 
-def renewed(before: Held, rows: pl.LazyFrame, utc_days: Iterable[int]) -> Held:
-    """What is held after some UTC dates have changed; `rows` are all of these dates."""
+def renewed(before: Held, rows: pl.DataFrame, utc_days: Iterable[int]) -> Held:
+    """What is held after some UTC dates have changed; `rows`, as `fine`, are all of these dates."""
     again = pl.col("utc").is_in(list(utc_days))
     standing = before.sessions.rows
-    old, new = standing.filter(again), _by_day(rows, before.zone, before.names)
+    old, new = standing.filter(again), _by_day(rows, before.zone)
     # A session that goes on, or ends, may be steady no longer, or again: then its earlier days say something else.
     touched = pl.concat([old["sid"], new["sid"]]).drop_nulls().unique()
     is_touched = pl.col("sid").is_in(touched.implode()).fill_null(value=False)
@@ -201,32 +200,32 @@ def renewed(before: Held, rows: pl.LazyFrame, utc_days: Iterable[int]) -> Held:
     return _laid_out(before.zone, before.names, pl.concat([standing.filter(~is_touched), made]).sort("day", "cell"), (before, since))
 
 
-def fine(rows: pl.LazyFrame, names: Names, *more: str) -> pl.DataFrame:
-    """Rows finer than days: slot, cell, sid, first, last, `NUMBERS`, and the columns of `rows` that `more` names.
+def fine(rows: pl.LazyFrame, names: Names, numbers: pl.DataFrame | None = None) -> pl.DataFrame:
+    """Rows finer than days: slot, first, last, `NUMBERS`, cell, sid; `numbers` are the last two of the same rows, where they are known.
 
     In:  rows as `columns.SESSIONS`, or measured calls (`cube.measured`)
     """
+    told = [pl.col(name).cast(NAME) for name in (*CELL, "session")] if numbers is None else []
     made = rows.select(
         "slot",
-        *(pl.col(name).cast(NAME) for name in (*CELL, "session")),
+        *told,
         pl.col("first_at").dt.epoch("us").alias("first"),
         pl.col("last_at").dt.epoch("us").alias("last"),
         *(attodollars(pl.col(name)).fill_null(0) if name in COSTS else pl.col(name) for name in NUMBERS),
-        *more,
     )
     # One thread for one file: what would divide the work costs more than it saves.
-    return names.numbered(made.collect(engine="in-memory"))
+    found = made.collect(engine="in-memory")
+    return names.numbered(found) if numbers is None else found.hstack(numbers)
 
 
-def _by_day(rows: pl.LazyFrame, zone: str, names: Names) -> pl.DataFrame:
-    told = fine(rows, names)
-    # Slots repeat, and to ask the zone's clock takes longer than everything else: it is asked once for each.
-    slot = told["slot"].to_physical() // SLOT_US
-    first, which = distinct(slot)
-    day = told["slot"].gather(first).dt.convert_time_zone(zone).dt.date().to_physical().gather(which)
-    utc = (slot // (DAY_US // SLOT_US)).cast(pl.Int32)
+def _by_day(rows: pl.DataFrame, zone: str) -> pl.DataFrame:
+    slots = rows["slot"]
+    # Slots repeat one after the other, and to ask the zone's clock takes longer than everything else: it is asked once for each run.
+    runs = slots.rle().struct.field("value")
+    day = runs.dt.convert_time_zone(zone).dt.date().to_physical()[slots.rle_id()]
+    utc = (slots.to_physical() // DAY_US).cast(pl.Int32)
     return (
-        told.with_columns(utc.alias("utc"), day.alias("day"))
+        rows.with_columns(utc.alias("utc"), day.alias("day"))
         .group_by("utc", "day", "cell", "sid")
         .agg(pl.col("first").min(), pl.col("last").max(), pl.col(NUMBERS).sum())
         .sort("day", "cell")
@@ -234,14 +233,14 @@ def _by_day(rows: pl.LazyFrame, zone: str, names: Names) -> pl.DataFrame:
 
 
 def _marked(rows: pl.DataFrame) -> pl.DataFrame:
-    """`rows`, which are all of their sessions, with `alone` and `steady`."""
+    """`rows`, which are all of their sessions, with `WEIGHTS`, `alone` and `steady`."""
     day = pl.col("day")
     told = rows.group_by("sid").agg(
         (pl.len() == 1).alias("alone"),
         ((pl.col("cell").n_unique() == 1) & (day.max() - day.min() + 1 == day.n_unique())).alias("steady"),
     )
     marks = [(pl.col("sid").is_not_null() & pl.col(name)).alias(name) for name in ("alone", "steady")]
-    return rows.join(told, on="sid", how="left", nulls_equal=True, maintain_order="left").with_columns(marks)
+    return rows.join(told, on="sid", how="left", nulls_equal=True, maintain_order="left").with_columns(*WEIGHTS, *marks)
 
 
 def _laid_out(zone: str, names: Names, rows: pl.DataFrame, before: tuple[Held, int] | None) -> Held:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from views.columns import COSTS, TOKENS
+from views.columns import COSTS, PROMPT, TOKENS
 
 NUMBERS = ("requests", *TOKENS, "reasoning", "web_searches", *COSTS, "unpriced_requests", "unbilled_requests")
 """The numbers of a row that add up; costs are attodollars."""
@@ -24,6 +24,14 @@ the time between the two days."""
 
 SPAN = ("first", "last")
 """Time of the first and the last call, in microseconds."""
+
+WEIGHTS = (
+    pl.sum_horizontal(COSTS).alias("cost"),
+    pl.sum_horizontal(TOKENS).alias("tokens"),
+    pl.sum_horizontal(PROMPT).alias("prompt"),
+    (pl.col("requests") - pl.col("unpriced_requests") - pl.col("unbilled_requests")).alias("priced"),
+)
+"""Sums of a row's numbers, by which sessions are ranked; they add up too."""
 
 _COUNT = len(NUMBERS)
 _FIRST_COST = NUMBERS.index(COSTS[0])

@@ -49,6 +49,8 @@ class Holding:
         self.names = names
         self._views = views
         self._fresh = fresh
+        self._numbers: dict[str, pl.DataFrame] = {}
+        """Cell and session of each row, by path of a file of the session table."""
         self._tables: Kept[tuple[str, str], Held] = Kept(_ZONES)
         self._before: dict[tuple[str, str], tuple[Held, set[int]]] = {}
         self._months: Kept[tuple[str, str], pl.DataFrame] = Kept(_MONTHS)
@@ -102,6 +104,7 @@ class Holding:
     def following(self, position: Position, made: Mapping[int, pl.DataFrame]) -> "Holding":
         """What is held at a later position, given the calls of all UTC dates that have changed since this one."""
         after = Holding(self._views, position, self.names, {**self._fresh, **made}, shared=self.shared)
+        after._numbers = self._numbers
         changed = set(made)
         after._before = {key: (table, days | changed) for key, (table, days) in self._before.items()}
         after._before |= {key: (table, set(changed)) for key, table in self._tables.kept().items()}
@@ -119,6 +122,7 @@ class Holding:
         """Let go of what can be read or added up again in milliseconds."""
         for kept in (self._months, self._dates, self._records):
             kept.forget()
+        self._numbers.clear()
         for table in self._tables.kept().values():
             table.sums.forget()
 
@@ -133,11 +137,12 @@ class Holding:
             if not days:
                 return table
             rows = pl.concat(measured(recosted(self._fresh[day].lazy(), mode)) for day in sorted(days))
-            return renewed(table, rows, days)
+            return renewed(table, fine(rows, self.names), days)
         if mode != "auto":
-            return held((measured(recosted(self._date(day), mode)) for day in sorted(self._known_days())), zone, self.names)
-        months = (self._standing([path]) for path in shelf.files(self._views, _SESSIONS))
-        return held(chain(months, self._added(self._fresh)), zone, self.names)
+            dates = (fine(measured(recosted(self._date(day), mode)), self.names) for day in sorted(self._known_days()))
+            return held(dates, zone, self.names)
+        months = (self._standing(path) for path in shelf.files(self._views, _SESSIONS))
+        return held(chain(months, map(self._added, self._fresh.values())), zone, self.names)
 
     def _month(self, month: str, mode: str) -> pl.DataFrame:
         return self._months.get((month, mode), lambda: self._read_month(month, mode))
@@ -145,20 +150,22 @@ class Holding:
     def _read_month(self, month: str, mode: str) -> pl.DataFrame:
         if mode != "auto":
             days = [day for day in self._known_days() if f"{date_of(day):%Y-%m}" == month]
-            rows = [sessions(measured(recosted(self._date(day), mode))) for day in days]
-        else:
-            fresh = {day: calls for day, calls in self._fresh.items() if f"{date_of(day):%Y-%m}" == month}
-            rows = [self._standing(shelf.in_partition(self._views, _SESSIONS, f"month={month}")), *self._added(fresh)]
-        return fine(pl.concat(rows), self.names)
+            return pl.concat(fine(sessions(measured(recosted(self._date(day), mode))), self.names) for day in days)
+        fresh = [self._added(calls) for day, calls in self._fresh.items() if f"{date_of(day):%Y-%m}" == month]
+        return pl.concat([*map(self._standing, shelf.in_partition(self._views, _SESSIONS, f"month={month}")), *fresh])
 
-    def _standing(self, paths: list[str]) -> pl.LazyFrame:
-        """The rows of files of the session table but for dates that are fresh."""
+    def _standing(self, path: str) -> pl.DataFrame:
+        """The rows of a file of the session table but for dates that are fresh."""
+        numbers = self._numbers.get(path)
+        rows = fine(shelf.scan([path], _SESSIONS), self.names, numbers)
+        if numbers is None:
+            # Of a file that was read for another zone only numbers are read again: names take as long as all the rest.
+            self._numbers[path] = rows.select("cell", "sid")
         fresh = [date_of(day) for day in self._fresh]
-        rows = shelf.scan(paths, _SESSIONS)
-        return rows.filter(~pl.col("slot").dt.date().is_in(fresh)) if fresh else rows
+        return rows.filter(~rows["slot"].dt.date().is_in(fresh)) if fresh else rows
 
-    def _added(self, calls: Mapping[int, pl.DataFrame]) -> list[pl.LazyFrame]:
-        return [sessions(measured(recosted(each.lazy(), "auto"))) for each in calls.values()]
+    def _added(self, calls: pl.DataFrame) -> pl.DataFrame:
+        return fine(sessions(measured(recosted(calls.lazy(), "auto"))), self.names)
 
     def _date(self, day: int, columns: Sequence[str] = tuple(CALLS)) -> pl.LazyFrame:
         if day in self._fresh:

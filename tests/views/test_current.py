@@ -101,4 +101,4 @@ def test_views_that_lack_a_date_are_not_made_for_it(tmp_path: Path) -> None:
 
         whole = loaded(views, log, terms(stamp="2"), make)
         assert (made, whole.fresh_days()) == (["views"], set())
-        assert whole.table("UTC", "auto").whole["requests"].to_list() == [1, 1]
+        assert whole.table("UTC", "auto").daily.rows["requests"].to_list() == [1, 1]

@@ -13,7 +13,7 @@ from views import answers
 from views.calls import recosted
 from views.catalog import Frames
 from views.cube import measured
-from views.held import Held, fine, held, renewed
+from views.held import Held, Names, fine, held, renewed
 from views.held_answers import answer
 from views.query import SORTS, TIME_GROUPINGS, Answer, Query, Row, Totals
 
@@ -23,8 +23,13 @@ def quarters(rows: pl.LazyFrame, tz: str, known: Held) -> pl.DataFrame:
     return found.with_columns(pl.col("slot").dt.convert_time_zone(tz).dt.date().to_physical().alias("day"))
 
 
+def of(made: Frames, tz: str) -> Held:
+    names = Names()
+    return held([fine(made.sessions, names)], tz, names)
+
+
 def answered(asked: Query, made: Frames, known: Held | None = None) -> Answer:
-    found = known or held([made.sessions], asked.tz)
+    found = known or of(made, asked.tz)
     rows = measured(recosted(made.calls, "auto")) if asked.since_us is not None else made.sessions
     return answer(asked, found, fine=lambda: quarters(answers.ranged(asked, rows), asked.tz, found))
 
@@ -103,7 +108,8 @@ def test_what_followed_the_log_is_what_is_made_anew(
     asked = query(**facts)
     days = {day.toordinal() - EPOCH for day in changed}
     rows = new.sessions.filter(pl.col("slot").dt.date().is_in(sorted(changed)))
-    grown = renewed(held([old.sessions], asked.tz), rows, days) if days else held([old.sessions], asked.tz)
+    known = of(old, asked.tz)
+    grown = renewed(known, fine(rows, known.names), days) if days else known
 
     assert shown(answered(asked, new, grown), named=False) == shown(answers.answer(asked, new), named=False)
 

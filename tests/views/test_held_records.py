@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.views.frames import row, views
 from tests.views.test_answers import MAY, at, query
-from views.held import Names, held
+from views.held import Names, fine, held
 from views.held_records import TOLD, page
 
 DAY_US = 86_400_000_000
@@ -41,7 +41,7 @@ def test_pages_are_pieces_of_all_calls_latest_first(
     told = [{"key": f"k{number}", "agent": "claude", **call} for number, call in enumerate(calls)]
     made = views(*(row(**each) for each in told))
     names = Names()
-    known = held([made.sessions], tz, names)
+    known = held([fine(made.sessions, names)], tz, names)
     asked = query(tz=tz, first_day=span[0], last_day=span[0] + span[1], **filters)
 
     def read(day: int) -> pl.DataFrame:
