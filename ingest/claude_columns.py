@@ -9,6 +9,7 @@ from array import array
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import repeat
+from struct import Struct
 from typing import Any
 
 from msgspec import UNSET
@@ -162,21 +163,21 @@ class _Rows:
 
     def add(self, kept: list[_Kept]) -> None:
         """Append a row for each record."""
-        batch, root, known = self._tally.batch, self._tally.root, self._known
+        batch, root, source, known = self._tally.batch, self._tally.root, self._tally.source_id, self._known
         message_ids = [message.id or "" for _, message, _, _, _, _, _, _, _ in kept]
         request_ids = [line.requestId or None for line, _, _, _, _, _, _, _, _ in kept]
         named = keys.replies(message_ids, request_ids)
         begin = len(batch.key)
-        numbers: list[int] = []
+        numbers: list[bytes] = []
         ranks: list[bytes] = []
         thoughts: list[int | None] = []
         seldoms: dict[int, tuple[Decimal | None, float | None]] = {}
-        add, rank, think = numbers.extend, ranks.append, thoughts.append
+        add, rank, think, packed = numbers.append, ranks.append, thoughts.append, _ROW.pack
         rank_of, mixed, informed = keys.rank_of, keys.mixed, keys.informed
         last: tuple[object, ...] = ()
         dim = owner_rank = said = 0
         sidechain = False
-        for key, name, (line, message, usage, setting, at, copied, state, _, _) in zip(named, message_ids, kept, strict=True):
+        for key, name, (line, message, usage, setting, at, copied, state, offset, length) in zip(named, message_ids, kept, strict=True):
             fresh, output, read = usage.input_tokens or 0, usage.output_tokens or 0, usage.cache_read_input_tokens or 0
             parts = usage.cache_creation
             if parts is None:
@@ -218,16 +219,14 @@ class _Rows:
             facts = mixed(facts, key, fresh, read, short, long, -1 if thinking is None else thinking, -1 if searches is None else searches)
             rank(rank_of(complete, output, at_us, informed(facts, ttl_known)))
             think(thinking)
-            add((dim, owner_rank, at_us, fresh, output, read, short, long, searches or 0))
+            add(packed(dim, owner_rank, at_us, fresh, output, read, short, long, searches or 0, source, offset, length))
         batch.key.extend(named)
         batch.message_id.extend(message_ids)
         batch.request_id.extend(request_ids)
-        batch.source.extend(repeat(self._tally.source_id, len(kept)))
-        batch.offset.extend([each[7] for each in kept])
-        batch.length.extend([each[8] for each in kept])
         batch.rank.extend(ranks)
         batch.reasoning.extend(thoughts)
-        columns = array("q", numbers)
+        # Numbers become columns without an object for each, which is what adding them one by one would take.
+        columns = array("q", b"".join(numbers))
         for place, name in enumerate(_NUMBERS):
             getattr(batch, name).extend(columns[place :: len(_NUMBERS)])
         batch.duration_ms.extend(repeat(None, len(kept)))
@@ -237,5 +236,9 @@ class _Rows:
             batch.duration_ms[begin + row] = int(duration) if duration is not None and 0 <= duration < 2**40 else None
 
 
-_NUMBERS = ("dim", "owner_rank", "at_us", "input", "output", "cache_read", "cache_write_5m", "cache_write_1h", "web_searches")
+_NUMBERS = (
+    "dim", "owner_rank", "at_us", "input", "output", "cache_read", "cache_write_5m", "cache_write_1h", "web_searches", "source", "offset",
+    "length",
+)  # fmt: skip
 """Columns of whole numbers in the order in which a row is made."""
+_ROW = Struct(f"{len(_NUMBERS)}q")

@@ -19,7 +19,7 @@ _BOM = b"\xef\xbb\xbf"
 _BRACE = ord("{")
 _EARLY_BYTES = 512
 """How far into a line it may say that it is of another kind."""
-_LATE_BYTES = 2048
+_LATE_BYTES = 1024
 """How far from the end of such a line a needle still counts: a crash may have left two records on one line."""
 
 
@@ -110,7 +110,7 @@ class Lines:
         self.tail = bytes(view[:filled])
 
     def _given(self, buffer: bytearray, view: memoryview, last: int) -> list[tuple[int, int, bytes | memoryview]]:
-        """The lines before `last` in the buffer that are handed on."""
+        """The lines that are handed on of those in the buffer before `last`, where one ends."""
         needle, other_kind = self._needle, self._other_kind
         find, rfind = buffer.find, buffer.rfind
         base = self.consumed
@@ -118,7 +118,7 @@ class Lines:
         add = given.append
         at = 0
         while at < last:
-            stop = find(b"\n", at, last)
+            stop = find(b"\n", at)
             # A needle stands near the end of its line: before it comes what was written. Most bytes lie in lines without one, which say at
             # once what they are. So hardly any line is read through.
             late = stop - _LATE_BYTES
