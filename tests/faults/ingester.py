@@ -1,18 +1,18 @@
-"""One ingester of the kill tests, as a process of its own: reads all transcripts below a root into a store, and says what is committed.
+"""One ingester of the kill tests, in a process of its own: reads all transcripts below a root into a store, and says what is committed.
 
-Usage: ingester.py HOME ROOT ACKNOWLEDGED SEED. It works as `ringlet ingest` does, in many small commits, with seals and compactions in
-between. After each commit it appends `message output` for each sighting of it to the file ACKNOWLEDGED, in one write.
+It works as `ringlet ingest` does, in many small commits, with seals and compactions in between.
 """
 
 import os
 import random
-import sys
+import resource
 from contextlib import suppress
 from datetime import date
 
 from ingest.adapters.claude import ADAPTER
 from ingest.discover import Found, under
 from ingest.reader import Manner, Work, read, unchanged
+from pipeline import durable
 from pipeline import log as log_module
 from pipeline.batch import Batch
 from pipeline.errors import Held
@@ -21,8 +21,21 @@ from pipeline.sources import Reading
 
 NOW_US = 1_800_000_000_000_000
 TODAY = date(2027, 1, 15)
-# So that small tests meet both kinds of commit: hot rows and segments.
-log_module.BULK_ROWS = 40
+
+
+def work(home: str, root: str, acknowledged: str, seed: int, said: str, fault: str | None, largest: int | None) -> None:
+    """The life of an ingester, in the process that was forked for it.
+
+    After each commit it appends `message output` for each sighting of it to the file `acknowledged`, in one write. What goes wrong goes to
+    the file `said`. With `fault` ("step:n") it dies there; no file of it grows beyond `largest` bytes.
+    """
+    os.dup2(os.open(said, os.O_WRONLY | os.O_CREAT, 0o600), 2)
+    if largest is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
+    durable._fault = fault
+    # So that small tests meet both kinds of commit: hot rows and segments.
+    log_module.BULK_ROWS = 40
+    ingest(home, root, os.open(acknowledged, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), random.Random(seed))
 
 
 def ingest(home: str, root: str, acknowledged: int, rng: random.Random) -> None:
@@ -69,8 +82,3 @@ def commit(log: Log, found: list[Found], ids: dict[str, int], acknowledged: int)
         if source not in done.stale
     ]
     os.write(acknowledged, "".join(said).encode())
-
-
-if __name__ == "__main__":
-    file = os.open(sys.argv[3], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    ingest(sys.argv[1], sys.argv[2], file, random.Random(int(sys.argv[4])))

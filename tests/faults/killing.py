@@ -1,19 +1,42 @@
 """What the kill tests share: transcripts that grow, ingesters that die, and the judgement over a store."""
 
-import os
+import itertools
+import multiprocessing
 import random
-import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.log import Log
+from tests.faults import ingester
 
-ROOT = Path(__file__).resolve().parents[2]
-INGESTER = Path(__file__).with_name("ingester.py")
+_forking = multiprocessing.get_context("forkserver")
+# Forked from a process that has all loaded, an ingester is at work at once: to start Python takes longer than what is done here.
+_forking.set_forkserver_preload([ingester.__name__, "pipeline.staging", "pipeline.compact"])
+
+
+class Ingester:
+    """An ingester at work; see `tests.faults.ingester.work`."""
+
+    def __init__(self, said: Path, *args: object) -> None:
+        self._said = said
+        self._process = _forking.Process(target=ingester.work, args=args, daemon=True)
+        self._process.start()
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def wait(self) -> int:
+        """Its exit code, or the negative of the signal that ended it."""
+        self._process.join()
+        assert self._process.exitcode is not None
+        return self._process.exitcode
+
+    @property
+    def error(self) -> str:
+        """What it said of what went wrong."""
+        return self._said.read_text() if self._said.exists() else ""
 
 
 class Scene:
@@ -26,6 +49,7 @@ class Scene:
         self.acknowledged = folder / "acknowledged"
         self.best: dict[str, int] = {}
         """Output of every call by message id: the largest of all its records counts."""
+        self._numbers = itertools.count()
         (self.root / "projects" / "p").mkdir(parents=True)
         self.acknowledged.touch()
 
@@ -48,14 +72,11 @@ class Scene:
             % (self.rng.randrange(1, 4), message.encode(), message.encode(), output)
         )
 
-    def ingester(self, fault: str | None = None, *, preexec: Callable[[], None] | None = None) -> "subprocess.Popen[bytes]":
-        """A further ingester; with `fault` ("step:n") it dies there; `preexec` runs in its process before it begins."""
-        env = {**os.environ, "PYTHONPATH": str(ROOT)}
-        env.pop("RINGLET_FAULT", None)
-        if fault:
-            env["RINGLET_FAULT"] = fault
-        argv = [sys.executable, str(INGESTER), str(self.home), str(self.root), str(self.acknowledged), str(self.rng.randrange(10**6))]
-        return subprocess.Popen(argv, env=env, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=preexec)
+    def ingester(self, fault: str | None = None, *, largest: int | None = None) -> Ingester:
+        """A further ingester; with `fault` ("step:n") it dies there; none of its files may grow beyond `largest` bytes."""
+        said = self.acknowledged.with_name(f"said-{next(self._numbers)}")
+        places = [str(place) for place in (self.home, self.root, self.acknowledged)]
+        return Ingester(said, *places, self.rng.randrange(10**6), str(said), fault, largest)
 
     def judge(self, *, complete: bool = False) -> None:
         """Nothing acknowledged is lost, nothing counts twice; with `complete` everything written is there, and no more."""

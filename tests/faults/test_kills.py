@@ -48,9 +48,8 @@ def test_killed_at_random_while_three_ingesters_race(tmp_path: Path) -> None:
         for racer in rng.sample(racers, 2):
             time.sleep(max(0.0, rng.uniform(0.2, 1.1) * typical_s - (time.monotonic() - began)))
             racer.kill()
-        said = [racer.communicate()[1].decode() for racer in racers]
-        codes = [racer.returncode for racer in racers]
-        assert set(codes) <= {0, KILLED}, "\n".join(said)
+        codes = [racer.wait() for racer in racers]
+        assert set(codes) <= {0, KILLED}, "\n".join(racer.error for racer in racers)
         kills += codes.count(KILLED)
         if 0 in codes:
             typical_s = 0.9 * typical_s + 0.1 * (time.monotonic() - began)
