@@ -6,10 +6,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from cli.paths import paths
+from cli.serve import knock, launch, tokens
+from pipeline import durable
+from pipeline.errors import NothingFound, RingletError
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -51,9 +56,14 @@ class Home:
         return subprocess.Popen(command, env=self.env, cwd=ROOT, stdin=null, stdout=null, stderr=null)
 
     def status(self) -> dict[str, Any]:
-        """What `ringlet daemon status --json` tells; `{"running": False, …}` where none runs."""
-        told: dict[str, Any] = json.loads(self.run("daemon", "status", "--json").out or '{"running": false}')
-        return told
+        """What `ringlet daemon status --json` tells, asked from here; `{"running": False}` where none runs or answers."""
+        where = paths(self.env)
+        try:
+            running = launch.find(where)
+            told: dict[str, Any] = json.loads(knock.ask(running.url, where, "/api/daemon"))
+        except (RingletError, OSError):
+            return {"running": False}
+        return {"running": True, "url": running.url, **told}
 
     def usage(self) -> dict[str, Any]:
         """The answer to `ringlet usage --period all`, without the time it was given."""
@@ -62,7 +72,9 @@ class Home:
         return told
 
     def token(self) -> str:
-        return self.run("daemon", "token").out.strip()
+        """What `ringlet daemon token` prints."""
+        durable.prepare_home(str(self.store), create=True)
+        return tokens.token(paths(self.env), "admin")
 
 
 @contextmanager
@@ -73,7 +85,8 @@ def daemon(home: Home, *argv: str) -> Iterator[dict[str, Any]]:
     try:
         yield home.status()
     finally:
-        home.run("daemon", "stop")
+        with suppress(NothingFound):
+            launch.stop(paths(home.env))
 
 
 def get(port: int, path: str, token: str) -> tuple[int, Any]:

@@ -40,6 +40,7 @@ def test_it_starts_once_tells_how_it_is_and_stops(home: Home) -> None:
     watcher = home.run("ingest", "--watch")
     in_background = home.run("ingest", "--watch", "--detach")
     told = home.run("daemon", "status")
+    as_json = json.loads(home.run("daemon", "status", "--json").out)
     until(lambda: home.status()["events_seen"] == 2)
     stopped = home.run("daemon", "stop")
 
@@ -50,8 +51,10 @@ def test_it_starts_once_tells_how_it_is_and_stops(home: Home) -> None:
     for refused in (again, watcher, in_background):
         assert (refused.code, f"pid {pid}" in refused.err) == (4, True)
     assert told.out.startswith(f"Running     pid {pid}, ")
+    assert (as_json["pid"], as_json.keys()) == (pid, status.keys())
     assert (stopped.code, f"pid {pid}" in stopped.out) == (0, True)
     assert (home.run("daemon", "status").code, home.run("daemon", "stop").code) == (3, 3)
+    assert json.loads(home.run("daemon", "status", "--json").out)["running"] is False
     assert not (home.store / "daemon.json").exists()
     with Log.open(home.store) as log:
         assert (log.hot_count(), sum(segment.rows for segment in log.segments())) == (0, 2)

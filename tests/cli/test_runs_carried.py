@@ -175,6 +175,36 @@ class Machine(Home):
         return found
 
 
+class Carrying:
+    """A machine whose daemon carries runs, and a further profile for whoever asks."""
+
+    def __init__(self, machine: Machine, stand: Stand, port: int) -> None:
+        self.machine, self.stand, self.port = machine, stand, port
+        self._profiles = 0
+
+    def run(self, agent: str, *options: str, key: str | None = KEY) -> str:
+        """A run of a new profile, which must be carried: the number of its call."""
+        self._profiles += 1
+        name = f"work-{self._profiles}"
+        self.machine.created(agent, name, *options, key=key)
+        done = self.machine.went(name, self._profiles)
+        assert (done.code, done.err) == (0, "")
+        assert done.out.startswith(f"http://127.0.0.1:{self.port}/")
+        until(lambda: self.machine.status()["capture"]["captured"] == self._profiles)
+        return str(self._profiles)
+
+
+@pytest.fixture(scope="module")
+def carrying(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Carrying]:
+    """One for all runs that need only some daemon: to start one takes longer than what they do."""
+    stand = Stand()
+    machine = Machine(tmp_path_factory.mktemp("home"), stand)
+    with daemon(machine) as status:
+        yield Carrying(machine, stand, status["capture"]["port"])
+    stand.server.shutdown()
+    stand.server.server_close()
+
+
 @pytest.mark.parametrize(
     ("agent", "options", "path"),
     [
@@ -187,17 +217,12 @@ class Machine(Home):
         ("grok", (), "/v1/chat/completions"),
     ],
 )
-def test_a_run_calls_its_provider_through_the_proxy(tmp_path: Path, stand: Stand, agent: str, options: tuple[str, ...], path: str) -> None:
+def test_a_run_calls_its_provider_through_the_proxy(carrying: Carrying, agent: str, options: tuple[str, ...], path: str) -> None:
     """Each agent that can be told an address is told the proxy's; its call comes to its provider with its key, on the provider's path."""
-    machine = Machine(tmp_path, stand)
-    machine.created(agent, "work", *options)
-    with daemon(machine) as status:
-        done = machine.went("work")
-        assert (done.code, done.err) == (0, "")
-        assert done.out.startswith(f"http://127.0.0.1:{status['capture']['port']}/")
-        until(lambda: machine.status()["capture"]["captured"] == 1)
+    before = len(carrying.stand.asked)
+    number = carrying.run(agent, *options)
 
-    assert stand.asked == [(path, KEY, "1")]
+    assert carrying.stand.asked[before:] == [(path, KEY, number)]
 
 
 @pytest.mark.parametrize(
@@ -209,21 +234,12 @@ def test_a_run_calls_its_provider_through_the_proxy(tmp_path: Path, stand: Stand
         ("grok", (), "/base/chat/completions"),
     ],
 )
-def test_an_endpoint_of_ones_own_is_carried_to(tmp_path: Path, stand: Stand, agent: str, options: tuple[str, ...], path: str) -> None:
+def test_an_endpoint_of_ones_own_is_carried_to(carrying: Carrying, stand: Stand, agent: str, options: tuple[str, ...], path: str) -> None:
     """Calls of a profile with --endpoint go through the proxy to that place, its path included, and to no other."""
-    machine = Machine(tmp_path, stand)
-    other = Stand()
-    try:
-        key = None if agent == "opencode" else KEY
-        machine.created(agent, "work", *options, "--endpoint", other.url + "/base/", key=key)
-        with daemon(machine) as status:
-            assert machine.went("work").out.startswith(f"http://127.0.0.1:{status['capture']['port']}/")
-            until(lambda: machine.status()["capture"]["captured"] == 1)
-    finally:
-        other.server.shutdown()
-        other.server.server_close()
+    before = len(carrying.stand.asked)
+    carrying.run(agent, *options, "--endpoint", stand.url + "/base/", key=None if agent == "opencode" else KEY)
 
-    assert ([path for path, *_ in other.asked], stand.asked) == ([path], [])
+    assert ([path for path, *_ in stand.asked], carrying.stand.asked[before:]) == ([path], [])
 
 
 def test_a_call_in_the_log_and_on_the_wire_counts_once(tmp_path: Path, stand: Stand) -> None:
@@ -295,27 +311,27 @@ def test_a_proxy_that_does_not_answer_is_not_waited_for(tmp_path: Path, stand: S
     assert "the daemon's proxy does not answer" in done.err
 
 
-@pytest.mark.parametrize(
-    ("agent", "options", "key", "why"),
-    [
-        ("codex", (), None, "codex calls where its own login leads"),
-        ("opencode", (), None, "opencode alone decides whom it calls"),
-        ("droid", (), KEY, "droid alone decides whom it calls"),
-        ("claude", ("--endpoint", "http://10.0.0.1"), None, "the proxy does not lead there"),
-    ],
-)
-def test_who_cannot_be_carried_is_started_directly(
-    tmp_path: Path, stand: Stand, agent: str, options: tuple[str, ...], key: str | None, why: str
-) -> None:
+DIRECT: dict[str, tuple[tuple[str, ...], str | None, str]] = {
+    "codex": ((), None, "codex calls where its own login leads"),
+    "opencode": ((), None, "opencode alone decides whom it calls"),
+    "droid": ((), KEY, "droid alone decides whom it calls"),
+    "claude": (("--endpoint", "http://10.0.0.1"), None, "the proxy does not lead there"),
+}
+"""Options and key of a profile by its agent, and why its calls are not carried."""
+
+
+def test_who_cannot_be_carried_is_started_directly(tmp_path: Path, stand: Stand) -> None:
     """An agent that takes no address, or has one that keys must not be sent to through the proxy, is told what it is told without one."""
     machine = Machine(tmp_path, stand)
-    machine.created(agent, "work", *options, key=key)
-    told = machine.run("profiles", "env", "work")
+    for agent, (options, key, _) in DIRECT.items():
+        machine.created(agent, agent, *options, key=key)
+    told = {agent: machine.run("profiles", "env", agent) for agent in DIRECT}
     with daemon(machine):
-        carried = machine.run("profiles", "env", "work")
+        carried = {agent: machine.run("profiles", "env", agent) for agent in DIRECT}
 
-    assert (told.out, told.code, carried.code) == (carried.out, 0, 0)
-    assert why in carried.err
+    for agent, (*_, why) in DIRECT.items():
+        assert (told[agent].out, told[agent].code, carried[agent].code) == (carried[agent].out, 0, 0)
+        assert why in carried[agent].err
 
 
 def test_no_proxy_of_the_networks_stands_between_an_agent_and_ours(tmp_path: Path, stand: Stand) -> None:
@@ -354,12 +370,12 @@ def test_an_endpoint_that_is_the_proxy_stays_what_it_is(tmp_path: Path, stand: S
 
 def test_a_daemon_stays_while_an_agent_that_it_carries_runs(tmp_path: Path, stand: Stand) -> None:
     """An agent whose user thinks for longer than the idle time finds the proxy where it was; once it has ended, the daemon ends too."""
-    machine = Machine(tmp_path, stand, "[daemon]\nidle_s = 1\n[capture]\nenabled = true\nport = 0\n")
+    machine = Machine(tmp_path, stand, "[daemon]\nidle_s = 3\n[capture]\nenabled = true\nport = 0\n")
     machine.created("claude", "work")
     with machine.foreground() as process:
         until((machine.store / "daemon.json").exists)
         run = machine.began("work")
-        time.sleep(4)
+        time.sleep(5)
         assert process.poll() is None
         run.communicate("")
         assert process.wait(90) == 0
