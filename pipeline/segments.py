@@ -27,11 +27,12 @@ _REPEATING = [field.name for field in SCHEMA if field.type == pa.string() and fi
 """Columns whose texts repeat from row to row: each text stands once in a dictionary, which readers take over as it is."""
 _FEW_VALUES = ("owner_rank", "requests", "web_searches", "source", "ingested_at")
 """Numbers that are nearly all the same."""
+_TOKENS = ("input", "output", "cache_read", "cache_write_5m", "cache_write_1h", "reasoning")
 _PACKED = {
-    **dict.fromkeys(("at", "output", "cache_read", "offset", "length"), "DELTA_BINARY_PACKED"),
+    **dict.fromkeys((*_TOKENS, "at", "offset", "length"), "DELTA_BINARY_PACKED"),
     "key": "DELTA_LENGTH_BYTE_ARRAY",
 }
-"""Columns with nearly as many values as rows, each in as few bits as it needs: as small as a compressor makes them, and much faster."""
+"""Columns with nearly as many values as rows, each in as few bits as it needs: hardly larger than compressed, and much faster."""
 _DENSE = {*_REPEATING, *_FEW_VALUES, *_PACKED, "ttl_known", "partial_output"}
 """Columns that are as small as they get. Making a compressor for one takes longer than writing it, and saves nothing."""
 _LEAVES = {"aliases": ["aliases.list.element"], "extra": ["extra.key_value.key", "extra.key_value.value"]}
