@@ -21,6 +21,8 @@ BATCH_ROWS = 150_000
 """Sightings after which a batch is handed on: with all that a commit makes of it, it takes 350 MB."""
 ROUND_BYTES = 3 << 30
 """Bytes of sources that are read before what the children found is handed on: it bounds their memory."""
+PIECE_ROWS = 16_000
+"""Sightings after which a child hands on what it has: at the end nobody waits long for it to pack the rest."""
 PARALLEL_BYTES = 48 << 20
 """Below this a second process costs more than it gives."""
 COLUMNS_BYTES = 1 << 20
@@ -102,8 +104,13 @@ def reap(
     manner: Manner,
     progress: Progress | None = None,
     folds: Mapping[str, Fold] = {},
+    rows: int | None = None,
 ) -> Iterator[Harvest]:
-    """`work` in its order, in this process; lines are run through the fold of their agent in `folds`, or step by step."""
+    """`work` in its order, in this process; lines are run through the fold of their agent in `folds`, or step by step.
+
+    A harvest is full with `rows` sightings, or with as many as a batch takes.
+    """
+    full = BATCH_ROWS if rows is None else rows
     harvest = Harvest()
     dealt = 0
     for each in work:
@@ -116,7 +123,7 @@ def reap(
         dealt += due(each)
         if progress is not None:
             progress(dealt)
-        if len(harvest.batch) >= BATCH_ROWS:
+        if len(harvest.batch) >= full:
             yield harvest
             harvest = Harvest()
         if manner.stop is not None and manner.stop():
@@ -220,7 +227,9 @@ class Gather:
     def __call__(self, taken: Iterable[int], leave: Callable[[bytes], None]) -> None:
         gc.disable()
         encode = msgspec.msgpack.Encoder(enc_hook=as_plain).encode
-        for harvest in reap((self._work[number] for number in taken), self._adapters, Manner(**self._manner), folds=_columnar()):
+        for harvest in reap(
+            (self._work[number] for number in taken), self._adapters, Manner(**self._manner), folds=_columnar(), rows=PIECE_ROWS
+        ):
             leave(encode(harvest))
 
 

@@ -71,8 +71,10 @@ def readings(harvests: list[Harvest]) -> list[Any]:
     return sorted((reading for each in harvests for reading in each.readings), key=lambda reading: reading.source_id)
 
 
-def test_any_number_of_processes_reads_the_same(work: list[Work]) -> None:
-    """Two or five processes give what one gives: the same calls, and one reading for each source."""
+@pytest.mark.parametrize("piece_rows", [bulk.PIECE_ROWS, 20])
+def test_any_number_of_processes_reads_the_same(work: list[Work], monkeypatch: pytest.MonkeyPatch, piece_rows: int) -> None:
+    """Two or five processes give what one gives, in however many pieces: the same calls, and one reading for each source."""
+    monkeypatch.setattr(bulk, "PIECE_ROWS", piece_rows)
     alone = read(work, workers=1)
 
     for workers in (2, 5):
