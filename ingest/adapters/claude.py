@@ -235,13 +235,18 @@ def _values(head: bytes, name: bytes) -> Iterator[bytes]:
 def _copied_until(head: bytes) -> int:
     """The latest time among those first lines that say they were copied; -1 if there are none."""
     latest = -1
-    if b'"forkedFrom"' in head:
-        for record in head.split(b"\n"):
-            if b'"forkedFrom"' in record:
-                try:
-                    line = DECODER.decode(record)
-                    if line.forkedFrom is not None:
-                        latest = max(latest, keys.microseconds(decode.instant(line.timestamp)))
-                except (ValueError, RecursionError, OverflowError):
-                    continue
+    for record in head.split(b"\n") if b'"forkedFrom"' in head else ():
+        if b'"forkedFrom"' in record:
+            try:
+                latest = max([latest, *(keys.microseconds(decode.instant(line.timestamp)) for line in _read(record) if line.forkedFrom)])
+            except decode.BadRecord:
+                continue
     return latest
+
+
+def _read(record: bytes) -> list[Line]:
+    """The lines of a record, also where damage elsewhere in it keeps the typed decoder from reading it. Raises `decode.BadRecord`."""
+    try:
+        return [DECODER.decode(record)]
+    except (ValueError, RecursionError, OverflowError):
+        return lines_of(record)

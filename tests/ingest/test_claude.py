@@ -203,6 +203,16 @@ def test_identity_is_what_the_provider_wrote() -> None:
     assert event(record(message={"id": "msg_B"})).key != plain.key
 
 
+def test_a_branch_is_known_by_its_head_also_where_texts_in_it_are_damaged() -> None:
+    """`/branch` writes a line twice, at first without saying that it is copied: half an emoji in the line that says it hides nothing."""
+    unsaid = json.dumps(record(sessionId="s-2")).encode()
+    said = json.dumps(record(sessionId="s-2", forkedFrom={"sessionId": "s-1", "messageUuid": "u-2"}, slug="\ud83d")).encode()
+    head = unsaid + b"\n" + said + b"\n"
+
+    assert event(unsaid, "projects/-w-app/s-2.jsonl", head).owner_rank > event(record()).owner_rank
+    assert event(unsaid, "projects/-w-app/s-2.jsonl", head).owner_rank >= 1 << 62
+
+
 def test_a_copy_that_leaves_out_how_long_cache_writes_live_gives_way() -> None:
     """Of two records that agree in output and time the one with the breakdown counts: an hour's writes stay an hour's, whatever the ids."""
     for n in range(20):
