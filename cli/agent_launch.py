@@ -12,6 +12,7 @@ import msgspec
 
 from cli.agent_programs import OWN, PROVIDERS, Program, Provider, called, leaks, program_of
 from cli.ask import WrongUsage
+from pipeline import providers
 from pipeline.profiles import Profile
 
 _ANY = "RINGLET_API_KEY"
@@ -149,15 +150,17 @@ def _codex(wanted: _Wanted) -> tuple[dict[str, str], tuple[str, ...]]:
         if wanted.elsewhere:
             settings["openai_base_url"] = wanted.place(wanted.provider.openai, "/v1")
     else:
+        # Codex keeps the names of the providers that it knows for itself.
+        entry = providers.entry(wanted.name)
         settings |= {
-            "model_provider": "ringlet",
-            "model_providers.ringlet.name": wanted.name,
-            "model_providers.ringlet.base_url": wanted.place(wanted.provider.openai, "/v1"),
-            "model_providers.ringlet.wire_api": "responses",
+            "model_provider": entry,
+            f"model_providers.{entry}.name": wanted.name,
+            f"model_providers.{entry}.base_url": wanted.place(wanted.provider.openai, "/v1"),
+            f"model_providers.{entry}.wire_api": "responses",
         }
         if wanted.key:
             variable = wanted.provider.variable or _ANY
-            settings["model_providers.ringlet.env_key"] = variable
+            settings[f"model_providers.{entry}.env_key"] = variable
             told[variable] = wanted.key
     # A JSON text without escapes beyond TOML's is a TOML string.
     return told, tuple(word for name, value in settings.items() for word in ("-c", f"{name}={json.dumps(value, ensure_ascii=False)}"))
@@ -178,7 +181,9 @@ def _opencode(wanted: _Wanted) -> tuple[dict[str, str], tuple[str, ...]]:
     entry: dict[str, object] = {"options": options} if options else {}
     if not known:
         entry |= {"npm": "@ai-sdk/openai-compatible", "name": wanted.name}
-        entry |= {"models": {wanted.model: {}}} if wanted.model else {}
+    if wanted.model:
+        # It takes no model that is not in its catalogue, which may be older than the model or, without a network, empty.
+        entry["models"] = {wanted.model: {}}
     content: dict[str, object] = {"provider": {wanted.name: entry}} if entry else {}
     if wanted.model:
         content["model"] = f"{wanted.name}/{wanted.model}"

@@ -69,6 +69,8 @@ ENDPOINTS = {
 }
 """Where the API of a provider stands (its documentation, October 2026): scheme, host and port. The path is the agent's own."""
 
+_OURS = "ringlet"
+
 _BILLING = {**dict.fromkeys(METERED, "metered"), **dict.fromkeys(LOCAL, "local"), **dict.fromkeys(MANAGED, "managed")}
 
 
@@ -84,6 +86,17 @@ def billing(provider: "str | None", declared: "Mapping[str, str] | None" = None)
     if declared is not None and name in declared:
         return declared[name]
     return _BILLING.get(name, "managed")
+
+
+def entry(provider: str) -> str:
+    """What ringlet calls a provider in an agent's own settings, where its own name may be taken: letters, digits, - and _."""
+    name = f"{_OURS}-{provider}"
+    return name if name.isascii() and name.replace("-", "").replace("_", "").isalnum() else _OURS
+
+
+def meant(name: "str | None") -> "str | None":
+    """The provider that a log means which may hold an `entry`; None where it says nothing of who that is."""
+    return None if name is None or name == _OURS else name.removeprefix(f"{_OURS}-")
 
 
 def known() -> "list[tuple[str, str]]":

@@ -17,6 +17,7 @@ import msgspec
 from ingest import decode
 from ingest.adapters.codex_line import ZERO, Line, Payload, Vector, lines_of
 from ingest.decode import BadRecord
+from pipeline import providers
 from pipeline.events import Initiator
 from pipeline.keys import microseconds
 
@@ -86,7 +87,7 @@ def marked(thread: Thread, line: Line) -> Thread:
             thread,
             model=decode.text(payload.model) or thread.model,
             cwd=decode.text(payload.cwd) or thread.cwd,
-            provider=decode.text(payload.model_provider) or thread.provider,
+            provider=providers.meant(decode.text(payload.model_provider)) or thread.provider,
             unexplained=None,
         )
         # A fork may give the turns that it copies new ids, but it keeps when they started.
@@ -150,7 +151,7 @@ def _header(thread: Thread, line: Line, payload: Payload) -> Thread:
             began_us=_moment_us(payload.timestamp) or _moment_us(line.timestamp) or 0,
             initiator=_initiator(payload.source),
             version=decode.text(payload.cli_version),
-            provider=decode.text(payload.model_provider),
+            provider=providers.meant(decode.text(payload.model_provider)),
             branch=decode.text(payload.git.get("branch")) if isinstance(payload.git, dict) else None,
             cwd=decode.text(payload.cwd),
             ancestors=(ancestors,) if copies and ancestors else (),

@@ -13,6 +13,7 @@ import msgspec
 
 from ingest import decode
 from ingest.decode import BadRecord
+from pipeline import providers
 from pipeline.rows import RowQuery
 from pipeline.sources import SessionInfo
 
@@ -62,7 +63,7 @@ def thread_total(record: bytes) -> ThreadTotal | None:
         return None
     if session is None or not tokens:
         return None
-    provider, project = decode.text(row.get("model_provider")), decode.text(row.get("cwd"))
+    provider, project = providers.meant(decode.text(row.get("model_provider"))), decode.text(row.get("cwd"))
     return ThreadTotal(session=session, tokens=tokens, at=at, provider=provider, project=project)
 
 

@@ -224,7 +224,11 @@ def created(machine: Machine, agent: str, *options: str) -> None:
         ("claude", ("--endpoint", "http://127.0.0.1:9/x"), {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": "http://127.0.0.1:9/x"}),
         ("codex", (), {"OPENAI_API_KEY": KEY, "CODEX_API_KEY": KEY}),
         ("codex", ("--provider", "openrouter"), {"OPENROUTER_API_KEY": KEY}),
-        ("opencode", ("--provider", "groq", "--model", "m"), {"GROQ_API_KEY": KEY, "OPENCODE_CONFIG_CONTENT": '{"model": "groq/m"}'}),
+        (
+            "opencode",
+            ("--provider", "groq", "--model", "m"),
+            {"GROQ_API_KEY": KEY, "OPENCODE_CONFIG_CONTENT": '{"provider": {"groq": {"models": {"m": {}}}}, "model": "groq/m"}'},
+        ),
         ("grok", ("--model", "m"), {"XAI_API_KEY": KEY, "GROK_API_KEY": KEY, "GROK_MODEL": "m"}),
         ("droid", (), {"FACTORY_API_KEY": KEY}),
     ],
@@ -249,11 +253,11 @@ def test_codex_is_told_of_another_provider_by_arguments(machine: Machine) -> Non
 
     assert machine.run("profiles", "run", "work", "exec")[1].splitlines()[1::2] == [
         'model="m"',
-        'model_provider="ringlet"',
-        'model_providers.ringlet.name="openrouter"',
-        'model_providers.ringlet.base_url="https://openrouter.ai/api/v1"',
-        'model_providers.ringlet.wire_api="responses"',
-        'model_providers.ringlet.env_key="OPENROUTER_API_KEY"',
+        'model_provider="ringlet-openrouter"',
+        'model_providers.ringlet-openrouter.name="openrouter"',
+        'model_providers.ringlet-openrouter.base_url="https://openrouter.ai/api/v1"',
+        'model_providers.ringlet-openrouter.wire_api="responses"',
+        'model_providers.ringlet-openrouter.env_key="OPENROUTER_API_KEY"',
     ]
 
 
@@ -385,4 +389,4 @@ def test_a_profile_that_could_not_be_started_is_made_with_a_word_about_it(machin
     assert machine.run("profiles", "run", "two")[1] == "https://llm.corp.example/x\n"
     machine.agent("codex", 'printf "%s\\n" "$@"')
     assert ringlet(machine.home, "profiles", "create", "codex", "three", "--provider", "corp").code == 0
-    assert 'model_providers.ringlet.base_url="https://llm.corp.example/x/v1"\n' in machine.run("profiles", "run", "three")[1]
+    assert 'model_providers.ringlet-corp.base_url="https://llm.corp.example/x/v1"\n' in machine.run("profiles", "run", "three")[1]

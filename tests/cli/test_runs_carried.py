@@ -24,15 +24,15 @@ AGENT = f'''#!{sys.executable}
 import json, os, sys, urllib.request
 
 name = os.path.basename(sys.argv[0])
-CODEX = "model_providers.ringlet.base_url"
 env = os.environ
 settings = dict(word.split("=", 1) for word in sys.argv[1:] if "=" in word)
 number = next((word for word in sys.argv[1:] if word.isdigit()), "1")
 content = json.loads(env.get("OPENCODE_CONFIG_CONTENT", "{{}}"))
 options = [each.get("options", {{}}) for each in content.get("provider", {{}}).values()]
+told_base = lambda: next(value for word, value in settings.items() if word.endswith("base_url"))
 base, key = {{
     "claude": lambda: (env["ANTHROPIC_BASE_URL"] + "/v1", env.get("ANTHROPIC_API_KEY") or env.get("ANTHROPIC_AUTH_TOKEN", "")),
-    "codex": lambda: (json.loads(settings.get("openai_base_url") or settings[CODEX]), env.get("OPENAI_API_KEY", "")),
+    "codex": lambda: (json.loads(told_base()), env.get("OPENAI_API_KEY", "")),
     "opencode": lambda: (options[0]["baseURL"], env.get("GROQ_API_KEY") or env.get("ANTHROPIC_API_KEY", "")),
     "grok": lambda: (env["GROK_BASE_URL"], env["XAI_API_KEY"]),
 }}[name]()

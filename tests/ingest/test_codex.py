@@ -459,6 +459,14 @@ def test_parents_are_named_without_titles() -> None:
     assert ADAPTER.sessions(place, header(parent_thread_id="t-0"), b"") == [SessionInfo(agent="codex", session="t-1", parent="t-0")]
 
 
+@pytest.mark.parametrize(("named", "provider"), [("ringlet-openrouter", "openrouter"), ("ringlet", None), ("openai", "openai")])
+def test_an_entry_of_ringlet_s_means_the_provider_behind_it(named: str, provider: str | None) -> None:
+    """What a run of a profile told Codex to call its provider is no provider's name."""
+    lines = [header(model_provider=named), total(100, 10, 5)]
+
+    assert [event.provider for event in usage(ADAPTER, PATH, lines)] == [provider]
+
+
 def test_a_total_without_classes_is_offered_but_never_an_event() -> None:
     """The thread database has one number per thread: its sum can be compared with the log, no token class can be given it."""
     row = {"id": "t-9", "created_at": 1_788_253_200, "tokens_used": 500, "model_provider": "openai", "cwd": "/w/app", "name": None}

@@ -1,6 +1,8 @@
 """How providers bill."""
 
-from pipeline.providers import billing
+import pytest
+
+from pipeline.providers import billing, entry, meant
 
 
 def test_known_providers_bill_as_they_are_known_to() -> None:
@@ -22,3 +24,14 @@ def test_unknown_gateway_is_managed_until_it_is_declared() -> None:
 def test_call_without_a_provider_is_the_agents_own() -> None:
     """An agent that names no provider talks to its maker, who bills per token."""
     assert billing(None) == "metered"
+
+
+@pytest.mark.parametrize("provider", ["openai", "corp_2", "self"])
+def test_an_entry_for_a_provider_means_it(provider: str) -> None:
+    """What stands in an agent's settings, and so in its log, leads back to who bills."""
+    assert meant(entry(provider)) == provider
+
+
+def test_a_name_that_settings_cannot_hold_is_left_out() -> None:
+    """A dot would divide the name of a setting; then the log says nothing and the profile does."""
+    assert (entry("llm.corp"), meant(entry("llm.corp")), meant(None), meant("groq")) == ("ringlet", None, None, "groq")
