@@ -15,7 +15,7 @@ from cli.paths import Paths
 from cli.profile_changes import changed
 from pipeline import durable
 from pipeline.errors import NothingFound
-from pipeline.profiles import Profile, Rule, Rules
+from pipeline.profiles import HOMES, Profile, Rule, Rules
 
 
 def housed(where: Paths, name: str) -> Profile:
@@ -47,7 +47,7 @@ def stand_in(where: Paths, profile: Profile, program: Program, environ: Mapping[
         return None
     variable, below, own = program.base
     real = environ.get(variable) or os.path.join(environ.get("HOME") or os.path.expanduser("~"), below)
-    folder = f"{where.data}/homes/{_folder(str(profile.home))}.links"  # by the home, which stays when the name changes
+    folder = f"{where.data}/{HOMES}/{_folder(str(profile.home))}.links"  # by the home, which stays when the name changes
     durable.make_dirs(folder)
     _link(str(profile.home), os.path.join(folder, own))
     for name in os.listdir(real) if os.path.isdir(real) else ():
@@ -78,7 +78,7 @@ def _with_home(where: Paths, rules: Rules, name: str) -> Rules:
     profile = rules.find(name)
     if profile.home is None:
         taken = {known.home for known in rules.profiles}
-        first = f"{where.data}/homes/{_folder(name)}"
+        first = f"{where.data}/{HOMES}/{_folder(name)}"
         # A profile that was renamed took its home with it.
         home = next(each for each in (first, *(f"{first}.{n}" for n in range(2, len(taken) + 3))) if each not in taken)
         profile = msgspec.structs.replace(profile, home=home)

@@ -18,6 +18,7 @@ from pipeline import durable, journal, placement, recover, segments
 from pipeline.errors import RingletError
 from pipeline.log import Log
 from pipeline.placement import SegmentInfo, published_path
+from pipeline.profiles import HOMES
 from pipeline.record import SUMS, unpacked
 
 _MEND = "ringlet doctor --repair"
@@ -158,6 +159,10 @@ def _strays(home: str) -> Iterator[Finding]:
 
 def _modes(home: str) -> Iterator[Finding]:
     for folder, folders, files in os.walk(home):
+        if os.path.dirname(folder) == os.path.join(home, HOMES):
+            # What an agent writes is the agent's own, and nobody else comes past the store's folder.
+            folders.clear()
+            continue
         for name in (*folders, *files):
             where = os.path.join(folder, name)
             try:

@@ -13,6 +13,8 @@ import msgspec
 
 from pipeline.errors import BadName, Damaged, NothingFound, RingletError, UnknownName
 
+HOMES = "homes"
+"""The folder of a store in which the homes of profiles lie that were given none."""
 DEFAULT = "default"
 
 

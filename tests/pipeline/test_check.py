@@ -70,6 +70,19 @@ def test_stray_files_and_open_modes_are_warnings(store: Path) -> None:
     assert codes(store) == [("warning", "open_to_others"), ("warning", "stray_file")]
 
 
+def test_modes_in_an_agents_home_are_the_agents_own(store: Path) -> None:
+    """A profile's home that is open is worth a warning; what its agent keeps in it is not, since nobody else gets there."""
+    home = store / "homes" / "work"
+    home.mkdir(mode=0o700, parents=True)
+    home.parent.chmod(0o700)
+    (home / "snapshot").mkdir(mode=0o755)
+    (home / "snapshot" / "file").touch(mode=0o644)
+    assert codes(store) == []
+
+    home.chmod(0o755)
+    assert codes(store) == [("warning", "open_to_others")]
+
+
 def test_sums_that_differ_are_damage(store: Path) -> None:
     """Calls that do not add up to the rows are damage."""
     connection = sqlite3.connect(store / "journal.db")
