@@ -232,7 +232,7 @@ class Pick:
 
     def __init__(self, rows: Sequence[int]) -> None:
         self._rows = rows
-        self._runs: list[slice] = []
+        self._runs = [slice(rows[0], rows[0] + 1)] if len(rows) == 1 else []
         if len(rows) > _MANY:
             cuts = [at for at, (row, following) in enumerate(zip(rows, islice(rows, 1, None), strict=False), 1) if following - row != 1]
             if len(cuts) * _RUN < len(rows):

@@ -11,10 +11,10 @@ staging is left over from a crash. A few rows stay hot in the journal; many beco
 import gc
 import os
 import sqlite3
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import date
+from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -339,7 +339,10 @@ class Log(Questions):
     ) -> None:
         """Counts, cursors, quarantine and sessions of the readings taken; a source may have given several."""
         connection = self._connection
-        sightings = Counter(batch.source if len(rows) == len(batch) else [batch.source[row] for row in rows])
+        sightings: dict[int, int] = {}
+        # Rows of one source mostly stand together.
+        for source, run in groupby(batch.source if len(rows) == len(batch) else [batch.source[row] for row in rows]):
+            sightings[source] = sightings.get(source, 0) + len(list(run))
         done.new, done.updated = sum(changes.new.values()), sum(changes.updated.values())
         for number, (reading, packed_counts, packed_seen) in taken.items():
             counts = [0] * len(COUNTS) if packed_counts is None else decode_counts(packed_counts)
