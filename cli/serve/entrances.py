@@ -7,6 +7,7 @@ key. It only says whose the call is, and cannot be guessed, so that nobody books
 import hmac
 import ipaddress
 import logging
+import os
 from urllib.parse import urlsplit
 
 import msgspec
@@ -16,6 +17,7 @@ from cli.agent_programs import called
 from cli.paths import Paths
 from cli.serve import tokens
 from pipeline import providers
+from pipeline.digests import blake2b
 from pipeline.errors import RingletError, UnknownName
 from pipeline.profiles import Profile, Rules
 from views.snapshot import stamp
@@ -73,8 +75,9 @@ class Entrances:
     def __init__(self, paths: Paths) -> None:
         self._paths = paths
         self._key = tokens.secret(paths, SECRET).encode()
+        self._salt = os.urandom(32)
         self._stamps: tuple[str, ...] = ()
-        self._profiles: dict[str, Profile] = {}
+        self._profiles: dict[bytes, Profile] = {}
         self._upstreams: dict[str, Upstream | RingletError] = {}
         self._own: dict[str, tuple[str, Upstream | RingletError]] = {}
         """By profile: the provider whose calls go to an endpoint of the profile's own, and that."""
@@ -83,7 +86,7 @@ class Entrances:
     def profile(self, word: str) -> Profile | None:
         """The profile that an address names."""
         self._follow()
-        return self._profiles.get(_digest(self._key, word))
+        return self._profiles.get(_digest(self._salt, word))
 
     def upstream(self, profile: Profile, name: str) -> Upstream:
         """Where the calls of a profile to a provider go. Raises UnknownName, and RingletError for a place that must not be used."""
@@ -119,7 +122,7 @@ class Entrances:
             logger.warning("the proxy goes on as it was: %s", error)
             return
         # Kept under a digest: looking a word up tells by its time nothing of the words that there are.
-        self._profiles = {_digest(self._key, _word(self._key, name)): rules.find(name) for name in rules.names()}
+        self._profiles = {_digest(self._salt, _word(self._key, name)): rules.find(name) for name in rules.names()}
         told = settings.endpoints()
         self._upstreams = {
             name: _usable(name, endpoint, configured=name in told) for name, endpoint in {**providers.ENDPOINTS, **told}.items()
@@ -155,8 +158,8 @@ def _word(key: bytes, profile: str) -> str:
     return hmac.new(key, b"profile\x1f" + profile.encode("utf-8", "surrogatepass"), "sha256").hexdigest()[:_LETTERS]
 
 
-def _digest(key: bytes, word: str) -> str:
-    return hmac.digest(key, b"asked\x1f" + word.encode("utf-8", "surrogatepass"), "sha256").hex()
+def _digest(key: bytes, word: str) -> bytes:
+    return blake2b(word.encode("utf-8", "surrogatepass"), key=key).digest()
 
 
 def _wrong(where: str, endpoint: str, what: str) -> RingletError:

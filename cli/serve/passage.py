@@ -29,7 +29,12 @@ _HOP = frozenset(
     )
 )
 _ONCE = frozenset(("content-length", "host", "transfer-encoding", "content-encoding", "content-type", "expect"))
+_OURS = frozenset(("host", "expect"))
+"""Of this server, and not of the next."""
+_KEPT = frozenset(("content-length", "content-type", "content-encoding", "host", "authorization", "x-api-key"))
 _WEBSOCKET = "websocket"
+_PAGES = ("origin", "sec-fetch-", "access-control-")
+"""What names of headers begin with that only browsers send."""
 _OF_PROGRAMS = ("cors", "websocket")
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 # A provider may take encoded slashes for slashes.
@@ -71,18 +76,22 @@ def let_through(
         raise Refused(405, "no_method", "this proxy opens no tunnels and knows no such method")
     told: list[tuple[str, str]] = []
     once: dict[str, str] = {}
-    browsing = False
+    browsing = fetching = False
     size = len(target)
     for raw_name, raw_value in headers:
         size += len(raw_name) + len(raw_value) + 4
-        name, value = _text(raw_name).lower(), _text(raw_value)
-        if name in _ONCE:
-            if name in once:
-                raise Refused(400, "bad_request", f"more than one {name} header")
-            once[name] = value
-        browsing = browsing or _is_browsers(name, value)
-        told.append((_text(raw_name), value))
-    if browsing or (any(name.lower() == "sec-fetch-mode" for name, _ in told) and _names_a_browser(told)):
+        name, value = _text(raw_name), _text(raw_value)
+        known = name.lower()
+        if known in _ONCE:
+            if known in once:
+                raise Refused(400, "bad_request", f"more than one {known} header")
+            once[known] = value
+        if known.startswith(_PAGES):
+            browsing = browsing or _is_browsers(known, value)
+            fetching = fetching or known == "sec-fetch-mode"
+        if known not in _OURS:
+            told.append((name, value))
+    if browsing or (fetching and _names_a_browser(told)):
         raise Refused(403, "browser", "a browser asks; no page speaks to a provider through this proxy")
     if size > HEAD_BYTES:
         raise Refused(431, "head_too_large", f"the headers are larger than {HEAD_BYTES} bytes")
@@ -101,7 +110,7 @@ def let_through(
         provider=provider,
         path=path,
         query=query,
-        headers=tuple((name, value) for name, value in onward(told) if name.lower() not in ("host", "expect")),
+        headers=tuple(onward(told)),
         length=length,
         has_body=has_body,
         upgrades=upgrades,
@@ -116,11 +125,11 @@ def switched(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
 
 def onward(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     """Headers without those of one connection, in order."""
-    told = list(headers)
-    named = {each.strip().lower() for name, value in told if name.lower() == "connection" for each in value.split(",")}
+    told = [(name.lower(), name, value) for name, value in headers]
+    named = {each.strip().lower() for known, _, value in told if known == "connection" for each in value.split(",")}
     # Whoever names one of these there asks that the next must not see it.
-    named -= {"content-length", "content-type", "content-encoding", "host", "authorization", "x-api-key"}
-    return [(name, value) for name, value in told if name.lower() not in _HOP and name.lower() not in named]
+    left = _HOP | (named - _KEPT)
+    return [(name, value) for known, name, value in told if known not in left]
 
 
 def readable(headers: Iterable[tuple[str, str]], *, plain: bool) -> list[tuple[str, str]]:
@@ -141,7 +150,7 @@ def _is_browsers(name: str, value: str) -> bool:
     if name == "sec-fetch-mode":
         # Node's own `fetch` says this of all its calls, and this alone; a browser says `Sec-Fetch-Site` with it, which no page can prevent.
         return value not in _OF_PROGRAMS
-    return name == "origin" or name.startswith(("sec-fetch-", "access-control-"))
+    return name == "origin" or name.startswith(_PAGES[1:])
 
 
 def _names_a_browser(headers: Iterable[tuple[str, str]]) -> bool:
@@ -150,7 +159,7 @@ def _names_a_browser(headers: Iterable[tuple[str, str]]) -> bool:
 
 def _upgrades(headers: Iterable[tuple[str, str]]) -> bool:
     """Whether a WebSocket is asked for. Another protocol is not offered: such a request goes on as the HTTP that it is too."""
-    told = [(name.lower(), value.lower()) for name, value in headers]
+    told = [(known, value.lower()) for name, value in headers if (known := name.lower()) in ("connection", "upgrade")]
     named = {each.strip() for name, value in told if name == "connection" for each in value.split(",")}
     return "upgrade" in named and [value.strip() for name, value in told if name == "upgrade"] == [_WEBSOCKET]
 
@@ -183,9 +192,9 @@ def _way(target: str) -> tuple[str, str, str, str]:
 
 def _text(raw: bytes) -> str:
     try:
-        text = raw.decode("utf-8")
+        text = raw.decode()
     except UnicodeDecodeError:
         raise Refused(400, "bad_request", "a header is no text") from None
-    if any(mark in text for mark in "\r\n\0"):
+    if "\n" in text or "\r" in text or "\0" in text:
         raise Refused(400, "bad_request", "a header has more than one line")
     return text
