@@ -4,9 +4,7 @@ Decides the settings of the allocators and of the frame library's threads. They 
 before. What is worth keeping in memory is decided where it is kept.
 
 A daemon lives for weeks and answers questions of a millisecond. Libraries take arenas and threads for work of seconds: each thread's arena
-keeps what its largest work once took, and to divide a millisecond's work costs more than it saves. For each piece that comes over a
-connection `asyncio` takes a quarter of a MiB and gives nearly all of it back at once: glibc would fetch that from the system each time,
-which takes three times as long as to read the piece.
+keeps what its largest work once took, and to divide a millisecond's work costs more than it saves.
 """
 
 import ctypes
@@ -19,12 +17,8 @@ _SETTINGS = {
     # The frame library's allocator: one arena, and what has been free for a second is the system's again.
     "_RJEM_MALLOC_CONF": "narenas:1,dirty_decay_ms:1000,muzzy_decay_ms:0,background_thread:true",
 }
-_ALLOCATOR = {
-    -8: 1,  # M_ARENA_MAX
-    -3: 320 << 10,  # M_MMAP_THRESHOLD: what `asyncio` takes for a piece comes from the arena
-    -1: 1 << 20,  # M_TRIM_THRESHOLD: and stays there for the next
-}
-"""Options of glibc's mallopt(3)."""
+_ARENA_MAX = -8
+"""`M_ARENA_MAX` of glibc's mallopt(3)."""
 
 
 def begin() -> None:
@@ -34,9 +28,7 @@ def begin() -> None:
     if sys.platform == "linux":
         # Another libc has other names, and arenas that are none of our business.
         with suppress(OSError, AttributeError):
-            library = ctypes.CDLL(None)
-            for option, value in _ALLOCATOR.items():
-                library.mallopt(option, value)
+            ctypes.CDLL(None).mallopt(_ARENA_MAX, 1)
 
 
 def give_back() -> None:
