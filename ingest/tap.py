@@ -70,12 +70,15 @@ class Tapped:
 
     def feed(self, piece: bytes) -> None:
         """The next bytes of the body; they have been sent on already."""
-        if self.reads:
-            self._unread.append(piece)
-            self._unread_bytes += len(piece)
-            self._hold(self._held + len(piece))
-            if self._unread_bytes >= READ_BYTES or self._tap.held > HELD_BYTES:
-                self._read()
+        if not self.reads:
+            return
+        count = len(piece)
+        self._unread.append(piece)
+        self._unread_bytes += count
+        self._held += count
+        self._tap.held += count
+        if self._unread_bytes >= READ_BYTES or self._tap.held > HELD_BYTES:
+            self._read()
 
     def end(self, exchange: Exchange, ending: Ending) -> None:
         """The reply is over, whole or not."""

@@ -26,6 +26,8 @@ CONNECT_S = 10.0
 KEPT_S = 15.0
 """So long an idle connection is kept: less than any provider keeps its end."""
 PIECE_BYTES = 64 << 10
+_NO_DEFAULTS = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
+"""What an agent does not say is not said for it."""
 WENT = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, aiohttp.ClientConnectionResetError)
 """A connection has ended before a reply began."""
 
@@ -66,7 +68,7 @@ class Detour:
 
 
 def session(is_here: Callable[[str], bool], own_ports: Callable[[], set[int]]) -> aiohttp.ClientSession:
-    """A session that follows no redirect, keeps no cookie, decodes nothing and checks every certificate. Made in its event loop.
+    """A session that adds no header, keeps no cookie, decodes nothing and checks every certificate. Made in its event loop.
 
     `is_here` tells of which hosts it is meant that they stand on this machine.
     """
@@ -75,6 +77,7 @@ def session(is_here: Callable[[str], bool], own_ports: Callable[[], set[int]]) -
     )
     return aiohttp.ClientSession(
         connector=connector,
+        skip_auto_headers=_NO_DEFAULTS,
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
         trust_env=False,
