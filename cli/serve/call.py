@@ -33,7 +33,6 @@ from pipeline.profiles import Profile
 
 logger = logging.getLogger("ringlet.proxy")
 
-_NO_DEFAULTS = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 _UNWANTED = (400, 422)
 _REMEMBERED = 1 << 20
 """So much of a request's body is kept until its reply begins."""
@@ -139,7 +138,6 @@ class Call:
             data=body,
             proxy=self._shared.detour.to(self._upstream),
             allow_redirects=False,
-            skip_auto_headers=_NO_DEFAULTS,
         )
 
     def _may_ask(self) -> bool:
@@ -184,12 +182,15 @@ class Call:
             self._hider = None
         if self._hider is not None:
             headers = [(name, value) for name, value in headers if name.lower() != "content-length"]
-        self._tapping.begin(reply.status, known)
-        passed = Passed(reply.status, reply.reason, CIMultiDict(headers))
+        passed = Passed(reply.status, reply.reason, headers)
         body = Body(reply)
         ended: Status = "aborted"
         try:
-            await passed.prepare(self._request)
+            try:
+                await passed.prepare(self._request)
+            finally:
+                # Also where the agent has gone meanwhile: the provider has answered.
+                self._tapping.begin(reply.status, known)
             await self._carried_over(body, self._request.writer)
             ended = "ok"
             await passed.write_eof()
@@ -222,7 +223,7 @@ class Call:
         near, far = self._request.transport, None if connection is None else connection.transport
         if connection is None or connection.protocol is None or far is None:
             return answers.refusal(_NO_ANSWER)
-        passed = Passed(101, reply.reason, CIMultiDict(switched(headers_of(reply))))
+        passed = Passed(101, reply.reason, switched(headers_of(reply)))
         await passed.prepare(self._request)
         early = taken_over(protocol, connection.protocol)
         if near is None or near.is_closing():

@@ -41,6 +41,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """For a request's turn while others are at work."""
     connections: int = 256
     at_work: int = 64
+    head_bytes: int = doors.HEAD_BYTES
+    """Of the headers while they come; whether they are too many in the end is for whoever reads them."""
     line_bytes: int = 8190
     headers: int = 64
 
@@ -114,7 +116,7 @@ class _Connection(web.RequestHandler):
             self._head_done()
             return
         self._head_bytes += len(data)
-        if self._head_bytes > doors.HEAD_BYTES:
+        if self._head_bytes > self._limits.head_bytes:
             self._cut(431, "head_too_large", "the headers are too large")
         elif self._head_timer is None:
             self._head_timer = self._loop.call_later(self._limits.head_s, self._late)

@@ -14,13 +14,13 @@ from cli.serve.call import Call, Shared
 from cli.serve.doors import Refused, doors
 from cli.serve.entrances import HEALTH, Entrances, Upstream
 from cli.serve.limits import Limits
-from cli.serve.passage import Asked, let_through
+from cli.serve.passage import HEAD_BYTES, Asked, let_through
 from ingest.tap import Tap
 from ingest.wire.caller import agent_of
 from pipeline.errors import RingletError, UnknownName
 from pipeline.profiles import LOGS_WITHOUT_ID, Profile
 
-LIMITS = Limits(head_s=30.0, idle_s=75.0, write_s=3600.0, connections=1024, line_bytes=32 << 10, headers=128)
+LIMITS = Limits(head_s=30.0, idle_s=75.0, write_s=3600.0, connections=1024, head_bytes=HEAD_BYTES, line_bytes=32 << 10, headers=128)
 """Of the proxy's own connections: agents keep theirs, and read slowly."""
 
 

@@ -5,7 +5,8 @@ one. What becomes of a reply that breaks off is decided by whoever carries it.
 """
 
 import asyncio
-from collections.abc import Iterator
+import time
+from collections.abc import Sequence
 
 import aiohttp
 from aiohttp import web
@@ -13,19 +14,35 @@ from multidict import CIMultiDict
 
 SILENCE_S = 900.0
 """So long a provider may say nothing."""
+_OURS = ("Transfer-Encoding", "Connection")
+"""What is said of the agent's connection, by the library."""
 
 
 class Passed(web.StreamResponse):
-    """A reply as it came: no header is added that the provider did not send."""
+    """A reply as it came: each header to its last byte, none added that the provider did not send, and none left out."""
 
-    def __init__(self, status: int, reason: str | None, headers: CIMultiDict[str]) -> None:
-        super().__init__(status=status, reason=reason or "", headers=headers)
-        self._added = [name for name in ("Content-Type", "Date", "Server") if name not in headers]
+    def __init__(self, status: int, reason: str | None, headers: Sequence[tuple[str, str]]) -> None:
+        """`headers` as `headers_of` gives them, without those of the provider's connection."""
+        super().__init__(status=status, reason=reason or "", headers=CIMultiDict(headers))
+        self._came = headers
 
-    async def _prepare_headers(self) -> None:
-        await super()._prepare_headers()
-        for name in self._added:
-            self.headers.popall(name, None)
+    async def _write_headers(self) -> None:
+        # The library would write text: it leaves out what is not UTF-8, and fails at signs that have no business there.
+        request, writer = self._req, self._payload_writer
+        assert request is not None
+        assert writer is not None
+        told = list(self._came)
+        known = {name.lower() for name, _ in told}
+        told += [(name, self.headers[name]) for name in _OURS if name in self.headers and name.lower() not in known]
+        lines = [
+            f"HTTP/{request.version.major}.{request.version.minor} {self.status} {self.reason}",
+            *(f"{name}: {value}" for name, value in told),
+        ]
+        head = ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8", "surrogateescape")
+        if request.transport is None or request.transport.is_closing():
+            raise ConnectionResetError
+        request.transport.write(head)
+        writer.output_size += len(head)
 
 
 class Broken(Exception):
@@ -39,16 +56,15 @@ class Body:
     """
 
     def __init__(self, reply: aiohttp.ClientResponse) -> None:
-        self._loop = asyncio.get_running_loop()
         self._reply = reply
         self._waits_since: float | None = None
         if reply.connection is not None and reply.connection.protocol is not None:
             reply.connection.protocol.read_timeout = None
-        self._timer = self._loop.call_later(SILENCE_S, self._look)
+        self._timer = asyncio.get_running_loop().call_later(SILENCE_S, self._look)
 
     async def piece(self) -> bytes:
         """What has come by now, or comes next; empty at the end. Raises Broken: the agent's side may break off too, in other words."""
-        self._waits_since = self._loop.time()
+        self._waits_since = time.monotonic()
         try:
             return await self._reply.content.readany()
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
@@ -62,15 +78,13 @@ class Body:
 
     def _look(self) -> None:
         # While the agent does not take what has come, the provider has no chance to speak.
-        heard_at = self._loop.time() if self._waits_since is None else self._waits_since
-        left_s = heard_at + SILENCE_S - self._loop.time()
-        if left_s > 0:
-            self._timer = self._loop.call_later(left_s, self._look)
+        waited_s = 0.0 if self._waits_since is None else time.monotonic() - self._waits_since
+        if waited_s < SILENCE_S:
+            self._timer = asyncio.get_running_loop().call_later(SILENCE_S - waited_s, self._look)
         else:
             self._reply.close()
 
 
-def headers_of(reply: aiohttp.ClientResponse) -> Iterator[tuple[str, str]]:
-    """The headers of a reply as they came, in order."""
-    for name, value in reply.raw_headers:
-        yield name.decode("utf-8", "surrogateescape"), value.decode("utf-8", "surrogateescape")
+def headers_of(reply: aiohttp.ClientResponse) -> list[tuple[str, str]]:
+    """The headers of a reply as they came, in order. Bytes that are no text are kept as lone surrogates."""
+    return [(name.decode("utf-8", "surrogateescape"), value.decode("utf-8", "surrogateescape")) for name, value in reply.raw_headers]

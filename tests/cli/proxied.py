@@ -84,7 +84,9 @@ class Provider:
         sized = any(name.lower() == "content-length" for name, _ in said.headers)
         head = [f"HTTP/1.1 {said.status} Said", *(f"{name}: {value}" for name, value in said.headers)]
         bodiless = said.status in (204, 304)
-        writer.write("\r\n".join([*head, *["Transfer-Encoding: chunked"] * (not sized and not bodiless), "", ""]).encode())
+        writer.write(
+            "\r\n".join([*head, *["Transfer-Encoding: chunked"] * (not sized and not bodiless), "", ""]).encode("utf-8", "surrogateescape")
+        )
         for at, piece in enumerate(said.pieces):
             if said.until is not None and at == len(said.pieces) - 1:
                 await said.until.wait()

@@ -125,10 +125,12 @@ def test_recorded_streams_pass_unchanged_and_are_counted(tmp_path: Path) -> None
         Said(status=302, headers=[("Location", "https://example.org/elsewhere"), ("Content-Length", "0")]),
         Said(headers=[("Content-Type", "application/x"), ("Date", "yesterday"), ("Server", "theirs")], pieces=[bytes(range(256)) * 900]),
         Said(headers=[("Set-Cookie", "a=b"), ("Set-Cookie", "c=d"), ("Content-Length", "0")]),
+        Said(status=304, headers=[("ETag", "x"), ("Content-Length", "9")]),
+        Said(headers=[("X-City", "Z\udcfcrich"), ("X-Own", "ü"), ("X-Signs", "a\x01b\tc"), ("X-None", "")], pieces=[b"x"]),
     ],
 )  # fmt: skip
 def test_status_and_headers_are_the_providers(tmp_path: Path, said: Said) -> None:
-    """Refusals, redirects, empty and binary replies come as they would directly: no header more, none less, in their order."""
+    """Refusals, redirects, empty and binary replies come as they would directly: no header more, none less, none changed."""
 
     async def scene(stand: Stand) -> None:
         through, directly = await asked(stand, stand.url("/v1/messages")), await asked(stand, stand.direct("/v1/messages"))
@@ -162,6 +164,29 @@ def test_a_request_arrives_as_it_was_sent(tmp_path: Path) -> None:
     assert got.header("accept-encoding") == "gzip"
     assert [got.header(name) for name in ("x-hop", "proxy-authorization", "te", "upgrade")] == [None] * 4
     assert (got.header("content-length"), got.header("transfer-encoding")) == ("7", None)
+
+
+def test_a_head_may_come_in_pieces(tmp_path: Path) -> None:
+    """One that is as large as any that passes whole, with a key of several kilobytes, passes in two pieces too; a larger one does not."""
+
+    async def answered(port: int, target: str, size: int) -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        head = f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n" + f"X-Part: {'k' * 9_900}\r\n" * (size // 10_000)
+        writer.write(head.encode())
+        await writer.drain()
+        await asyncio.sleep(0.1)
+        writer.write(b"X-Last: 1\r\n\r\n")
+        status = await reader.readline()
+        writer.close()
+        return status.split()[1]
+
+    async def scene(stand: Stand) -> None:
+        target = stand.url("/v1/models").partition(str(stand.port))[2]
+        assert [await answered(stand.port, target, size) for size in (10_000, 50_000, 80_000)] == [b"200", b"200", b"431"]
+
+    (_, got) = run(tmp_path, lambda _: Said(pieces=[b"x"]), scene).provider.got
+
+    assert [len(value) for name, value in got.headers if name == "X-Part"] == [9_900] * 5
 
 
 def test_a_large_request_is_not_kept(tmp_path: Path) -> None:
