@@ -7,8 +7,8 @@ import ipaddress
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-_CARRYING = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("::/96"))
-"""Their last four bytes are an address of the older kind."""
+_CARRYING = tuple(map(ipaddress.IPv6Network, ("64:ff9b::/96", "64:ff9b:1::/48", "::ffff:0:0:0/96", "::/96")))
+"""Their last four bytes are an address of the older kind (RFC 6052, 8215, 7915, 4291)."""
 
 
 def reached(address: str) -> Address:
