@@ -5,6 +5,7 @@ take another library for what no provider's event stream uses unless it is asked
 """
 
 import zlib
+from collections.abc import Iterator
 from typing import Protocol
 
 import zstandard
@@ -14,14 +15,16 @@ from ingest.decode import BadRecord
 BODY_BYTES = 256 << 20
 """So much may come out of one reply; a longer one is not captured."""
 _PIECE = 1 << 20
+_STEP = 1024
+"""So much goes in at a time: what comes out of it is bounded by each coding, and what comes before some damage is not lost by it."""
 _CODINGS = ("gzip", "x-gzip", "deflate", "zstd", "identity", "")
 
 
 class Decoder(Protocol):
-    """Takes a body piece by piece; raises BadRecord for what is damaged or becomes too much."""
+    """Takes a body piece by piece and gives what it was, no more at a time than is asked for; raises BadRecord for what is damaged or
+    becomes too much."""
 
-    def feed(self, piece: bytes) -> list[bytes]:
-        """What the body says up to here and had not said before."""
+    def feed(self, piece: bytes) -> Iterator[bytes]: ...
 
 
 def decoder(coding: str) -> Decoder | None:
@@ -49,14 +52,19 @@ class _Chain:
         self._steps = steps
         self._left = BODY_BYTES
 
-    def feed(self, piece: bytes) -> list[bytes]:
-        pieces = [piece]
+    def feed(self, piece: bytes) -> Iterator[bytes]:
+        pieces = iter((piece,))
         for step in self._steps:
-            pieces = [out for each in pieces for out in step.feed(each)]
-            self._left -= sum(map(len, pieces))
-            if self._left < 0:
-                raise BadRecord("too_long")
+            pieces = self._undone(step, pieces)
         return pieces
+
+    def _undone(self, step: Decoder, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        for each in pieces:
+            for out in step.feed(each):
+                self._left -= len(out)
+                if self._left < 0:
+                    raise BadRecord("too_long")
+                yield out
 
 
 class _Zlib:
@@ -64,37 +72,33 @@ class _Zlib:
         self._gzip = gzip
         self._begun = b""
         self._inner = zlib.decompressobj(31) if gzip else None
-        self._left = BODY_BYTES
 
-    def feed(self, piece: bytes) -> list[bytes]:
+    def feed(self, piece: bytes) -> Iterator[bytes]:
         if self._inner is None:
             # `deflate` means zlib's form, but some send what it holds without its head.
             piece = self._begun = self._begun + piece
             if len(piece) < 2:
-                return []
+                return
             is_zlib = piece[0] & 0x0F == 8 and int.from_bytes(piece[:2], "big") % 31 == 0
             self._inner = zlib.decompressobj(15 if is_zlib else -15)
-        found: list[bytes] = []
-        try:
-            while piece:
-                if self._inner.eof:
-                    if not self._gzip:
-                        break
-                    # Another member may follow; zeros are padding.
-                    piece = piece.lstrip(b"\0")
-                    if not piece:
-                        break
-                    self._inner = zlib.decompressobj(31)
-                out = self._inner.decompress(piece, _PIECE)
-                piece = self._inner.unconsumed_tail or self._inner.unused_data
-                if out:
-                    found.append(out)
-                    self._left -= len(out)
-                    if self._left < 0:
-                        raise BadRecord("too_long")
-        except zlib.error:
-            raise BadRecord("unreadable") from None
-        return found
+        for at in range(0, len(piece), _STEP):
+            yield from self._undone(self._inner, piece[at : at + _STEP])
+
+    def _undone(self, inner: "zlib._Decompress", piece: bytes) -> Iterator[bytes]:
+        while piece:
+            if inner.eof:
+                # Another member may follow; zeros are padding.
+                piece = piece.lstrip(b"\0") if self._gzip else b""
+                if not piece:
+                    return
+                inner = self._inner = zlib.decompressobj(31)
+            try:
+                out = inner.decompress(piece, _PIECE)
+            except zlib.error:
+                raise BadRecord("unreadable") from None
+            piece = inner.unconsumed_tail or inner.unused_data
+            if out:
+                yield out
 
 
 class _Zstd:
@@ -102,17 +106,15 @@ class _Zstd:
         self._maker = zstandard.ZstdDecompressor(max_window_size=1 << 27)
         self._inner = self._maker.decompressobj()
 
-    def feed(self, piece: bytes) -> list[bytes]:
-        found: list[bytes] = []
-        try:
-            while piece:
-                # Small steps in: what comes out of each is bounded by the format (128 KiB a block, a block at least three bytes).
-                if self._inner.eof:
-                    self._inner = self._maker.decompressobj()
-                out = self._inner.decompress(piece[:1024])
-                piece = self._inner.unused_data + piece[1024:]
-                if out:
-                    found.append(out)
-        except zstandard.ZstdError:
-            raise BadRecord("unreadable") from None
-        return found
+    def feed(self, piece: bytes) -> Iterator[bytes]:
+        while piece:
+            if self._inner.eof:
+                self._inner = self._maker.decompressobj()
+            try:
+                # What comes out of a step is bounded by the format: 128 KiB a block, a block at least three bytes.
+                out = self._inner.decompress(piece[:_STEP])
+            except zstandard.ZstdError:
+                raise BadRecord("unreadable") from None
+            piece = self._inner.unused_data + piece[_STEP:]
+            if out:
+                yield out

@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import random
+import tracemalloc
 from decimal import Decimal
 from typing import Any
 
@@ -499,6 +501,34 @@ def test_too_much_is_not_read() -> None:
 
     assert fed(A, [huge]) == [Seen(what="uncaptured_too_long")]
     assert fed(A, [bomb], coding="zstd") == [Seen(what="uncaptured_too_long")]
+
+
+@pytest.mark.parametrize("coding", ["gzip", "zstd"])
+def test_what_blows_up_is_not_held(coding: str) -> None:
+    """A few KiB that become 100 MiB are given up at the bound of a record: hardly more than that is ever held of them."""
+    bomb = {"gzip": gzip.compress, "zstd": zstandard.ZstdCompressor().compress}[coding](b"data: " + bytes(100 << 20))
+
+    tracemalloc.start()
+    try:
+        assert fed(A, [bomb], coding=coding) == [Seen(what="uncaptured_too_long")]
+        assert tracemalloc.get_traced_memory()[1] < 2 * RECORD_BYTES
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("pieces", [1, 7])
+def test_what_came_before_some_damage_counts(pieces: int) -> None:
+    """A compressed stream that is damaged later on has told its usage before, in whatever pieces it comes."""
+    noise = random.Random(5).randbytes(20_000).hex()
+    packed = bytearray(gzip.compress(sse([start(input_tokens=10, output_tokens=1), {"type": "ping", "noise": noise}]), mtime=0))
+    packed[15_000] ^= 0xFF
+    packed[15_001:15_040] = bytes(39)
+    step = len(packed) // pieces + 1
+
+    (event,) = fed(A, [bytes(packed[at : at + step]) for at in range(0, len(packed), step)], coding="gzip", ended="error")
+
+    assert isinstance(event, UsageEvent)
+    assert (event.tokens.input, event.tokens.output, event.status) == (10, 1, "error")
 
 
 def test_an_event_of_ten_megabytes_is_read() -> None:
