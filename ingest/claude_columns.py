@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from ingest import decode
 from ingest.adapter import Adapter
-from ingest.adapters.claude import DECODER
+from ingest.adapters.claude import DECODER, line_events
 from ingest.adapters.claude_call import SYNTHETIC, File, split_of
 from ingest.adapters.claude_event import Call, seldom, terms
 from ingest.adapters.claude_line import Line, Message, Usage
@@ -49,6 +49,7 @@ def fold(adapter: Adapter[Any], state: Any, lines: Lines, tally: Tally) -> Any:
     same: tuple[object, ...] = ()
     for part in lines.parts():
         for offset, length, record in part:
+            line = None
             try:
                 line = parse(record)
                 at = instant(line.timestamp)  # type: ignore[arg-type]
@@ -57,7 +58,7 @@ def fold(adapter: Adapter[Any], state: Any, lines: Lines, tally: Tally) -> Any:
                 output = usage.output_tokens  # type: ignore[union-attr]
                 known = best.get(message.id)  # type: ignore[union-attr,arg-type]
             except (ValueError, TypeError, AttributeError, RecursionError, OverflowError):
-                state = _odd(adapter, state, tally, offset, length, record)
+                state = _odd(adapter, state, tally, offset, length, record, line)
                 until = state.copied_until_us
                 continue
             assert message is not None
@@ -81,7 +82,7 @@ def fold(adapter: Adapter[Any], state: Any, lines: Lines, tally: Tally) -> Any:
                 or at.tzinfo is not UTC
                 or (usage.iterations and any(hop.type != "message" for hop in usage.iterations))
             ):
-                state = _odd(adapter, state, tally, offset, length, record)
+                state = _odd(adapter, state, tally, offset, length, record, line)
                 until = state.copied_until_us
                 continue
             same = setting
@@ -112,11 +113,11 @@ def fold(adapter: Adapter[Any], state: Any, lines: Lines, tally: Tally) -> Any:
     return state
 
 
-def _odd(adapter: Adapter[Any], state: File, tally: Tally, offset: int, length: int, line: bytes | memoryview) -> File:
-    record = bytes(line)
-    after, events = adapter.step(state, record)
-    tally.record(events, offset, length, record)
-    return after  # type: ignore[no-any-return]
+def _odd(adapter: Adapter[Any], state: File, tally: Tally, offset: int, length: int, record: bytes | memoryview, line: Line | None) -> File:
+    """A record in a way out of the ordinary; `line` is what it was decoded to, if it could be."""
+    state, events = adapter.step(state, bytes(record)) if line is None else line_events(state, line)
+    tally.record(events, offset, length, bytes(record) if events else b"")
+    return state
 
 
 def _order(known: _Kept, line: Line, message: Message, usage: Usage, setting: tuple[object, ...], at: datetime, copied: bool) -> int:

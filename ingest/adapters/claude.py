@@ -91,7 +91,7 @@ class Claude:
             line = DECODER.decode(record)
         except (ValueError, RecursionError, OverflowError):
             return _damaged(state, record)
-        return _line_events(state, line)
+        return line_events(state, line)
 
     def sessions(self, place: Place, head: bytes, tail: bytes) -> list[SessionInfo]:
         """Titles and the parents of forks. A line that names no session means that of the first line which does."""
@@ -135,7 +135,8 @@ def file_of(place: Place) -> File:
     )
 
 
-def _line_events(file: File, line: Line) -> tuple[File, list[Event]]:
+def line_events(file: File, line: Line) -> tuple[File, list[Event]]:
+    """As `Claude.step` for a line of a transcript that is decoded already."""
     message = line.message
     if message is not None and message.usage is not None and message.usage.output_tokens is not UNSET:
         if line.type in ASSISTANT:
@@ -206,7 +207,7 @@ def _damaged(file: File, record: bytes) -> tuple[File, list[Event]]:
         return file, [Rejected(reason=bad.reason, tokens=bad.tokens)] if NEEDLE in record else _NOTHING
     events: list[Event] = []
     for line in lines:
-        file, found = _line_events(file, line)
+        file, found = line_events(file, line)
         events += found
     return file, events
 
