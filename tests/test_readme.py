@@ -46,8 +46,8 @@ def test_the_tests_that_the_readme_names_are_those_that_are_run() -> None:
     """`.ci/run` runs the README's own test command, and installs what the README installs for it."""
     checks = (ROOT / ".ci" / "run").read_text()
 
-    assert ".venv/bin/python -m pytest -q -n 2" in README
-    assert "\npython -m pytest -q -n 2 " in checks
+    assert ".venv/bin/python -m pytest -q -n 4" in README
+    assert "\npython -m pytest -q -n 4 " in checks
     assert "pip install -e '.[dev]'" in README
     assert "pip install -q -e '.[dev]'" in checks
 
