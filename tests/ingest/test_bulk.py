@@ -43,15 +43,18 @@ class Deadly(toy.Toy):
         return super().step(state, record)
 
 
-class Slow(toy.Toy):
-    """An adapter that leaves other processes the time to begin, and a file of the name of each that reads."""
+class Patient(toy.Toy):
+    """An adapter that reads nothing before as many processes read as there should be, and leaves a file of the name of each."""
 
-    def __init__(self, marks: Path) -> None:
-        self.marks = marks
+    def __init__(self, marks: Path, processes: int) -> None:
+        self.marks, self.processes = marks, processes
+        self.until = time.monotonic() + 60
+        """Whoever has not begun then never will."""
 
     def start(self, place: Place) -> toy.State:
         (self.marks / str(os.getpid())).touch()
-        time.sleep(0.05)
+        while len(os.listdir(self.marks)) < self.processes and time.monotonic() < self.until:
+            time.sleep(0.01)
         return super().start(place)
 
 
@@ -96,7 +99,7 @@ def test_new_interpreters_read_the_same(work: list[Work], tmp_path: Path, monkey
     marks.mkdir()
     alone = read(work, workers=1)
 
-    together = read(work, Slow(marks), workers=2)
+    together = read(work, Patient(marks, 2), workers=2)
 
     assert taken(together) == taken(alone)
     assert readings(together) == readings(alone)
