@@ -234,7 +234,7 @@ def fsync_dirs(paths: Iterable[str]) -> None:
     # Only a large commit has that many, and the pool costs more to import than a small commit takes.
     from concurrent.futures import ThreadPoolExecutor
 
-    with ThreadPoolExecutor(4) as pool:
+    with ThreadPoolExecutor(8) as pool:
         list(pool.map(fs.fsync_dir, distinct))
 
 
