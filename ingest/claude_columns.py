@@ -194,7 +194,7 @@ class _Rows:
             complete = message.stop_reason is not None
             what = (
                 setting, complete, ttl_known, usage.service_tier, usage.speed, usage.inference_geo, line.costUSD is None, copied,
-                name[4:9] if name[8:9] == "_" else None, at_us if state.start_us is None else None,
+                name[4:9] if name[8:9] == "_" else None, at_us if state.start_us is None else state.copied_until_us,
             )  # fmt: skip
             if what != last:
                 last = what

@@ -81,7 +81,7 @@ class Call:
                 copied=self.copied,
                 sidechain=self.sidechain,
                 depth=file.depth,
-                session_start_us=self.at_us if file.start_us is None else file.start_us,
+                session_start_us=since(file, self.at_us, is_copied=self.copied),
                 session=self.session,
                 rest=f"{self.parent}|{line.cwd}|{line.gitBranch}|{initiator or self.initiator}",
             ),
@@ -93,6 +93,17 @@ class Call:
         if origin is None and self.file.initiator != "main":
             origin = self.file.session
         return origin if origin != self.session else None
+
+
+def since(file: File, at_us: int, *, is_copied: bool) -> int:
+    """When the session of a record at that time began, as far as it says whose call it is.
+
+    A fork's file begins with another session's times, and a line of it that does not say so may be copied all the same: such a line claims
+    its call only from the latest copy on that is known, so that the session which made the call comes before it.
+    """
+    if file.start_us is None:
+        return at_us
+    return file.start_us if is_copied else max(file.start_us, file.copied_until_us)
 
 
 def identities(

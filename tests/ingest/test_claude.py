@@ -213,6 +213,21 @@ def test_a_branch_is_known_by_its_head_also_where_texts_in_it_are_damaged() -> N
     assert event(unsaid, "projects/-w-app/s-2.jsonl", head).owner_rank >= 1 << 62
 
 
+def test_what_a_fork_may_have_copied_belongs_to_the_session_that_began_before_it() -> None:
+    """Beyond the lines that are known for copies, a fork's line claims its call only from the last of those on."""
+    began = record(timestamp="2026-09-01T09:00:00Z")
+    forked = record(timestamp="2026-09-01T09:00:07Z", sessionId="s-2", forkedFrom={"sessionId": "s-1", "messageUuid": "u-1"})
+    heads = [b"".join(json.dumps(each).encode() + b"\n" for each in head) for head in ([began], [began, forked])]
+
+    for session in ("0", "s-2", "s-3", "zz"):
+        original = event(record(), "projects/-w-app/s-1.jsonl", heads[0])
+        branch = event(record(sessionId=session), f"projects/-w-app/{session}.jsonl", heads[1])
+
+        assert branch.key == original.key
+        assert branch.owner_rank > original.owner_rank
+        assert branch.owner_rank < 1 << 62
+
+
 def test_a_copy_that_leaves_out_how_long_cache_writes_live_gives_way() -> None:
     """Of two records that agree in output and time the one with the breakdown counts: an hour's writes stay an hour's, whatever the ids."""
     for n in range(20):
