@@ -29,13 +29,14 @@ def tail(fd: int, offset: int) -> bytes:
     return digest(at(fd, start, offset - start))
 
 
-def holds(fd: int, size: int, cursor: Cursor, *, plain: bool = True) -> bool:
+def holds(fd: int, size: int, first: bytes, cursor: Cursor, *, plain: bool = True) -> bool:
     """Whether what `cursor` has consumed is still there: the file is no shorter and begins, and ends before the cursor, as it did.
 
+    `first` is how it begins, `HEAD_BYTES` of it or more as far as there are so many.
     Inode and time decide nothing: an inode can be given to another file, and a copy of the same bytes is as good as the bytes.
     A compressed file (`plain` false) is compared by its head alone; what it holds before the cursor is compared while it is read.
     """
-    if size < cursor.head_length or digest(at(fd, 0, cursor.head_length)) != cursor.head:
+    if size < cursor.head_length or digest(first[: cursor.head_length]) != cursor.head:
         return False
     return not plain or (size >= cursor.offset and tail(fd, cursor.offset) == cursor.tail)
 

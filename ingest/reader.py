@@ -181,7 +181,7 @@ def stand(fd: int, size: int, cursor: Cursor | None) -> Standing:
     if cursor is not None and cursor.offset and cursor.state:
         # As a rule a few lines have come to a plain file, many times a second at worst.
         first = identity.at(fd, 0, identity.HEAD_BYTES)
-        if streams.is_plain(first) and identity.holds(fd, size, cursor):
+        if streams.is_plain(first) and identity.holds(fd, size, first, cursor):
             os.lseek(fd, cursor.offset, os.SEEK_SET)
             return Standing(stream=streams.rest_of(fd), plain=True, head=b"", offset=cursor.offset)
     first = identity.at(fd, 0, EDGE_BYTES)
@@ -189,7 +189,7 @@ def stand(fd: int, size: int, cursor: Cursor | None) -> Standing:
     head = first if plain else _filled(streams.text_of(fd, first), EDGE_BYTES)
     begun = cursor is not None and cursor.offset > 0
     standing = Standing(stream=streams.text_of(fd, first), plain=plain, head=head, reset=begun)
-    if cursor is None or not begun or not identity.holds(fd, size, cursor, plain=plain):
+    if cursor is None or not begun or not identity.holds(fd, size, first, cursor, plain=plain):
         return standing
     if plain:
         os.lseek(fd, cursor.offset, os.SEEK_SET)
@@ -209,7 +209,9 @@ def reached(
         head, head_length = before.head, before.head_length
     else:
         head, head_length = identity.head(fd, status.st_size)
-    if standing.plain:
+    if len(lines.before) == identity.TAIL_BYTES:
+        tail = identity.digest(lines.before)
+    elif standing.plain:
         tail = identity.tail(fd, lines.consumed)
     elif lines.consumed == standing.offset and before is not None and not standing.reset:
         tail = before.tail

@@ -328,19 +328,18 @@ class Watcher:
         if not (commit.new or commit.updated):
             return
         batch = harvest.batch
-        calls = {key: row for row, key in enumerate(batch.key)}
-        rows = calls.values()
-        dims = [batch.dims[batch.dim[row]] for row in rows]
+        agents: set[str] = set()
+        models: set[str] = set()
+        prompt = output = 0
+        # Of several records of a call the last one.
+        for row in {key: row for row, key in enumerate(batch.key)}.values():
+            dims = batch.dims[batch.dim[row]]
+            agents.add(dims.agent)
+            models.add(dims.model or "unknown")
+            prompt += batch.input[row] + batch.cache_read[row] + batch.cache_write_5m[row] + batch.cache_write_1h[row]
+            output += batch.output[row]
         self._settings.on_arrival(
-            Arrived(
-                agent=", ".join(sorted({each.agent for each in dims})),
-                commit=commit,
-                models=tuple(sorted({each.model or "unknown" for each in dims})),
-                prompt=sum(
-                    batch.input[row] + batch.cache_read[row] + batch.cache_write_5m[row] + batch.cache_write_1h[row] for row in rows
-                ),
-                output=sum(batch.output[row] for row in rows),
-            )
+            Arrived(agent=", ".join(sorted(agents)), commit=commit, models=tuple(sorted(models)), prompt=prompt, output=output)
         )
 
     def _tell_when_due(self) -> None:

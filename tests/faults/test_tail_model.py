@@ -206,7 +206,7 @@ def test_every_line_that_was_there_to_see_is_seen(group: int, tmp_path: Path) ->
 def test_the_model_notices_a_reader_that_trusts_its_cursor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The model is worth something: without the check whether a cursor still holds, lines are missed."""
 
-    def trusting(_fd: int, size: int, cursor: Cursor, **_: bool) -> bool:
+    def trusting(_fd: int, size: int, _first: bytes, cursor: Cursor, **_: bool) -> bool:
         return size >= cursor.offset
 
     monkeypatch.setattr("ingest.identity.holds", trusting)
