@@ -17,6 +17,7 @@ from cli.paths import paths
 from cli.refresh import Store, opened
 from pipeline.log import Log
 from tests.cli.homes import at_home, mixed, reply, ringlet, transcript
+from tests.sizes import times
 from views import calendar
 from views.query import Answer, Query, Row, Totals
 from views.recount import recount
@@ -85,7 +86,7 @@ QUERIES = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=times(60), deadline=None)
 @given(options=QUERIES)
 def test_snapshot_and_views_say_the_same(store: Store, options: dict[str, Any]) -> None:
     """Any grouping, range and filters: sums, sessions, runtimes, costs, names and order are equal."""

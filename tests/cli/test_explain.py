@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from pipeline.log import Log
 from tests.cli.homes import mixed, reply, ringlet, transcript
+from tests.sizes import times
 
 MODELS = ("claude-sonnet-4-5", "claude-opus-4-5-20251101", "mystery-9", "claude-*")
 OPTIONS: dict[str, tuple[str, ...]] = {
@@ -34,7 +35,7 @@ def told(home: Path, *words: str) -> Any:
     return json.loads(ringlet(home, "explain", *words, "--json").out, parse_float=Decimal)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=times(25), deadline=None)
 @given(
     filters=st.fixed_dictionaries({}, optional={name: st.sampled_from(values) for name, values in OPTIONS.items()}),
     dates=st.sampled_from((("--period", "all"), ("--period", "week"), ("--since", "2026-03-01", "--until", "2026-05-11"))),

@@ -18,6 +18,7 @@ from ingest.discover import discover
 from ingest.reader import Manner
 from ingest.run import ingest
 from tests.cli.homes import Outcome, at_home, mixed, reply, ringlet, run
+from tests.sizes import times
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +51,7 @@ def command_lines(draw: st.DrawFn) -> list[str]:
     return ["usage", *(part for word in draw(st.permutations(words)) for part in word)]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=times(150), deadline=None)
 @given(argv=command_lines())
 def test_both_ways_give_the_same_answer(home: Path, argv: list[str]) -> None:
     """Over the whole grammar, exit code, output and errors are those of the full command line."""

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from cli import gate
 from cli.main import run as full
 from tests.cli.homes import Outcome, at_home, mixed, reply, ringlet, run, transcript
+from tests.sizes import times
 
 ROOT = Path(__file__).parents[2]
 BUDGETS = "[budgets.default]\nday = 20\nweek = 100\nmonth = 100\n[budgets.acme]\nday = 1\n"
@@ -204,7 +205,7 @@ NAMES = {
 }
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=times(100), deadline=None)
 @given(words=options(NAMES))
 def test_both_ways_judge_alike(shared: Path, words: list[str]) -> None:
     """Over the whole grammar the gate's exit code and words are those of the full command line."""

@@ -26,6 +26,7 @@ from pipeline.batch import Batch
 from pipeline.events import MAX_TOKENS, Rejected, Seen, UsageEvent
 from pipeline.sources import Reading
 from tests.contracts.model import COUNTERS, calls_of
+from tests.sizes import times
 
 FIXTURES = Path(__file__).parents[2] / "data-fixtures"
 CASES = sorted(path.parent for path in FIXTURES.glob("*/*/expected.json"))
@@ -197,7 +198,7 @@ def test_events_are_believable(case: Path) -> None:
 
 @agents
 @given(record=st.binary(max_size=200), path=st.text(max_size=30))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=times(60), deadline=None)
 def test_step_never_raises_for_garbage(adapter: Adapter[Any], record: bytes, path: str) -> None:
     """Bytes that are no record give nothing, a counter or a rejection, never an exception."""
     state = adapter.start(Place(path=path, root="/home", head=record))
@@ -215,7 +216,7 @@ JSON = st.recursive(
 
 @case
 @given(data=st.data())
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=times(10), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_step_never_raises_for_a_changed_record(case: Path, data: st.DataObject) -> None:
     """A real record with any of its values replaced by any JSON gives events, counters or rejections, never an exception."""
     for adapter, place, lines in line_sources(case):

@@ -19,7 +19,7 @@ from pipeline.outbox import DELIVERED, Alert, Outbox
 from tests.cli.daemons import ROOT, Home, until
 from tests.cli.homes import reply, ringlet
 from tests.cli.hooks.receiving import Receiver, receiving
-from tests.faults.sizes import times
+from tests.sizes import times
 
 HAIKU = "claude-haiku-4-5-20251001"
 """A dollar per million tokens of input."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from pipeline.log import Log
 from tests.cli.daemons import Home, get, until
 from tests.faults.killing import Scene
-from tests.faults.sizes import times
+from tests.sizes import times
 
 
 class Crowd:

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.log import Log
 from tests.faults.killing import Scene
-from tests.faults.sizes import times
+from tests.sizes import times
 
 
 def copied(scene: Scene, target: Path) -> None:

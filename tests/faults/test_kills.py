@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.durable import STEPS
 from tests.faults.killing import Scene
-from tests.faults.sizes import times
+from tests.sizes import times
 
 KILLED = -signal.SIGKILL
 REBUILD = ("adopting", "adopted")

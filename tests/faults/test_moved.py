@@ -11,7 +11,7 @@ from ingest.registry import adapter
 from ingest.run import Summary, refresh
 from pipeline.log import Log
 from tests.cli.homes import reply
-from tests.faults.sizes import times
+from tests.sizes import times
 
 AT = "2026-05-13T09:00:00Z"
 CODEX = Path(__file__).resolve().parents[2] / "data-fixtures/codex/running-totals/home"

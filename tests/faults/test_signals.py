@@ -13,8 +13,8 @@ import pytest
 
 from pipeline.log import Log
 from tests.cli.homes import reply
-from tests.faults.sizes import times
 from tests.faults.users import environ, ringlet, started
+from tests.sizes import times
 
 FILES, CALLS = 60, 150
 ENDS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 143}

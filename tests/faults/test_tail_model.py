@@ -12,7 +12,7 @@ from ingest.discover import under
 from ingest.reader import Manner, Work, read, unchanged
 from pipeline.batch import Batch
 from pipeline.sources import Cursor, Reading
-from tests.faults.sizes import times
+from tests.sizes import times
 
 SEQUENCES = times(2_000)
 GROUPS = 20

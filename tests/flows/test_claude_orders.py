@@ -19,6 +19,7 @@ from pipeline.events import UsageEvent
 from pipeline.log import Log
 from pipeline.sources import Cursor, Reading, Source
 from tests.contracts.model import COUNTERS, EPOCH, calls_of
+from tests.sizes import times
 
 FIXTURES = Path(__file__).parents[2] / "data-fixtures" / "claude"
 CASES = (
@@ -127,7 +128,7 @@ def test_every_order_of_files_ends_in_the_same_calls(name: str) -> None:
 
 
 @given(name=st.sampled_from(CASES), data=st.data())
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=times(20), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_order_and_portions_of_lines_end_in_the_same_calls(name: str, data: st.DataObject) -> None:
     """Lines of all files shuffled together and committed in any portions end in the same calls, and again once more is no change."""
     lines = [sighting for file in sightings(name) for sighting in file]
@@ -179,7 +180,7 @@ def transcripts(draw: st.DrawFn) -> list[list[Sighting]]:
 
 
 @given(files=transcripts(), data=st.data())
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=times(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_lines_that_share_ids_in_every_way_end_in_the_calls_of_the_model(files: list[list[Sighting]], data: st.DataObject) -> None:
     """However messages, requests, sidechains and copies meet, the log ends in the model's calls, whatever the order and the portions."""
     lines = [sighting for file in files for sighting in file]

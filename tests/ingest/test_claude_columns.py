@@ -14,6 +14,7 @@ from ingest.reader import Manner, Work, read
 from pipeline.batch import Batch
 from pipeline.log import Log
 from pipeline.sources import Reading
+from tests.sizes import times
 
 few = st.sampled_from
 
@@ -114,7 +115,7 @@ def taken(home: Path, store: Path, fold: reader.Fold) -> tuple[Reading, list[tup
     return reading, [(done.new, done.duplicate + done.updated), *sorted(rows, key=lambda row: row[0])]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=times(75), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.lists(lines(), max_size=9))
 def test_both_ways_end_in_the_same_calls_and_counts(tmp_path_factory: Any, content: list[str]) -> None:
     """Whatever the lines say, columns and fold give the log the same calls, and count, refuse and remember the same."""

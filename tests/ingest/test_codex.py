@@ -23,6 +23,7 @@ from pipeline.events import UsageEvent
 from pipeline.sources import Reading, SessionInfo
 from tests.contracts.model import calls_of
 from tests.ingest.sightings import batch_of, by_session, encoded, others, stepped, usage
+from tests.sizes import times
 
 REAL = Path(__file__).parents[2] / ".." / "shared" / "fixtures" / "real" / "codex"
 FAMILIES = REAL / "codexbar-issue2037"
@@ -358,7 +359,7 @@ def families(draw: st.DrawFn) -> Family:
 
 
 @given(family=families(), data=st.data())
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=times(150))
 def test_a_family_counts_every_call_once(family: Family, data: st.DataObject) -> None:
     """Forks of forks, with and without marks and copied headers, read in any order: each call counts once, for the thread that made it."""
     order = data.draw(st.permutations(range(len(family.lines))))

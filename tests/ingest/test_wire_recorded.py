@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from ingest.wire.recognise import Kind
 from pipeline.events import Seen, UsageEvent
 from tests.ingest.wired import JSON, RECORDED, counts, fed, pieces_of, records, sse
+from tests.sizes import times
 
 pytestmark = pytest.mark.skipif(not RECORDED.is_dir(), reason="the recordings are not here")
 
@@ -120,7 +121,7 @@ CODINGS: dict[str, list[Callable[[bytes], bytes]]] = {
 }
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=times(150), deadline=None)
 @given(
     name=st.sampled_from(sorted(KNOWN)),
     coding=st.sampled_from(sorted(CODINGS)),

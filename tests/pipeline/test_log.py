@@ -21,6 +21,7 @@ from pipeline.log import Log
 from pipeline.record import DAY_US
 from pipeline.sources import Counts, Cursor, Quarantined, Reading, SessionInfo
 from tests.pipeline.sightings import DAY, NOON, Feed, Sighting, batch, kept, known, name, same_calls
+from tests.sizes import times
 
 Story = tuple[list[Sighting], list[list[Sighting]]]
 """Sightings, and the same, some again, in the parts in which they are committed."""
@@ -430,7 +431,7 @@ def few_or_many(data: st.DataObject) -> Iterator[None]:
         yield
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=times(60), deadline=None)
 @given(stories(), st.data())
 def test_order_and_cuts_decide_nothing(tmp_path_factory: pytest.TempPathFactory, story: Story, data: st.DataObject) -> None:
     """Whatever the order and number of sightings, batches and seals, each call ends as the same record and all sums are right."""

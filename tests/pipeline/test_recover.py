@@ -17,6 +17,7 @@ from pipeline.log import Log
 from pipeline.record import DAY_US
 from tests.pipeline.sightings import NOON, Feed, Sighting, known
 from tests.pipeline.test_log import Story, every_row, stories, sums
+from tests.sizes import times
 
 
 def lose_journal(store: Path) -> None:
@@ -198,7 +199,7 @@ def test_committed_segment_is_published_by_whoever_opens(tmp_path: Path, monkeyp
         assert sums(every_row(log)) == {("requests",): 1, ("input",): 10, ("output",): 5}
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=times(40), deadline=None)
 @given(stories())
 def test_log_alone_tells_the_same_calls(tmp_path_factory: pytest.TempPathFactory, story: Story) -> None:
     """Whatever happened, a journal made from the segments knows the same calls, and absorbs the same sources without a change."""

@@ -15,6 +15,7 @@ from pipeline.sources import Cursor, Reading, Source
 from tests.pipeline.sightings import NOON
 from tests.pipeline.test_log import few_or_many, hot
 from tests.pipeline.test_recover import lose_journal
+from tests.sizes import times
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -116,7 +117,7 @@ lines = st.builds(
 ).filter(lambda line: line.message_id or line.request_id)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=times(75), deadline=None)
 @given(st.lists(lines, min_size=1, max_size=9), st.data())
 def test_replies_are_the_same_calls_in_every_order(tmp_path_factory: pytest.TempPathFactory, told: list[Line], data: st.DataObject) -> None:
     """Message ids alone, request ids alone, pairs, sidechains and parts: cut and ordered anyhow, and rebuilt from the log alone."""

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.sizes import times
 from views import alerts, calendar
 from views.alerts import GRACE_US, Spend, Watch, Window
 from views.query import ATTO
@@ -151,7 +152,7 @@ START = datetime(2026, 3, 27, 21, tzinfo=UTC)
 STEPS = st.lists(st.tuples(st.integers(0, 40 * 3600), st.integers(-3 * 86400, 3600), st.integers(0, 8)), max_size=40)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=times(60), deadline=None)
 @given(st.sampled_from(ZONES), st.integers(0, 6), st.sampled_from(("day", "week", "month")), st.integers(1, 25), STEPS)
 def test_the_law(zone: str, week_start: int, period: alerts.Period, limit: int, steps: list[tuple[int, int, int]]) -> None:
     """However time passes, calls arrive late and watchers look: a window is due at the first look that finds it reached while it lasts, or

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.sizes import times
 from tests.views.frames import row, views
 from views import calendar
 from views.answers import answer
@@ -232,7 +233,7 @@ def by_hand(calls: list[dict[str, Any]], asked: Query) -> tuple[int, int, int, i
     return count, tokens, len(spans), sum(max(times) - min(times) for times in spans.values())
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=times(40), deadline=None)
 @given(st.lists(CALL, max_size=12), ASKED)
 def test_cube_and_calls_give_one_answer(calls: list[dict[str, Any]], facts: dict[str, Any]) -> None:
     """Every grouping, filter, range and zone has one answer, from the cube and the session table as from single calls, and it is right."""

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.sizes import times
 from tests.views.frames import row, views
 from views import calendar
 from views.answers import answer
@@ -164,7 +165,7 @@ def by_hand(times: list[datetime]) -> dict[datetime, datetime]:
     return found
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=times(40), deadline=None)
 @given(
     times=TIMES, first=DAYS, last=DAYS, tz=st.sampled_from(["UTC", "Asia/Kathmandu", "America/New_York"]), session=st.none() | st.just("s1")
 )

@@ -7,6 +7,7 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.sizes import times
 from tests.views.frames import NOON, row, rows
 from views.calls import costed, folded, listed, lost_elsewhere, owned, rated, recosted
 from views.columns import CALLS, COSTS
@@ -217,7 +218,7 @@ MODES = st.sampled_from(["auto", "calculate", "logged"])
 LOGGED = st.one_of(st.none(), st.integers(0, 3 * 10**18))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=times(60), deadline=None)
 @given(MODES, st.booleans(), st.one_of(st.none(), st.just(SONNET)), LOGGED, st.sampled_from(["provider", "agent"]))
 def test_columns_decide_as_pricing_does(mode: str, billed: bool, rates: Any, logged: int | None, basis: str) -> None:
     """A call's status and parts are what `pricing.decision.decide` says of it, under every mode."""
@@ -233,7 +234,7 @@ COUNT = st.integers(min_value=0, max_value=2**40)
 RATE = st.integers(min_value=0, max_value=10**15)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=times(60), deadline=None)
 @given(st.lists(st.tuples(COUNT, COUNT, COUNT, COUNT, COUNT, st.integers(0, 1000)), min_size=1, max_size=8), st.tuples(*[RATE] * 7))
 def test_money_is_exact(calls: list[tuple[int, ...]], rates: tuple[int, ...]) -> None:
     """For every count that is believed and every rate to the last of 18 decimals, the cost equals the one that Decimal works out."""

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.log import Log
+from tests.sizes import times
 from tests.views.stores import START, commit, event, terms
 from views import current, materialize
 from views.holding import Holding, followed, loaded
@@ -48,7 +49,7 @@ def equal(found: pl.DataFrame, wanted: pl.DataFrame) -> bool:
     return found.sort("key").rows() == wanted.sort("key").rows() and found.schema == wanted.schema
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=times(30), deadline=None)
 @given(st.lists(STEP, max_size=8))
 def test_followed_calls_are_the_calls_of_the_whole_log(steps: list[Any]) -> None:
     """Whatever comes, is told better, is sealed or followed in between: each date's calls are those that reading the whole log gives."""

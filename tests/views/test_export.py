@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.sizes import times
 from tests.views.frames import row, views
 from views import calendar, export
 from views.columns import COSTS
@@ -144,7 +145,7 @@ def test_numbers_are_never_prefixed() -> None:
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=times(60), deadline=None)
 @given(
     st.lists(
         st.one_of(st.none(), st.text(st.characters(exclude_categories=["Cs"]), min_size=1), st.sampled_from(FORMULAS)),

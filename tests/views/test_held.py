@@ -7,6 +7,7 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.sizes import times
 from tests.views.frames import row, views
 from tests.views.test_answers import ASKED, CALL, MAY, UTC_US, at, query
 from views import answers
@@ -55,7 +56,7 @@ def timed(asked: Query) -> bool:
     return bool({asked.by, asked.split} & set(TIME_GROUPINGS))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=times(60), deadline=None)
 @given(st.lists(CALL, max_size=12), ASKED, SORTED, st.none() | st.integers(1, 3))
 def test_held_answers_are_the_views_answers(
     calls: list[dict[str, Any]], facts: dict[str, Any], sort: str | None, limit: int | None
@@ -85,7 +86,7 @@ CLOSE = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=times(80), deadline=None)
 @given(st.lists(DENSE, max_size=30), CLOSE)
 def test_sessions_over_several_days_count_once(calls: list[dict[str, Any]], facts: dict[str, Any]) -> None:
     """Sessions that go on over midnight, pause for days or change their model: distinct ones and their runtime are right in every range."""
@@ -95,7 +96,7 @@ def test_sessions_over_several_days_count_once(calls: list[dict[str, Any]], fact
     assert shown(answered(asked, made), named=False) == shown(answers.answer(asked, made), named=False)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=times(60), deadline=None)
 @given(st.lists(DENSE, max_size=20), st.lists(DENSE, max_size=20), CLOSE)
 def test_what_followed_the_log_is_what_is_made_anew(
     before: list[dict[str, Any]], after: list[dict[str, Any]], facts: dict[str, Any]

@@ -7,6 +7,7 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.sizes import times
 from tests.views.frames import row, views
 from tests.views.test_answers import MAY, at, query
 from views.held import Names, fine, held
@@ -23,7 +24,7 @@ CALL = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=times(60), deadline=None)
 @given(
     st.lists(CALL, max_size=14),
     st.sampled_from(["UTC", "Europe/Berlin", "Asia/Kolkata"]),

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import RingletError, UnknownName
+from tests.sizes import times
 from views.invoice import EVERY_MODEL, parsed
 
 NOTHING = {"date": None, "model": None, "amount": None}
@@ -110,7 +111,7 @@ def test_a_file_that_bills_nothing_known_is_refused(text: str, columns: dict[str
     assert said in str(failed.value)
 
 
-@settings(max_examples=300)
+@settings(max_examples=times(300))
 @given(body=st.text(alphabet='day,;"\n\r\t$.-0123456789\0\u2028\u00e9', max_size=80))
 def test_no_text_breaks_it(body: str) -> None:
     """Whatever stands below the header: it is read to its end; what is left out, as a sum or as bad, is told with a line of it."""

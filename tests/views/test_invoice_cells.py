@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.sizes import times
 from views.invoice_cells import Mark, Order, amount, date_order, decimal_mark, model_name, utc_day
 from views.pricing.money import dollars
 
@@ -47,7 +48,7 @@ def test_what_is_no_amount_of_dollars_is_refused(text: str) -> None:
         amount(text, ".")
 
 
-@settings(max_examples=200)
+@settings(max_examples=times(200))
 @given(units=st.integers(-(10**30), 10**30), mark=st.sampled_from((".", ",")))
 def test_an_amount_that_was_written_is_read_back(units: int, mark: Mark) -> None:
     """Whatever is written with groups and decimals of either kind comes back to the attodollar."""

@@ -19,6 +19,7 @@ from pipeline.errors import Damaged
 from pipeline.events import UsageEvent
 from pipeline.log import Log
 from pipeline.placement import SegmentInfo
+from tests.sizes import times
 from tests.views.stores import START, TWICE, WORK, commit, days_later, event, terms
 from views import shelf
 from views.catalog import VIEWS, Frames
@@ -306,7 +307,7 @@ SIGHTING = st.builds(
 STEP = st.one_of(st.lists(SIGHTING, min_size=1, max_size=4), st.just("seal"), st.just("refresh"))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=times(10), deadline=None)
 @given(steps=st.lists(STEP, max_size=8))
 def test_refreshed_equals_rebuilt(tmp_path_factory: pytest.TempPathFactory, steps: list[object]) -> None:
     """However commits, seals and refreshes follow one another: the views end in the rows of a rebuild, and their sums are the log's."""

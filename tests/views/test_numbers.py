@@ -6,6 +6,7 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.sizes import times
 from views.columns import INSTANT, NAME
 from views.numbers import distinct, numbered
 
@@ -22,7 +23,7 @@ ROW = st.tuples(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=times(60), deadline=None)
 @given(rows=st.lists(ROW, max_size=12))
 def test_numbers_are_equal_where_rows_are(rows: list[tuple[str | None, int | None, bool | None]]) -> None:
     """Two rows have the same number just when they are equal in every column, null being equal to null, however far values lie apart."""
@@ -31,7 +32,7 @@ def test_numbers_are_equal_where_rows_are(rows: list[tuple[str | None, int | Non
     assert [[one == other for other in numbers] for one in numbers] == [[one == other for other in rows] for one in rows]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=times(60), deadline=None)
 @given(rows=st.lists(ROW, max_size=12))
 def test_each_row_finds_its_like(rows: list[tuple[str | None, int | None, bool | None]]) -> None:
     """Of each number one row is picked, and every row is told the place of the one that equals it."""

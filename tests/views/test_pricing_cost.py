@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.sizes import times
 from tests.views.pricing_rows import book_file, day, one_model
 from views.pricing import listing
 from views.pricing.book import Book
@@ -265,7 +266,7 @@ counts = st.integers(min_value=0, max_value=2**40)
 listed = st.integers(min_value=10**9, max_value=10**15 - 1).map(lambda amount: Decimal(amount).scaleb(-18))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=times(60), deadline=None)
 @given(
     st.tuples(listed, listed, listed, listed, listed), st.tuples(counts, counts, counts, counts, counts), st.sampled_from(["1", "1.1", "6"])
 )
@@ -283,7 +284,7 @@ def test_sum_equals_exact_decimal_arithmetic(prices: tuple[Decimal, ...], tokens
     assert sum(parts) == expected * 10**18
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=times(60), deadline=None)
 @given(st.decimals(min_value=-1000, max_value=1000, allow_nan=False, allow_infinity=False, places=18))
 def test_money_reads_back_what_it_writes(amount: Decimal) -> None:
     """Text to attodollars and back is exact for 18 decimals, with or without an exponent."""

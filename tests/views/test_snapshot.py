@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.sizes import times
 from views import calendar
 from views.query import Query, Totals
 from views.snapshot import BASE, TODAY, Header, Snapshot, Stale, load, proof_of, stamp
@@ -134,7 +135,7 @@ WORK = st.dictionaries(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=times(80), deadline=None)
 @given(
     work=st.dictionaries(st.integers(END - 3, END + 1), WORK, min_size=1),
     by=st.sampled_from(["profile", "agent", "provider", "model", "day"]),
@@ -158,7 +159,7 @@ def test_what_is_worked_out_is_what_the_days_say(tmp_path_factory: pytest.TempPa
     assert told() == told(first_day=END - 3, last_day=END + 1)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=times(80), deadline=None)
 @given(
     work=st.dictionaries(st.integers(END - 3, END + 1), WORK, min_size=1),
     ranges=st.lists(st.tuples(st.none() | st.integers(END - 4, END + 2), st.none() | st.integers(END - 4, END + 2)), max_size=3),

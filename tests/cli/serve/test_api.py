@@ -23,6 +23,7 @@ from cli.serve.routes import ROUTES
 from cli.serve.service import Service
 from pipeline.errors import NothingFound, UnknownName
 from tests.cli.homes import NOON, at_home, called, mixed, reply, ringlet, transcript
+from tests.sizes import times
 from views.matching import INITIATORS, SOURCES
 
 ZONE = "America/St_Johns"
@@ -238,7 +239,7 @@ def zoned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     made.service.close()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=times(60), deadline=None)
 @given(question=QUESTIONS)
 def test_api_and_command_line_say_the_same(zoned: Api, question: dict[str, Any]) -> None:
     """Any grouping, range, filters, zone, cost mode and order: tokens, costs to the last digit, sessions, runtimes, names, order."""

@@ -12,6 +12,7 @@ from schemathesis.config import SchemathesisConfig
 from cli.serve.openapi import document
 from cli.serve.routes import ROUTES
 from tests.cli.served import Served, daemon
+from tests.sizes import times
 
 # A value that is too long for the bounds of a head is refused before it is looked at.
 CONFIG = SchemathesisConfig.from_dict(
@@ -37,7 +38,11 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 @DESCRIBED.parametrize()
 @settings(
-    max_examples=10, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate]
+    max_examples=times(10),
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.explicit, Phase.generate],
 )
 def test_the_api_keeps_to_its_description(case: schemathesis.Case[Any], served: Served) -> None:
     """No request ends in a mistake of ours, and every answer has a status, a type and a form that the document tells."""

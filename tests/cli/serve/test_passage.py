@@ -17,6 +17,7 @@ from cli.serve.usage_asked import Hider
 from pipeline import durable
 from pipeline.errors import RingletError, UnknownName
 from pipeline.profiles import Profile, Rules
+from tests.sizes import times
 
 HOSTS = doors("127.0.0.1", 8766).hosts
 HOST = (b"Host", b"127.0.0.1:8766")
@@ -168,7 +169,7 @@ NAMES = st.from_regex(r"\A[A-Za-z0-9-]{1,12}\Z")
 VALUES = st.text(st.characters(codec="utf-8", exclude_characters="\r\n\0", exclude_categories=["Cs"]), max_size=20)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=times(300), deadline=None)
 @given(st.lists(st.tuples(NAMES, VALUES), max_size=12))
 def test_all_other_headers_go_along_in_order(headers: list[tuple[str, str]]) -> None:
     """What is not of one connection reaches the other side as it is, repeated ones too."""
@@ -333,7 +334,7 @@ def test_a_mistake_in_a_file_cuts_nobody_off(tmp_path: Any) -> None:
 # Hiding
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=times(200), deadline=None)
 @given(st.lists(st.integers(0, 400), max_size=12), st.sampled_from((b"\n", b"\r\n", b"\r")))
 def test_only_the_event_with_nothing_but_usage_is_hidden(cuts: list[int], end: bytes) -> None:
     """In any pieces and with any line ends: every other byte comes out as it came in, in order."""

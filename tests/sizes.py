@@ -1,4 +1,4 @@
-"""How much the fault suites do: the sizes of every run, multiplied by RINGLET_FAULT_SCALE for a long night."""
+"""How much the fault and property suites do: the sizes of every run, multiplied by RINGLET_FAULT_SCALE for a long night."""
 
 import os
 
