@@ -5,8 +5,8 @@ Decides what is held, how it is laid out, and what becomes of it when the log gr
 `Held`, which shares with the old one all that is the same, so several threads may ask at once.
 
 Four layouts of the same rows, three of them by day: `sessions`; `daily`, which adds them up by cell (a cell is a number for profile, agent,
-provider, model, initiator and project), and over those cells that were asked for; `shared` for the sessions that no sum tells. The fourth,
-`columns`, has sums over time per cell.
+provider, model, initiator and project), and as `whole` over all cells; `shared` for the sessions that no sum tells. The fourth, `columns`,
+has sums over time per cell.
 A *steady* session has all its calls in one cell and on consecutive days. What it adds to sessions and runtime adds up: each of its days
 counts one session and its own time; each day that follows another of the range takes the session back and adds the time between the two.
 """
@@ -22,15 +22,12 @@ import polars as pl
 from views.calendar import DAY_US
 from views.columns import CELL, COSTS, NAME, SESSIONS, attodollars
 from views.held_columns import NUMBERS, SPAN, STEADY, WEIGHTS, Column, columns
-from views.kept import Kept
 from views.numbers import distinct, numbered
 
 Cell = tuple[str, str, str | None, str | None, str | None, str | None]
 """Profile, agent, provider, model, initiator, project."""
 
 _PIECES = 8
-_CHOICES = 32
-"""So many choices of cells are kept added up: a page asks a dozen questions about one."""
 
 
 class Names:
@@ -140,21 +137,17 @@ class Held(NamedTuple):
     there is of its session, `steady`: whether its session is."""
     daily: Dated
     """day, cell, first, last, `NUMBERS`, `STEADY`."""
+    whole: Dated
+    """`daily` of all cells together."""
     shared: Dated
     """day, cell, sid, first, last of sessions that are not steady."""
     columns: dict[int, Column]
     """By cell."""
-    sums: Kept[tuple[int, ...], Dated]
-    """What `of` has added up."""
 
-    def of(self, cells: Sequence[int]) -> Dated:
-        """`daily` of some cells, added up by day."""
-
-        def summed() -> Dated:
-            rows = self.chosen(self.daily.rows, cells).group_by("day")
-            return Dated.of(rows.agg(pl.col("first").min(), pl.col("last").max(), pl.col(*NUMBERS, *STEADY).sum()).sort("day"))
-
-        return self.sums.get(tuple(cells), summed)
+    def days_of(self, cells: Sequence[int], first: int | None, last: int | None) -> pl.DataFrame:
+        """The rows of `daily` on some days that are of some cells, all of them together where all are meant."""
+        all_meant = len(cells) == len(self.columns)
+        return self.whole.between(first, last) if all_meant else self.chosen(self.daily.between(first, last), cells)
 
     def chosen(self, rows: pl.DataFrame, cells: Sequence[int]) -> pl.DataFrame:
         """Those rows that are of some cells."""
@@ -256,7 +249,8 @@ def _laid_out(zone: str, names: Names, rows: pl.DataFrame, before: tuple[Held, i
         daily = _appended(known.daily.between(None, since - 1), new)
         shared = _appended(known.shared.between(None, since - 1), _shared(rows))
         made = columns(new, known.columns, since)
-    return Held(zone, names, Dated.of(sessions), Dated.of(daily), Dated.of(shared), made, Kept(_CHOICES))
+    whole = daily.group_by("day").agg(pl.col("first").min(), pl.col("last").max(), pl.col(*NUMBERS, *STEADY).sum()).sort("day")
+    return Held(zone, names, Dated.of(sessions), Dated.of(daily), Dated.of(whole), Dated.of(shared), made)
 
 
 def _appended(rows: pl.DataFrame, more: pl.DataFrame) -> pl.DataFrame:

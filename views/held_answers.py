@@ -161,9 +161,7 @@ class _Asked:
     def _from_days(self, by: By) -> list[Row]:
         query, held = self._query, self._held
         first, last = query.first_day, query.last_day
-        if any(one in NAME_OF for one in by):
-            rows = within(held.daily.between(first, last), held, self._cells, None)
-        else:
-            rows = held.of(self._cells).between(first, last)
+        named = any(one in NAME_OF for one in by)
+        rows = held.chosen(held.daily.between(first, last), self._cells) if named else held.days_of(self._cells, first, last)
         shared = within(held.shared.between(first, last), held, self._cells, None) if self._spans else None
         return by_days(rows, shared, by, query, held.names)

@@ -118,7 +118,7 @@ class _Meant:
         """Rows of some days, which tell how many calls are meant."""
         alike = self._sessions is None and not self._by_title
         if alike:
-            return self._held.of(self._cells).between(first, last)
+            return self._held.days_of(self._cells, first, last)
         rows = within(self._held.sessions.between(first, last), self._held, self._cells, self._sessions)
         if not self._by_title:
             return rows

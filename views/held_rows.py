@@ -12,7 +12,6 @@ import polars as pl
 from views.held import Cell, Names
 from views.held_columns import NUMBERS, STEADY, WEIGHTS, Line
 from views.held_keys import key_of
-from views.numbers import numbered
 from views.query import TIME_GROUPINGS, Query, Row
 
 Titles = Mapping[tuple[str, str], str]
@@ -72,7 +71,7 @@ def presence(rows: pl.DataFrame, by: list[str]) -> dict[tuple[Any, ...], tuple[i
 def by_days(rows: pl.DataFrame, shared: pl.DataFrame | None, by: tuple[str | None, str | None], query: Query, names: Names) -> list[Row]:
     """Rows by days, weeks or months, alone or together with what a cell names; without `shared` they say nothing of sessions.
 
-    In:  rows as `Held.daily`, or where no name is asked for as `Held.of`; shared as `Held.shared`
+    In:  rows as `Held.daily`, or where no name is asked for as `Held.whole`; shared as `Held.shared`
     """
     depth = 1 if by[1] is None else 2
     key, part = (key_of(one, rows, names, query) for one in by)
@@ -80,15 +79,19 @@ def by_days(rows: pl.DataFrame, shared: pl.DataFrame | None, by: tuple[str | Non
     if shared is not None and not shared.is_empty():
         more = [key_of(one, shared, names, query).numbers.alias(name) for one, name in zip(by[:depth], _KEYS, strict=False)]
         others = presence(shared.with_columns(more), list(_KEYS[:depth]))
-    if by == ("day", None):
+    if by == ("day", None) and "cell" not in rows.columns:
         # They are added up already.
         sums = rows.select("day", *NUMBERS, *STEADY[:2], "first", "last")
     else:
         keys = [each.numbers.alias(name) for each, name in zip((key, part)[:depth], _KEYS, strict=False)]
-        sums = _grouped(rows, keys, [pl.col(NUMBERS).sum(), *_sessions(by, query), pl.col("first").min(), pl.col("last").max()])
+        sessions = [pl.lit(0).alias(name) for name in STEADY[:2]] if shared is None else _sessions(by, query)
+        sums = rows.group_by(keys).agg(pl.col(NUMBERS).sum(), *sessions, pl.col("first").min(), pl.col("last").max())
+    keys_named, parts_named = (
+        {number: each.name(number) for number in set(sums.to_series(place))} for each, place in ((key, 0), (part, depth - 1))
+    )
     found = []
     for line in sums.rows():
-        row = row_of(key.name(line[0]), part.name(line[depth - 1]), line[depth:])
+        row = row_of(keys_named[line[0]], parts_named[line[depth - 1]], line[depth:])
         if shared is None:
             row.sessions = row.runtime_us = 0
         elif others:
@@ -96,16 +99,6 @@ def by_days(rows: pl.DataFrame, shared: pl.DataFrame | None, by: tuple[str | Non
             row.sessions, row.runtime_us = row.sessions + count, row.runtime_us + runtime
         found.append(row)
     return found
-
-
-def _grouped(rows: pl.DataFrame, keys: Sequence[pl.Series | pl.Expr], sums: Sequence[pl.Expr]) -> pl.DataFrame:
-    """Rows by one key or two, which come first."""
-    if len(keys) == 1:
-        return rows.group_by(keys).agg(sums)
-    # By one number rows are grouped in a third of the time that two keys take.
-    rows = rows.with_columns(keys)
-    names = rows.columns[-len(keys) :]
-    return rows.group_by(numbered(rows, names).alias("_number")).agg(pl.col(names).first(), *sums).drop("_number")
 
 
 def _sessions(by: tuple[str | None, str | None], query: Query) -> list[pl.Expr]:

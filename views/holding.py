@@ -119,12 +119,10 @@ class Holding:
         return self._fresh.get(day)
 
     def rest(self) -> None:
-        """Let go of what can be read or added up again in milliseconds."""
+        """Let go of what can be read again in milliseconds."""
         for kept in (self._months, self._dates, self._records):
             kept.forget()
         self._numbers.clear()
-        for table in self._tables.kept().values():
-            table.sums.forget()
 
     def fresh_days(self) -> set[int]:
         """UTC dates that are held beside the views."""

@@ -108,12 +108,13 @@ def series(answer: Answer, told: Mapping[str, Any]) -> figures.Series:
     else:
         for key, rows in groupby(answer.rows, attrgetter("key")):
             members = list(rows)
-            parts[key] = {row.part or "unknown": part(row) for row in members}
             points[key] = _together(members)
+            divided = parts[key] = {}
             for row in members:
-                name = row.part or "unknown"
+                name, cost = row.part or "unknown", row.cost
+                shown = divided[name] = _part(row, cost)
                 cost_before, tokens_before = weight.get(name, (0, 0))
-                weight[name] = cost_before + (row.cost or 0), tokens_before + row.tokens
+                weight[name] = cost_before + (cost or 0), tokens_before + shown.total_tokens
     names = [name for name in INITIATORS if name in weight] if query.split == "initiator" else []
     names += sorted((name for name in weight if name not in names), key=lambda name: (*(-each for each in weight[name]), name))
     return figures.Series(
@@ -246,13 +247,17 @@ def _source(initiators: Sequence[str]) -> str | None:
 
 def part(row: Totals) -> figures.Part:
     """What a point or a part of it adds up to."""
-    cost, prompt = row.cost, row.prompt
+    return _part(row, row.cost)
+
+
+def _part(row: Totals, cost: int | None) -> figures.Part:
+    prompt, output = row.input + row.cache_read + row.cache_write_5m + row.cache_write_1h, row.output
     return figures.Part(
         requests=row.requests,
         prompt_tokens=prompt,
-        completion_tokens=row.output,
-        total_tokens=prompt + row.output,
-        cost=None if cost is None else money(cost),
+        completion_tokens=output,
+        total_tokens=prompt + output,
+        cost=Decimal(dollars(cost)) if cost else None if cost is None else _FREE,
         unpriced_requests=row.unpriced_requests,
     )
 
