@@ -5,7 +5,8 @@ to one connection only. Pure: a head in, a way or a refusal out.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 
 import msgspec
 
@@ -38,6 +39,7 @@ _PAGES = ("origin", "sec-fetch-", "access-control-")
 _OF_PROGRAMS = ("cors", "websocket")
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 # A provider may take encoded slashes for slashes.
+_LINES = re.compile(r"[\r\n\0]")
 _DOTS = re.compile(r"(?:^|/|%2f|%5c)(?:\.|%2e){1,2}(?:/|%2f|%5c|$)", re.IGNORECASE)
 
 
@@ -67,33 +69,28 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def let_through(
-    method: str, target: str, version: tuple[int, int], headers: Iterable[tuple[bytes, bytes]], hosts: frozenset[bytes]
+    method: str, target: str, version: tuple[int, int], headers: Sequence[tuple[bytes, bytes]], hosts: frozenset[bytes]
 ) -> Asked:
     """The way that a request wants to go. Raises Refused where it must not."""
     if version not in ((1, 0), (1, 1)):
         raise Refused(400, "bad_request", "this is HTTP/1.1")
     if method not in _METHODS:
         raise Refused(405, "no_method", "this proxy opens no tunnels and knows no such method")
-    told: list[tuple[str, str]] = []
+    told = _text(headers)
     once: dict[str, str] = {}
     browsing = fetching = False
-    size = len(target)
-    for raw_name, raw_value in headers:
-        size += len(raw_name) + len(raw_value) + 4
-        name, value = _text(raw_name), _text(raw_value)
+    for name, value in told:
         known = name.lower()
         if known in _ONCE:
             if known in once:
                 raise Refused(400, "bad_request", f"more than one {known} header")
             once[known] = value
-        if known.startswith(_PAGES):
+        elif known.startswith(_PAGES):
             browsing = browsing or _is_browsers(known, value)
             fetching = fetching or known == "sec-fetch-mode"
-        if known not in _OURS:
-            told.append((name, value))
     if browsing or (fetching and _names_a_browser(told)):
         raise Refused(403, "browser", "a browser asks; no page speaks to a provider through this proxy")
-    if size > HEAD_BYTES:
+    if len(target) + sum(len(name) + len(value) + 4 for name, value in headers) > HEAD_BYTES:
         raise Refused(431, "head_too_large", f"the headers are larger than {HEAD_BYTES} bytes")
     host = once.get("host", "").encode()
     if not host:
@@ -110,7 +107,7 @@ def let_through(
         provider=provider,
         path=path,
         query=query,
-        headers=tuple(onward(told)),
+        headers=tuple(onward(told, also=_OURS)),
         length=length,
         has_body=has_body,
         upgrades=upgrades,
@@ -123,12 +120,12 @@ def switched(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     return [*onward(headers), ("Connection", "Upgrade"), ("Upgrade", _WEBSOCKET)]
 
 
-def onward(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Headers without those of one connection, in order."""
+def onward(headers: Iterable[tuple[str, str]], *, also: frozenset[str] = frozenset()) -> list[tuple[str, str]]:
+    """Headers without those of one connection, and those called `also`, in order."""
     told = [(name.lower(), name, value) for name, value in headers]
     named = {each.strip().lower() for known, _, value in told if known == "connection" for each in value.split(",")}
     # Whoever names one of these there asks that the next must not see it.
-    left = _HOP | (named - _KEPT)
+    left = _HOP | also | (named - _KEPT)
     return [(name, value) for known, name, value in told if known not in left]
 
 
@@ -190,11 +187,11 @@ def _way(target: str) -> tuple[str, str, str, str]:
     return word, rest[0], "/" + rest[1] if len(rest) > 1 else "/", mark + query
 
 
-def _text(raw: bytes) -> str:
+def _text(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
     try:
-        text = raw.decode()
+        told = [(name.decode(), value.decode()) for name, value in headers]
     except UnicodeDecodeError:
         raise Refused(400, "bad_request", "a header is no text") from None
-    if "\n" in text or "\r" in text or "\0" in text:
+    if _LINES.search("".join(chain.from_iterable(told))):
         raise Refused(400, "bad_request", "a header has more than one line")
-    return text
+    return told
