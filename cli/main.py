@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from cli import roomy
 from cli.ask import WrongUsage
 from cli.former import take_over_once
 from cli.outcomes import DONE, FAILED, guarded, let_go
@@ -50,6 +51,8 @@ class _Lazy(TyperGroup):
         module = COMMANDS.get(cmd_name)
         if module is None:
             return None
+        if cmd_name == "views":
+            roomy.begin()
         command = typer.main.get_command(importlib.import_module(module).app)
         command.name = cmd_name
         return command
