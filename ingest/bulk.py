@@ -18,7 +18,7 @@ from pipeline.batch import Batch, as_column, as_plain
 from pipeline.sources import Reading
 
 BATCH_ROWS = 150_000
-"""Sightings after which a batch is handed on: with all that a commit makes of it, it takes 350 MB."""
+"""Sightings after which a batch is handed on: with all that a commit makes of it, it takes 300 MB."""
 ROUND_BYTES = 3 << 30
 """Bytes of sources that are read before what the children found is handed on: it bounds their memory."""
 PIECE_ROWS = 16_000
