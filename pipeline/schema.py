@@ -97,7 +97,8 @@ class Columns:
         places = None if order == range(len(order)) else integers(order)
         dim = integers([place[number] for number in of_rows])
         self._dim = dim if places is None else dim.take(places)
-        used = dict(zip(DIMENSIONS, zip(*[astuple(dims[number]) for number in numbers], strict=True), strict=bool(numbers)))
+        each = [astuple(dims[number]) for number in numbers]
+        used: Mapping[str, Sequence[Any]] = dict(zip(DIMENSIONS, zip(*each, strict=True), strict=True)) if each else {}
         self._own: dict[str, pa.Array] = {}
         self._shared: dict[str, pa.Array] = {}
         self._constant: dict[str, Any] = {}
