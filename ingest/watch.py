@@ -218,9 +218,10 @@ class Watcher:
         settings = self._settings
         # Every few seconds for months: while nothing moves, no more than the plain look.
         plain = sweep(self._walks)
-        if plain == self._last_look:
-            return
+        nothing = plain == self._last_look or self._read_already(plain)
         self._last_look = plain
+        if nothing:
+            return
         if self._hot_since is None and (hot := self._log.hot_count()):
             # Left by somebody who only asked, or who was killed.
             self._hot_since, self._hot = time.monotonic(), hot
@@ -260,6 +261,18 @@ class Watcher:
                     tails[found.source.path] = msgspec.structs.replace(known, found=found)
         self._read(changed, self._manner)
         self._read(tails, msgspec.structs.replace(self._manner, take_tail=True))
+
+    def _read_already(self, plain: list[tuple[str, int, int, int]]) -> bool:
+        """Whether, since the last look, files have only grown, and have been read to the end of their last whole line, which ends them."""
+        if self._last_look is None or len(plain) != len(self._last_look):
+            return False
+        grown = set(plain).difference(self._last_look)
+        for path, inode, size, mtime_ns in grown:
+            known = self._known.get(path)
+            cursor = known.cursor if known is not None and known.found.source.kind == "lines" else None
+            if cursor is None or (cursor.inode, cursor.size, cursor.mtime_ns, cursor.offset) != (inode, size, mtime_ns, size):
+                return False
+        return {look[0] for look in grown} == {look[0] for look in set(self._last_look).difference(plain)}
 
     def _has_tail(self, found: Found, cursor: Cursor | None) -> bool:
         """Whether the file ends in an unfinished line that has not been looked at for itself yet."""
