@@ -84,13 +84,13 @@ def lines(draw: st.DrawFn) -> str:
     return draw(few([text] * 12 + [text[:-3], text.replace('"cwd"', '"x": "\\ud800", "cwd"'), '{"output_tokens"']))
 
 
-def taken(home: Path, store: Path, fold: reader.Fold) -> tuple[Reading, list[tuple[object, ...]]]:
+def taken(home: Path, store: Path, fold: reader.Fold, chunk: int = 1 << 20) -> tuple[Reading, list[tuple[object, ...]]]:
     """The reading, and every call as a log has it afterwards."""
     batch = Batch()
     with Log.open(store) as log:
         (found,) = under(ADAPTER, str(home), [])
         number = log.register([found.source])[found.source.path]
-        reading = read(ADAPTER, Work(found=found, source_id=number), batch, Manner(now_ns=2 * 10**18), fold)
+        reading = read(ADAPTER, Work(found=found, source_id=number), batch, Manner(now_ns=2 * 10**18, buffer=bytearray(chunk)), fold)
         assert isinstance(reading, Reading)
         done = log.commit(batch, [reading], ingested_at_us=1)
         calls = list(log.calls(0, 2**23))
@@ -116,16 +116,17 @@ def taken(home: Path, store: Path, fold: reader.Fold) -> tuple[Reading, list[tup
 
 
 @settings(max_examples=times(75), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-@given(st.lists(lines(), max_size=9))
-def test_both_ways_end_in_the_same_calls_and_counts(tmp_path_factory: Any, content: list[str]) -> None:
-    """Whatever the lines say, columns and fold give the log the same calls, and count, refuse and remember the same."""
+@given(st.lists(lines(), max_size=9), few([1000, 1 << 20]))
+def test_both_ways_end_in_the_same_calls_and_counts(tmp_path_factory: Any, content: list[str], chunk: int) -> None:
+    """Whatever the lines say, and read in one part or in many, columns and fold give the log the same calls, and count, refuse and remember
+    the same."""
     folder = tmp_path_factory.mktemp("both")
     path = folder / "home/projects/p/s-1.jsonl"
     path.parent.mkdir(parents=True)
     path.write_text("".join(line + "\n" for line in content))
 
     stepped, calls = taken(folder / "home", folder / "stepped", reader.fold)
-    columnar, same_calls = taken(folder / "home", folder / "columnar", claude_columns.fold)
+    columnar, same_calls = taken(folder / "home", folder / "columnar", claude_columns.fold, chunk)
 
     assert same_calls == calls
     assert (columnar.counts, columnar.quarantined, columnar.seen) == (stepped.counts, stepped.quarantined, stepped.seen)
