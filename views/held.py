@@ -143,6 +143,8 @@ class Held(NamedTuple):
     """day, cell, sid, first, last of sessions that are not steady."""
     columns: dict[int, Column]
     """By cell."""
+    total: Column | None
+    """Of all cells together; None where there is no call."""
 
     def days_of(self, cells: Sequence[int], first: int | None, last: int | None) -> pl.DataFrame:
         """The rows of `daily` on some days that are of some cells, all of them together where all are meant."""
@@ -250,7 +252,8 @@ def _laid_out(zone: str, names: Names, rows: pl.DataFrame, before: tuple[Held, i
         shared = _appended(known.shared.between(None, since - 1), _shared(rows))
         made = columns(new, known.columns, since)
     whole = daily.group_by("day").agg(pl.col("first").min(), pl.col("last").max(), pl.col(*NUMBERS, *STEADY).sum()).sort("day")
-    return Held(zone, names, Dated.of(sessions), Dated.of(daily), Dated.of(whole), Dated.of(shared), made)
+    total = columns(whole.with_columns(cell=0), {}, None).get(0)
+    return Held(zone, names, Dated.of(sessions), Dated.of(daily), Dated.of(whole), Dated.of(shared), made, total)
 
 
 def _appended(rows: pl.DataFrame, more: pl.DataFrame) -> pl.DataFrame:

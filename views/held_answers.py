@@ -5,7 +5,7 @@ months come from the days of the cells that are meant, sessions from the rows of
 rows, which whoever asks provides. Rows by time name no profiles, agents, providers and models: of hundreds of days nobody asks for that.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import polars as pl
 
@@ -120,8 +120,20 @@ class _Asked:
             self._shares = {cell: share for cell, share in shares if share is not None}
         return self._shares
 
-    def _sum_of(self, cells: list[int]) -> Line:
-        """What some cells have in the range."""
+    def _there(self) -> Iterable[int]:
+        """The cells that have calls in the range."""
+        if self._shares is not None:
+            return self._shares
+        first, last, columns = self._query.first_day, self._query.last_day, self._held.columns
+        return [cell for cell in self._cells if columns[cell].is_in(first, last)]
+
+    def _sum_of(self, cells: list[int], *, every: bool) -> Line:
+        """What some cells have in the range; `every`: they are all that have calls in it."""
+        total = self._held.total
+        if every and total is not None and len(self._cells) == len(self._held.columns):
+            share = total.between(self._query.first_day, self._query.last_day)
+            if share is not None:
+                return added_up([share])
         shares = self._shared_out()
         if len(cells) < len(shares):
             return added_up([shares[cell] for cell in cells])
@@ -141,10 +153,14 @@ class _Asked:
         named = held.names.cells
         name_of, part_of = (None if one is None else NAME_OF[one] for one in by)
         groups: dict[tuple[str | None, str | None], list[int]] = {}
-        for cell in self._shared_out():
+        for cell in self._there():
             names = named[cell]
             groups.setdefault((name_of(names) if name_of else None, part_of(names) if part_of else None), []).append(cell)
-        found = [row_of(key, part, self._sum_of(members), [named[cell] for cell in members]) for (key, part), members in groups.items()]
+        every = len(groups) == 1
+        found = [
+            row_of(key, part, self._sum_of(members, every=every), [named[cell] for cell in members])
+            for (key, part), members in groups.items()
+        ]
         # Sessions that are not steady are in no sum yet.
         shared = held.shared.between(query.first_day, query.last_day)
         if found and not shared.is_empty():

@@ -54,6 +54,11 @@ class Column(NamedTuple):
 
     Where they begin is left open: only differences count."""
 
+    def is_in(self, first: int | None, last: int | None) -> bool:
+        """Whether any of the days of a range has a call."""
+        low = 0 if first is None else bisect_left(self.days, first)
+        return low < len(self.days) and (last is None or self.days[low] <= last)
+
     def between(self, first: int | None, last: int | None) -> "Share | None":
         """What the days of a range add up to; None where none of them has a call."""
         low = 0 if first is None else bisect_left(self.days, first)
