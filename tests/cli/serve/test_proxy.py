@@ -141,6 +141,17 @@ def test_status_and_headers_are_the_providers(tmp_path: Path, said: Said) -> Non
     assert stand.calls() == []
 
 
+@pytest.mark.parametrize("value", ["a\rX-More: 1", "a\x00b", "a\r\rb"])
+def test_no_header_of_a_provider_becomes_two(tmp_path: Path, value: str) -> None:
+    """A head goes on as it came, so one that some reader might divide in another place does not go on at all."""
+
+    async def scene(stand: Stand) -> None:
+        status, _, headers, _ = await asked(stand, stand.url("/v1/messages"))
+        assert (status, [name for name, _ in headers if name.lower() in (b"x-own", b"x-more")]) == (502, [])
+
+    run(tmp_path, lambda _: Said(headers=[("X-Own", value)], pieces=[b"x"]), scene)
+
+
 def test_a_request_arrives_as_it_was_sent(tmp_path: Path) -> None:
     """Method, path, query, body, key and unknown headers reach the provider; what belongs to one connection does not."""
     headers = {
