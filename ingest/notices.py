@@ -5,6 +5,7 @@ be lost; what follows from one is decided by `ingest.watch`.
 """
 
 from collections.abc import Container
+from queue import Empty, SimpleQueue
 from typing import Protocol
 
 Notice = tuple[str, str]
@@ -36,3 +37,24 @@ class Notices(Protocol):
 
     def close(self) -> None:
         """Tell nothing any more."""
+
+
+class Queued:
+    """What a queue adds to `Notices`: any thread may tell, one waits."""
+
+    def __init__(self) -> None:
+        self._told: SimpleQueue[Notice] = SimpleQueue()
+
+    def note(self, notice: Notice) -> None:
+        """The next `wait` gives this one too."""
+        self._told.put(notice)
+
+    def wait(self, timeout_s: float) -> set[Notice]:
+        """All that was told since the last time; waits up to so long for a first one."""
+        notices: set[Notice] = set()
+        try:
+            notices.add(self._told.get(timeout=timeout_s))
+            while True:
+                notices.add(self._told.get_nowait())
+        except Empty:
+            return notices

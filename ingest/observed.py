@@ -8,7 +8,7 @@ import os
 import warnings
 from collections.abc import Container
 from contextlib import suppress
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 
 from watchdog.events import (
     DirCreatedEvent,
@@ -24,7 +24,7 @@ from watchdog.events import (
 from watchdog.observers import Observer
 from watchdog.observers.api import ObservedWatch
 
-from ingest.notices import LOST, Notice
+from ingest.notices import LOST, Notice, Queued
 
 _EVENTS: list[type[FileSystemEvent]] = [
     DirCreatedEvent, DirDeletedEvent, DirMovedEvent, FileCreatedEvent, FileDeletedEvent, FileModifiedEvent, FileMovedEvent
@@ -36,11 +36,11 @@ _END_S = 2.0
 warnings.filterwarnings("ignore", category=RuntimeWarning, module="watchdog")
 
 
-class Observed:
+class Observed(Queued):
     """`ingest.notices.Notices` from watchdog's observer."""
 
     def __init__(self) -> None:
-        self._told: SimpleQueue[Notice] = SimpleQueue()
+        super().__init__()
         self._watches: dict[tuple[str, bool], ObservedWatch] = {}
         """By folder and whether it is guarded."""
         self._lost = _Lost(self._told)
@@ -58,18 +58,6 @@ class Observed:
         for place in [place for place in self._watches if place[0] == folder or place[0].startswith(folder + os.sep)]:
             with suppress(KeyError):
                 self._observer.unschedule(self._watches.pop(place))
-
-    def note(self, notice: Notice) -> None:
-        self._told.put(notice)
-
-    def wait(self, timeout_s: float) -> set[Notice]:
-        notices: set[Notice] = set()
-        try:
-            notices.add(self._told.get(timeout=timeout_s))
-            while True:
-                notices.add(self._told.get_nowait())
-        except Empty:
-            return notices
 
     def close(self) -> None:
         logging.getLogger("watchdog").removeHandler(self._lost)

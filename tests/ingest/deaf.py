@@ -1,16 +1,12 @@
 """Notices that only a test gives."""
 
 from collections.abc import Container
-from queue import Empty, SimpleQueue
 
-from ingest.notices import Notice
+from ingest.notices import Queued
 
 
-class Deaf:
+class Deaf(Queued):
     """Tells what was noted, and nothing that happens; `note` may be called from any thread."""
-
-    def __init__(self) -> None:
-        self._told: SimpleQueue[Notice] = SimpleQueue()
 
     def follow(self, folder: str, *, deep: bool) -> None:
         pass
@@ -20,18 +16,6 @@ class Deaf:
 
     def leave(self, folder: str) -> None:
         pass
-
-    def note(self, notice: Notice) -> None:
-        self._told.put(notice)
-
-    def wait(self, timeout_s: float) -> set[Notice]:
-        notices: set[Notice] = set()
-        try:
-            notices.add(self._told.get(timeout=timeout_s))
-            while True:
-                notices.add(self._told.get_nowait())
-        except Empty:
-            return notices
 
     def close(self) -> None:
         pass
