@@ -11,7 +11,7 @@ zero, so that the log alone can tell the same story again.
 
 import sqlite3
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import chain, groupby, islice
 from struct import unpack
 from typing import Any
@@ -152,19 +152,16 @@ class _Desk:
         entries = self._changes.identities
         for at in sorted(named):
             row, several = winner[at], members.get(positions[at])
-            if several is not None or row in batch.offers:
+            claimed: Collection[bytes]
+            offered: Collection[bytes] = ()
+            if several is None and row not in batch.offers:
+                claimed = batch.aliases[row]
+            else:
                 claims, offers = self._names(several or (row,))
                 claims.discard(rows.key[at])
-                offers.difference_update(batch.implied(row), *map(following, claims))
-                rows.aliases[at] = alias_column(claims, offers)
-                entries.extend(index_rows(ids[at], claims, offers))
-            elif len(claimed := batch.aliases[row]) == 1:
-                # Of nearly all: the prompt of a sidechain.
-                rows.aliases[at] = [*claimed]
-                entries.extend(index_rows(ids[at], claimed, ()))
-            else:
-                rows.aliases[at] = alias_column(claimed, ())
-                entries.extend(index_rows(ids[at], claimed, ()))
+                claimed, offered = claims, offers.difference(batch.implied(row), *map(following, claims))
+            rows.aliases[at] = alias_column(claimed, offered)
+            entries.extend(index_rows(ids[at], claimed, offered))
 
     def _names(self, rows: Iterable[int]) -> tuple[set[bytes], set[bytes]]:
         """(claimed, offered) identities of sightings of one call."""

@@ -4,7 +4,7 @@ Decides which values a row has between the merge and its file, and how a hot row
 `pipeline.schema`'s.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -85,8 +85,11 @@ def unpacked(blobs: Iterable[bytes]) -> Rows:
     return rows
 
 
-def alias_column(claimed: Iterable[bytes], offered: Iterable[bytes]) -> list[bytes] | None:
+def alias_column(claimed: Collection[bytes], offered: Collection[bytes]) -> list[bytes] | None:
     """The identities as the column `aliases` keeps them; None where there are none. What is claimed need not be offered too."""
+    if len(claimed) == 1 and not offered:
+        # Of nearly all that have any: the prompt of a sidechain.
+        return [*claimed]
     claims = sorted(set(claimed))
     offers = sorted(set(offered).difference(claims))
     return [*claims, *(identity + b"\0" for identity in offers)] or None
