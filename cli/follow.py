@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import ExitStack
 
@@ -127,7 +128,7 @@ class _Question:
         return (*facts, today, now // 60_000_000 if rolling else None)
 
 
-class _Followed:
+class _Followed(ABC):
     """The loop: wait for news, ask, and show what changed."""
 
     def __init__(self, question: _Question, channel: Channel, waker: Waker, stop: Stopping) -> None:
@@ -162,12 +163,12 @@ class _Followed:
         while not self._stop() and (left := until - time.monotonic()) > 0:
             self.woken(self._waker.wait(left))
 
-    def woken(self, by: bytes) -> None:
+    def woken(self, by: bytes) -> None:  # noqa: B027 - only one of the two minds
         """A signal has come."""
 
+    @abstractmethod
     def show(self) -> None:
         """Show the answer, if it is another than the one that is shown."""
-        raise NotImplementedError
 
 
 class _Lines(_Followed):

@@ -12,6 +12,7 @@ import logging
 import os
 import select
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Container
 from contextlib import suppress
 
@@ -92,7 +93,7 @@ class _Reader(InotifyFD):
                 self.handle_event(event)
 
 
-class _Watched:
+class _Watched(ABC):
     """Folders that are watched together."""
 
     def __init__(self, reader: InotifyFD, told: set[Notice]) -> None:
@@ -122,9 +123,9 @@ class _Watched:
         if folder is not None and event.name:
             self.heard(f"{folder}/{os.fsdecode(event.name)}", event)
 
+    @abstractmethod
     def heard(self, path: str, event: InotifyEvent) -> None:
         """Something happened to what lies at `path`."""
-        raise NotImplementedError
 
     def on_watch_deleted(self, wd: WatchDescriptor) -> None:
         self.paths.pop(wd, None)

@@ -7,6 +7,7 @@ never by their name.
 import codecs
 import io
 import os
+from abc import ABC, abstractmethod
 from stat import S_ISREG
 
 from ingest.lines import Readable
@@ -100,14 +101,15 @@ class _Unfolded:
         return got
 
 
-class _Pending:
+class _Pending(ABC):
     """A stream whose next part comes as bytes of any length."""
 
     def __init__(self) -> None:
         self._pending = b""
 
+    @abstractmethod
     def _part(self) -> bytes:
-        raise NotImplementedError
+        """The next part; empty at the end."""
 
     def readinto(self, buffer: memoryview, /) -> int:
         if not self._pending:
