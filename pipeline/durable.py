@@ -211,17 +211,18 @@ def make_dirs_of(base: str, paths: Iterable[str]) -> None:
 
 
 def remove_tree(path: str) -> None:
-    """The folder and all in it are gone; nothing happens where there is none. Links are removed, not followed."""
-    try:
-        entries = list(os.scandir(path))
-    except FileNotFoundError:
-        return
-    for entry in entries:
-        if entry.is_dir(follow_symlinks=False):
-            remove_tree(entry.path)
-        else:
-            fs.unlink(entry.path)
-    fs.rmdir(path)
+    """The folder and all in it are gone; nothing happens where there is none. Links are removed, not followed.
+
+    Another process may be removing the same folder: whatever is gone already is passed over.
+    """
+    with suppress(FileNotFoundError):
+        for entry in list(os.scandir(path)):
+            if entry.is_dir(follow_symlinks=False):
+                remove_tree(entry.path)
+            else:
+                with suppress(FileNotFoundError):
+                    fs.unlink(entry.path)
+        fs.rmdir(path)
 
 
 def fsync_dirs(paths: Iterable[str]) -> None:

@@ -110,6 +110,29 @@ def test_a_crash_at_any_step_is_settled(store: Path, monkeypatch: pytest.MonkeyP
         assert os.listdir(store / "staging") == []
 
 
+@pytest.mark.parametrize("operation", ["unlink", "rmdir"])
+def test_who_clears_away_an_old_leaf_may_be_beaten_to_it(store: Path, monkeypatch: pytest.MonkeyPatch, operation: str) -> None:
+    """A writer that clears staging while the leaf that was replaced is removed takes nothing from the compaction, and its rows count."""
+    with Log.open(store) as log, Log.open(store) as other:
+        replaced = [one.name for one in log.segments() if one.day == DAY]
+        removal = getattr(durable.fs, operation)
+
+        def beaten(path: str) -> None:
+            if "compact-" in path:
+                monkeypatch.undo()
+                Feed(other).commit(Sighting(key="d", at_us=NOON + DAY_US))
+                other.seal()
+                assert not os.path.lexists(path)
+            removal(path)
+
+        monkeypatch.setattr(durable.fs, operation, beaten, raising=False)
+        (made,) = log.compact(TOMORROW)
+
+        assert made.name not in replaced
+        assert os.listdir(store / "staging") == []
+        assert len(known(log)) == 4
+
+
 def test_nothing_is_compacted_without_exchange(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where folders cannot change places the segments stay as they are."""
     monkeypatch.setattr(durable.Fs, "exchange", lambda *_: False)
