@@ -10,17 +10,18 @@ zero, so that the log alone can tell the same story again.
 """
 
 import sqlite3
+import sys
 from array import array
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from itertools import chain, groupby, islice
-from struct import unpack
+from itertools import chain, groupby
 from typing import Any
 
 import msgspec
 
 from pipeline import known_calls
-from pipeline.batch import Batch, Integers, Pick, picked
-from pipeline.journal import DAY_BITS, Dimensions, halves, index_rows
+from pipeline.batch import Batch, Pick, picked
+from pipeline.journal import CALL_COLUMNS, DAY_BITS, Dimensions, halves, index_rows
 from pipeline.keys import following, is_request
 from pipeline.known_calls import Known, State, where
 from pipeline.merge import Folded, Union, folded, owned
@@ -35,8 +36,8 @@ class Changes(msgspec.Struct, kw_only=True, gc=False):
     """For the log, those of new calls first."""
     inserted: list[tuple[Any, ...]]
     """Rows of `calls` for calls that were known."""
-    fresh: Iterable[tuple[Any, ...]] = ()
-    """Rows of `calls` for new calls, in the order of their numbers."""
+    fresh: dict[str, Sequence[Any]] = msgspec.field(default_factory=dict)
+    """Columns of `calls` for new calls, in the order of their numbers; nothing where there are none."""
     identities: list[tuple[int, int, int]]
     """Rows of `identities`."""
     removed: list[int] = msgspec.field(default_factory=list)
@@ -107,57 +108,54 @@ class _Desk:
         # By date: then the journal's table is only appended to, and a segment is a run of rows.
         day_of = [at_us // DAY_US for at_us in batch.at_us]
         positions = sorted(positions, key=[day_of[row] for row in calls.winner].__getitem__)
+        several = [at for at, position in enumerate(positions) if position in calls.members] if calls.members else []
         winner = picked(calls.winner, positions)
-        owner = winner if calls.owner is calls.winner else picked(calls.owner, positions)
         count = len(winner)
         counting = Pick(winner)
-        owning = counting if owner is winner else Pick(owner)
         days = counting(day_of)
         changed = self._changes.rows
         rows = self._changes.rows = Rows(
             kind=array("q", [CALL]) * count,
             aliases=[None] * count,
-            owner_rank=owning(batch.owner_rank),
-            dim=self._dims(counting(batch.dim), owning(batch.dim)),
+            dim=array("q", [self._numbers[dims] for dims in counting(batch.dim)]),
             requests=array("q", [1]) * count,
             ingested_at_us=array("q", [self._ingested_at_us]) * count,
             extra=[batch.extra.get(row) for row in winner] if batch.extra else [None] * count,
             **{name: counting(getattr(batch, name)) for name in _AS_THEY_ARE},
         )
+        # Only where several records speak of a call may another one own it.
+        for at in several:
+            owner = calls.owner[positions[at]]
+            rows.owner_rank[at] = batch.owner_rank[owner]
+            rows.dim[at] = self._compose(rows.dim[at], self._numbers[batch.dim[owner]])
         ids = list(chain.from_iterable(self._ids(day, len(list(run))) for day, run in groupby(days)))
-        self._identify(rows, ids, winner, positions)
-        keys = unpack(f">{2 * count}q", b"".join(rows.key))
-        since = [at_us % DAY_US for at_us in rows.at_us]
-        sums = (rows.input, rows.output, rows.cache_read, rows.cache_write_5m, rows.cache_write_1h, rows.web_searches)
-        more = (rows.reasoning, rows.duration_ms, rows.logged_cost)
-        # Read only when it is written, so without a list of its own; `rows` will be longer by then.
-        fresh = zip(ids, keys[::2], keys[1::2], rows.rank, rows.owner_rank, rows.dim, since, *sums, *more, strict=False)
-        self._changes.fresh = islice(fresh, count)
-        new = self._changes.new
-        for source in rows.source:
-            new[source] = new.get(source, 0) + 1
+        self._identify(rows, ids, winner, positions, several)
+        self._changes.fresh = _fresh(rows, ids)
+        self._changes.new = Counter(rows.source)
         if changed:
             for name in FIELDS:
                 getattr(rows, name).extend(getattr(changed, name))
 
-    def _identify(self, rows: Rows, ids: list[int], winner: Sequence[int], positions: Sequence[int]) -> None:
-        """Index entries of new calls, and the aliases that their rows must keep: most calls have names that follow from their key."""
+    def _identify(self, rows: Rows, ids: list[int], winner: Sequence[int], positions: Sequence[int], several: Iterable[int]) -> None:
+        """Index entries of new calls, and the aliases that their rows must keep: most calls have names that follow from their key.
+
+        `several` are the places of those that more than one record speaks of.
+        """
         batch, members = self._batch, self._calls.members
         odd = batch.aliases.keys() | batch.offers.keys()
         if not odd and not members:
             return
         named = {at for at, row in enumerate(winner) if row in odd}
-        if members:
-            named.update(at for at, position in enumerate(positions) if position in members)
+        named.update(several)
         entries = self._changes.identities
         for at in sorted(named):
-            row, several = winner[at], members.get(positions[at])
+            row, together = winner[at], members.get(positions[at])
             claimed: Collection[bytes]
             offered: Collection[bytes] = ()
-            if several is None and row not in batch.offers:
+            if together is None and row not in batch.offers:
                 claimed = batch.aliases[row]
             else:
-                claims, offers = self._names(several or (row,))
+                claims, offers = self._names(together or (row,))
                 claims.discard(rows.key[at])
                 claimed, offered = claims, offers.difference(batch.implied(row), *map(following, claims))
             rows.aliases[at] = alias_column(claimed, offered)
@@ -171,14 +169,6 @@ class _Desk:
             claimed.update(self._batch.claimed(row))
             offered.update(self._batch.offered(row))
         return claimed, offered - claimed
-
-    def _dims(self, winners: Sequence[int], owners: Sequence[int]) -> Integers:
-        """Numbers of the dimensions of calls, from those that the batch gives the records that count and the records that own."""
-        numbers = self._numbers
-        if winners == owners:
-            return array("q", [numbers[one] for one in winners])
-        both = zip(winners, owners, strict=True)
-        return array("q", [numbers[one] if one == other else self._compose(numbers[one], numbers[other]) for one, other in both])
 
     def _compose(self, facts: int, owner: int) -> int:
         if facts == owner:
@@ -382,9 +372,23 @@ class _Desk:
         )
 
 
+def _fresh(rows: Rows, ids: Sequence[int]) -> dict[str, Sequence[Any]]:
+    """Columns of `calls` for new calls with these numbers; those that nothing stands in are left out."""
+    heads = array("q", b"".join(rows.key))
+    if sys.byteorder == "little":
+        heads.byteswap()
+    found: dict[str, Sequence[Any]] = {"id": ids, "h": heads[::2], "rest": heads[1::2], "at": [at_us % DAY_US for at_us in rows.at_us]}
+    for name in CALL_COLUMNS:
+        if name not in found:
+            values = getattr(rows, name)
+            if isinstance(values, array) or values.count(None) < len(values):
+                found[name] = values
+    return found
+
+
 _AS_THEY_ARE = (
-    "key", "rank", "at_us", "input", "output", "cache_read", "cache_write_5m", "cache_write_1h", "reasoning", "web_searches", "duration_ms",
-    "logged_cost", "message_id", "request_id", "source", "offset", "length",
+    "key", "rank", "owner_rank", "at_us", "input", "output", "cache_read", "cache_write_5m", "cache_write_1h", "reasoning", "web_searches",
+    "duration_ms", "logged_cost", "message_id", "request_id", "source", "offset", "length",
 )  # fmt: skip
 """Columns that a new call's row takes over from the record that counts."""
 

@@ -18,10 +18,10 @@ import sqlite3
 import sys
 import time
 from _thread import allocate_lock
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from itertools import chain, islice
 from struct import Struct
+from typing import Any
 
 import msgspec
 
@@ -38,11 +38,13 @@ halves = _HALVES.unpack
 key_of = _HALVES.pack
 """The identity with these halves."""
 
-_CALL = f"({', '.join('?' * 16)})"
+CALL_COLUMNS = (
+    "id", "h", "rest", "rank", "owner_rank", "dim", "at", "input", "output", "cache_read", "cache_write_5m", "cache_write_1h",
+    "web_searches", "reasoning", "duration_ms", "logged_cost",
+)  # fmt: skip
+"""The columns of `calls` in their order."""
 _AT_ONCE = 60
 """Calls that one statement inserts: each by a statement of its own takes a quarter longer, and every SQLite takes 999 values in one."""
-_INSERT_CALL = f"INSERT INTO calls VALUES{_CALL}"
-_INSERT_CALLS = f"INSERT INTO calls VALUES{', '.join([_CALL] * _AT_ONCE)}"
 INSERT_IDENTITY = "INSERT OR IGNORE INTO identities VALUES(?, ?, ?)"
 NEXT_SOURCE = "1 + max((SELECT coalesce(max(id), 0) FROM sources), coalesce((SELECT value FROM meta WHERE name = 'sources'), 0))"
 """The number of a further source: none that a row of the log bears, also of a journal that is lost."""
@@ -270,12 +272,27 @@ def all_dims(connection: sqlite3.Connection, numbers: Iterable[int] | None = Non
     return {number: _decode_dims(blob) for number, blob in rows}
 
 
-def insert_calls(connection: sqlite3.Connection, rows: Iterable[tuple[object, ...]]) -> None:
-    """Rows of `calls` are in the table; each is asked for when its turn comes."""
-    rows = iter(rows)
-    while len(group := list(islice(rows, _AT_ONCE))) == _AT_ONCE:
-        connection.execute(_INSERT_CALLS, list(chain.from_iterable(group)))
-    connection.executemany(_INSERT_CALL, group)
+def insert_calls(connection: sqlite3.Connection, calls: Mapping[str, Sequence[Any]]) -> None:
+    """Calls are in the table, as many as there are ids: `calls` gives columns of it, and any other column is null.
+
+    A column that is null in all rows is better left out: a null is bound as slowly as five numbers.
+    """
+    names, columns = [*calls], [*calls.values()]
+    count, width = len(calls["id"]), len(names)
+    one = f"({', '.join('?' * width)})"
+    insert = f"INSERT INTO calls({', '.join(names)}) VALUES"
+    done = 0
+    if count >= _AT_ONCE:
+        many = insert + ", ".join([one] * _AT_ONCE)
+        values: list[Any] = [None] * (width * _AT_ONCE)
+        rank = names.index("rank")
+        for done in range(_AT_ONCE, count + 1, _AT_ONCE):
+            for at, column in enumerate(columns):
+                values[at::width] = column[done - _AT_ONCE : done]
+            # Bytes are bound as slowly as nulls, these are not.
+            values[rank::width] = map(bytearray, values[rank::width])
+            connection.execute(many, values)
+    connection.executemany(insert + one, zip(*(column[done:count] for column in columns), strict=True))
 
 
 def index_rows(call: int, claimed: Iterable[bytes], offered: Iterable[bytes]) -> Iterator[tuple[int, int, int]]:

@@ -70,4 +70,13 @@ def column(values: Any) -> Column:
             values = [value.encode() for value in values]
     else:
         content = b"".join(values)
-    return Column(len(values), content, array("i", accumulate(map(len, values), initial=0)), present)
+    return Column(len(values), content, _ends(values), present)
+
+
+def _ends(values: Sequence[str | bytes]) -> "array[int]":
+    lengths = set(map(len, values))
+    if len(lengths) == 1 and 0 not in lengths:
+        # Of one length are all digests, and most ids of a provider's.
+        (length,) = lengths
+        return array("i", range(0, length * len(values) + 1, length))
+    return array("i", accumulate(map(len, values), initial=0))

@@ -279,8 +279,9 @@ class Log(Questions):
         if first:
             # Made of all calls at once, an index takes a quarter of the time.
             connection.execute(journal.DROP_CALLS_INDEX)
-        journal.insert_calls(connection, changes.fresh)
-        journal.insert_calls(connection, changes.inserted)
+        for calls in (changes.fresh, dict(zip(journal.CALL_COLUMNS, zip(*changes.inserted, strict=True), strict=False))):
+            if calls:
+                journal.insert_calls(connection, calls)
         if first:
             connection.execute(journal.CALLS_INDEX)
         if changes.identities:

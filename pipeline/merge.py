@@ -100,7 +100,9 @@ def joined(batch: Batch, rows: Sequence[int]) -> Union[int]:
     claimed = first if not odd else dict(first)
     for row in odd:
         for alias in batch.aliases.get(row, ()):
-            union.join(claimed.setdefault(alias, row), row)
+            known = claimed.setdefault(alias, row)
+            if known != row:
+                union.join(known, row)
     for row in odd:
         for offer in batch.offers.get(row, ()):
             if offer in claimed:
@@ -129,8 +131,11 @@ def _spoken_of(batch: Batch, rows: Sequence[int], keys: Sequence[bytes], first: 
                 shared.add(handle)
     requests = {request_in(key) for key in first if is_request(key)} if None in batch.message_id else set()
     for row in odd:
-        shared.update(alias[:8] for alias in batch.aliases.get(row, ()) if alias[:8] != batch.key[row][:8])
-        requests.update(request_in(alias) for alias in batch.aliases.get(row, ()) if is_request(alias))
+        for alias in batch.aliases.get(row, ()):
+            if alias[:8] != batch.key[row][:8]:
+                shared.add(alias[:8])
+            if is_request(alias):
+                requests.add(request_in(alias))
     if not shared and not requests:
         return []
     return [row for row, key in zip(rows, keys, strict=True) if key[:8] in shared or key[8:15] in requests]

@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.batch import Dims
-from pipeline.journal import DAY_BITS, INSERT_IDENTITY, Dimensions, halves, index_rows, insert_calls
+from pipeline.journal import CALL_COLUMNS, DAY_BITS, INSERT_IDENTITY, Dimensions, halves, index_rows, insert_calls
 from pipeline.keys import following, implied, is_request
 from pipeline.merge import Union
 from pipeline.record import CALL, DAY_US, KINDS, RETRACTION, SUMS, Rows
@@ -26,6 +26,8 @@ COLUMNS = (
 """Columns of a segment that a rebuild reads."""
 
 _KIND = {name: number for number, name in enumerate(KINDS)}
+_PART = 60_000
+"""Calls that are turned into columns at once: to hold all of them both ways would double the memory of a rebuild."""
 
 
 class _Known:
@@ -153,7 +155,8 @@ class Rebuild:
         rows.sort(key=itemgetter(0))
         index.sort(key=itemgetter(0))
         self._dimensions.store(row[5] for row in rows)
-        insert_calls(connection, rows)
+        for start in range(0, len(rows), _PART):
+            insert_calls(connection, dict(zip(CALL_COLUMNS, zip(*rows[start : start + _PART], strict=True), strict=True)))
         connection.executemany(INSERT_IDENTITY, index)
         if requests:
             connection.execute("UPDATE meta SET value = 1 WHERE name = 'requests'")

@@ -11,7 +11,7 @@ parent writes into files that whoever comes next has removed or will remove, and
 import os
 import signal
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import groupby, pairwise, repeat
+from itertools import groupby, repeat
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -191,15 +191,18 @@ def _planned(rows: Rows, seqs: Sequence[int], *, epoch: str, machine: str) -> tu
     days = [at_us // DAY_US for at_us in rows.at_us]
     part_of = _parts(rows, days)
     order: Sequence[int] = range(len(days))
-    if any(one > next_one for one, next_one in pairwise(part_of)):
+    if part_of != sorted(part_of):
         order = sorted(order, key=part_of.__getitem__)
+        part_of = sorted(part_of)
+        seqs = [seqs[place] for place in order]
     parts = []
     start = 0
-    for (_, day), places in groupby(order, key=part_of.__getitem__):
-        numbers = [seqs[place] for place in places]
-        low, high = min(numbers), max(numbers)
-        parts.append(Part(segment_name(day, machine, epoch, low, high), day, start, len(numbers), low, high))
-        start += len(numbers)
+    for (_, day), places in groupby(part_of):
+        count = len(list(places))
+        numbers = seqs[start : start + count]
+        low, high = (numbers[0], numbers[-1]) if isinstance(numbers, range) else (min(numbers), max(numbers))
+        parts.append(Part(segment_name(day, machine, epoch, low, high), day, start, count, low, high))
+        start += count
     return order, parts
 
 

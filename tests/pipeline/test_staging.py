@@ -102,7 +102,7 @@ def test_a_crash_in_the_child_is_one_of_the_whole_program(tmp_path: Path) -> Non
 
 def test_a_commit_that_fails_takes_its_child_along(tmp_path: Path) -> None:
     """Where the journal cannot be written, the child ends with the commit, and nothing is committed."""
-    done = commit(tmp_path, parent="import pipeline.journal; pipeline.journal._INSERT_CALL = 'no SQL'")
+    done = commit(tmp_path, parent="import pipeline.journal; pipeline.journal.CALLS_INDEX = 'no SQL'")
 
     assert done.returncode == 1
     with Log.open(tmp_path / "store") as log:
