@@ -25,7 +25,7 @@ from ingest.lines import Lines
 from ingest.reader import Tally
 from ingest.reader import fold as step_by_step
 from pipeline import keys
-from pipeline.batch import dims_of
+from pipeline.batch import Dims
 from pipeline.record import DAY_US
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -202,10 +202,9 @@ class _Rows:
                 if found is None:
                     model = message.model or None
                     call = Call(state, line, message, usage, at, at_us, "ok", copied)
-                    event = call.event(model, split_of(usage))
-                    batch.dims.append(dims_of(event, root=root))
+                    batch.dims.append(Dims(root=root, **call.dims(model, decode.usd(line.costUSD), ttl_known=ttl_known)))
                     said = terms(line, usage, model, ttl_known, "ok")
-                    found = known[what] = len(batch.dims) - 1, event.owner_rank, call.sidechain, said
+                    found = known[what] = len(batch.dims) - 1, call.owner_rank(), call.sidechain, said
                 dim, owner_rank, sidechain, said = found
             if sidechain:
                 batch.aliases[begin + len(ranks)] = (keys.prompt_of(key, fresh, read, short + long),)

@@ -6,6 +6,7 @@ Decides identity, rank and ownership of a call, and what of its line goes into t
 
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from ingest import decode
 from ingest.adapters.claude_call import File, Split, initiator_of, provider_of, writes_placeholders
@@ -37,55 +38,66 @@ class Call:
 
     def event(self, model: str | None, split: Split, *, part: str = "", initiator: Initiator | None = None) -> UsageEvent:
         """The reply itself, or the further billed call inside it that `part` names (and `initiator`, where that differs)."""
-        file, line, message, usage = self.file, self.line, self.message, self.usage
+        line, message, usage = self.line, self.message, self.usage
         tokens = split.tokens
         key, aliases, offers = identities(line, message, model, tokens, self.at_us, sidechain=self.sidechain, part=part)
         details, tools = usage.output_tokens_details, usage.server_tool_use
         reasoning = details.thinking_tokens if details is not None and not part else None
         searches = (tools.web_search_requests or 0) if tools is not None and not part else 0
         cost = decode.usd(line.costUSD) if not part else None
-        partial = message.stop_reason is None and writes_placeholders(line.version)
         duration = line.durationMs if not part else None
         return UsageEvent(
             key=key,
             aliases=aliases,
             offers=offers,
             at=self.at,
-            agent="claude",
-            agent_version=line.version,
-            provider=provider_of(message),
-            model=model,
-            session=self.session,
-            parent_session=self.parent,
-            project=line.cwd or None,
-            git_branch=line.gitBranch or None,
-            initiator=initiator or self.initiator,
             tokens=tokens,
-            ttl_known=split.ttl_known,
             reasoning=reasoning,
             web_searches=searches,
-            tier=usage.service_tier or None,
-            speed=usage.speed or None,
-            geo=usage.inference_geo or None,
-            status=self.status,
-            partial_output=partial,
             duration_ms=int(duration) if duration is not None and 0 <= duration < 2**40 else None,
             logged_cost_usd=cost,
-            logged_cost_basis=None if cost is None else "provider",
             message_id=message.id or None,
             request_id=line.requestId or None,
             rank=keys.rank_of(
                 message.stop_reason is not None, split.output, self.at_us, facts(key, line, usage, model, split, cost, self.status)
             ),
-            owner_rank=keys.owner_rank(
-                copied=self.copied,
-                sidechain=self.sidechain,
-                depth=file.depth,
-                session_start_us=since(file, self.at_us, is_copied=self.copied),
-                session=self.session,
-                rest=f"{self.parent}|{line.cwd}|{line.gitBranch}|{initiator or self.initiator}",
-            ),
+            owner_rank=self.owner_rank(initiator),
             extra={"iteration": part} if part else {},
+            **self.dims(model, cost, ttl_known=split.ttl_known, initiator=initiator),
+        )
+
+    def dims(self, model: str | None, cost: Decimal | None, *, ttl_known: bool, initiator: Initiator | None = None) -> dict[str, Any]:
+        """The dimensions of a call by name, as far as the line says them."""
+        line, usage = self.line, self.usage
+        return {
+            "agent": "claude",
+            "agent_version": line.version,
+            "provider": provider_of(self.message),
+            "model": model,
+            "session": self.session,
+            "parent_session": self.parent,
+            "project": line.cwd or None,
+            "git_branch": line.gitBranch or None,
+            "initiator": initiator or self.initiator,
+            "ttl_known": ttl_known,
+            "tier": usage.service_tier or None,
+            "speed": usage.speed or None,
+            "geo": usage.inference_geo or None,
+            "status": self.status,
+            "partial_output": self.message.stop_reason is None and writes_placeholders(line.version),
+            "logged_cost_basis": None if cost is None else "provider",
+        }
+
+    def owner_rank(self, initiator: Initiator | None = None) -> int:
+        """Orders what several sessions claim of one call."""
+        line, file = self.line, self.file
+        return keys.owner_rank(
+            copied=self.copied,
+            sidechain=self.sidechain,
+            depth=file.depth,
+            session_start_us=since(file, self.at_us, is_copied=self.copied),
+            session=self.session,
+            rest=f"{self.parent}|{line.cwd}|{line.gitBranch}|{initiator or self.initiator}",
         )
 
     def _parent(self) -> str | None:
