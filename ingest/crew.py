@@ -6,7 +6,6 @@ Decides how processes share work and hand back what they made. What the work is,
 
 import os
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
@@ -32,8 +31,7 @@ class Queue:
 
     def __init__(self, length: int) -> None:
         # Not a memory file: Linux does not move the position of one atomically.
-        with tempfile.TemporaryFile() as file:
-            self.fd = os.dup(file.fileno())
+        self.fd = _unlinked()
         os.write(self.fd, b"".join(map(_NUMBER.pack, range(length))))
         os.lseek(self.fd, 0, os.SEEK_SET)
 
@@ -123,8 +121,16 @@ def serve(queue: str, said: str, left: str) -> None:
 
 
 def _nameless() -> int:
-    if hasattr(os, "memfd_create"):
-        return os.memfd_create("ringlet")
+    return os.memfd_create("ringlet") if hasattr(os, "memfd_create") else _unlinked()
+
+
+def _unlinked() -> int:
+    """A file without a name, in the folder for such."""
+    if hasattr(os, "O_TMPFILE"):
+        with suppress(OSError):
+            return os.open(os.environ.get("TMPDIR") or "/tmp", os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    import tempfile  # 9 ms, which nearly every system spares the import
+
     with tempfile.TemporaryFile() as file:
         return os.dup(file.fileno())
 

@@ -37,11 +37,12 @@ def main() -> int:
     from cli.gate import main as gate  # only now is the room found
 
     code = gate(sys.argv[1:])
-    if "threading" not in sys.modules:
-        if kept.missed and not sys.dont_write_bytecode:
-            from cli.kept import write  # once after each installation or change of a source
+    threading = sys.modules.get("threading")
+    if threading is None and kept.missed and not sys.dont_write_bytecode:
+        from cli.kept import write  # once after each installation or change of a source
 
-            write(kept)
+        write(kept)
+    if threading is None or threading.active_count() == 1:
         _end(code)
     return code
 
@@ -117,8 +118,12 @@ _Spec = type(sys.__spec__)
 def _end(code: int) -> None:
     """End this process, in which nobody else is at work and everything is written and closed.
 
-    The interpreter's own end takes module after module apart, which takes a tenth of the time of a short answer.
+    The interpreter's own end takes module after module apart, which takes a tenth of the time of a short answer, and as long as that whole
+    answer after a large import.
     """
+    atexit = sys.modules.get("atexit")
+    if atexit is not None:
+        atexit._run_exitfuncs()
     try:
         sys.stdout.flush()
         sys.stderr.flush()
