@@ -15,6 +15,8 @@ Light commands come here first, so it imports nothing that the bare interpreter 
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import BinaryIO
+
     from ingest.sweep import Look, Trail
 
 try:
@@ -79,13 +81,21 @@ def recall(path: str, key: str) -> "Memory | None":
     """What the file `path` remembers, held against the disk; None where only a sweep can tell. `key` says where the sweep looked."""
     try:
         with open(path, "rb") as file:
-            head = file.readline().rstrip(b"\n").split(b"\t")
-            first, known, _, *counts = head
-            if first != _FIRST_LINE or known != key.encode():
-                return None
-            folders, absent, plain, files = map(int, counts)
-            size = 8 * (2 * folders + 3 * files)
-            numbers, body = file.read(size), file.read().split(b"\0")
+            return recalled(file, key)
+    except OSError:
+        return None
+
+
+def recalled(file: "BinaryIO", key: str) -> "Memory | None":
+    """As `recall`, for what `text` gave, wherever it was kept."""
+    try:
+        head = file.readline().rstrip(b"\n").split(b"\t")
+        first, known, _, *counts = head
+        if first != _FIRST_LINE or known != key.encode():
+            return None
+        folders, absent, plain, files = map(int, counts)
+        size = 8 * (2 * folders + 3 * files)
+        numbers, body = file.read(size), file.read().split(b"\0")
         if len(numbers) != size or len(body) != 1 + folders + absent + files + 1:
             return None
         memory = Memory(head, body, body[1 + folders + absent : -1], numbers)

@@ -17,10 +17,10 @@ import msgspec
 from ingest.adapter import Adapter
 from ingest.bulk import Harvest, reap
 from ingest.discover import Found, Look, Trouble, discover, looked, under
+from ingest.glance import Glance
 from ingest.notices import LOST, Notice
 from ingest.reader import QUIET_NS, Manner, Work, unchanged
 from ingest.run import ingest
-from ingest.sweep import sweep
 from ingest.wal import with_wal
 from ingest.watched import Watched, begun
 from pipeline.errors import Held, PartlyDone
@@ -96,8 +96,10 @@ class Watcher:
         self._untold_since: float | None = None
         self._tell_at = 0.0
         self._next_at = 0.0
-        self._walks = looked(settings.adapters, settings.environ, settings.home, settings.further).walks
-        self._last_look: list[tuple[str, int, int, int]] | None = None
+        places = looked(settings.adapters, settings.environ, settings.home, settings.further)
+        self._glance = Glance(places.walks, os.stat(log.home).st_dev)
+        self._settled = False
+        """Whether the last sweep left nothing to come back for: then the next looks through nothing that is as it was when it was read."""
 
         self.caught_up = False
         """Whether all that was written before `run` began has been read."""
@@ -140,7 +142,7 @@ class Watcher:
                 try:
                     folders = {folder for path, folder in hints if not path and folder}
                     for folder in folders:
-                        self._last_look = None
+                        self._settled = False
                         self._watched.let_go(folder)
                     self._follow({hint for hint in hints if hint[0]})
                     if folders or LOST in hints or now - swept >= (POLL_S if self._watched.polls else SWEEP_S):
@@ -150,7 +152,7 @@ class Watcher:
                     self._seal_when_due()
                 except (PartlyDone, Held) as error:
                     # No room, or another process holds on: nothing was taken, so the next sweep reads it again.
-                    self._last_look = None
+                    self._settled = False
                     self._warn_once(Trouble(path=error.where or "the log", reason=error.what))
         finally:
             self._notices.close()
@@ -215,17 +217,22 @@ class Watcher:
         self._know(came, self._log.sources([found.source.path for found in came]))
 
     def _sweep(self, *, first: bool = False) -> None:
-        settings = self._settings
-        # Every few seconds for months: while nothing moves, no more than the plain look.
-        plain = sweep(self._walks)
-        nothing = plain == self._last_look or self._read_already(plain)
-        self._last_look = plain
-        if nothing:
+        # Every few seconds for months: while nothing moves, no more than a glance.
+        news = self._glance.news() if self._settled else None
+        if news is not None and all(map(self._is_read, news)):
             return
+        swept = self._glance.whole(self._settings.clock())
+        if self._settled and {path for path, *_ in swept} == self._known.keys() and all(map(self._is_read, swept)):
+            return
+        self._look_through(swept, first=first)
+        self._settled = all(map(self._is_read, swept))
+
+    def _look_through(self, swept: Sequence[tuple[str, int, int, int]], *, first: bool) -> None:
+        settings = self._settings
         if self._hot_since is None and (hot := self._log.hot_count()):
             # Left by somebody who only asked, or who was killed.
             self._hot_since, self._hot = time.monotonic(), hot
-        look = discover(settings.adapters, settings.environ, settings.home, settings.further)
+        look = discover(settings.adapters, settings.environ, settings.home, settings.further, swept if self._glance.certain else None)
         self._unread = {trouble.path for trouble in look.troubles}
         for trouble in look.troubles:
             self._warn_once(trouble)
@@ -254,31 +261,24 @@ class Watcher:
             known = self._known[found.source.path]
             if not unchanged(found, known.cursor):
                 changed[found.source.path] = msgspec.structs.replace(known, found=found)
-            elif self._has_tail(found, known.cursor):
-                # Until it has been quiet for long enough, the next sweep must come here again.
-                self._last_look = None
-                if self._is_quiet(found):
-                    tails[found.source.path] = msgspec.structs.replace(known, found=found)
+            elif self._has_tail(found, known.cursor) and self._is_quiet(found):
+                tails[found.source.path] = msgspec.structs.replace(known, found=found)
         self._read(changed, self._manner)
         self._read(tails, msgspec.structs.replace(self._manner, take_tail=True))
 
-    def _read_already(self, plain: list[tuple[str, int, int, int]]) -> bool:
-        """Whether, since the last look, files have only grown, and have been read to the end of their last whole line, which ends them."""
-        if self._last_look is None or len(plain) != len(self._last_look):
+    def _is_read(self, look: tuple[str, int, int, int]) -> bool:
+        """Whether a file is as it was when it was read, and nothing at its end is waited for."""
+        known = self._known.get(look[0])
+        if known is None or known.cursor is None:
             return False
-        grown = set(plain).difference(self._last_look)
-        for path, inode, size, mtime_ns in grown:
-            known = self._known.get(path)
-            cursor = known.cursor if known is not None and known.found.source.kind == "lines" else None
-            if cursor is None or (cursor.inode, cursor.size, cursor.mtime_ns, cursor.offset) != (inode, size, mtime_ns, size):
-                return False
-        return {look[0] for look in grown} == {look[0] for look in set(self._last_look).difference(plain)}
+        cursor = known.cursor
+        return (cursor.inode, cursor.size, cursor.mtime_ns) == look[1:] and not self._has_tail(known.found, cursor)
 
     def _has_tail(self, found: Found, cursor: Cursor | None) -> bool:
-        """Whether the file ends in an unfinished line that has not been looked at for itself yet."""
-        if cursor is None or found.source.kind != "lines" or cursor.offset >= found.size:
+        """Whether the file ended, when it was read, in an unfinished line that has not been looked at for itself yet."""
+        if cursor is None or found.source.kind != "lines" or cursor.offset >= cursor.size:
             return False
-        return (found.source.path, found.size) not in self._tails
+        return (found.source.path, cursor.size) not in self._tails
 
     def _is_quiet(self, found: Found) -> bool:
         """Whether the file has been left alone for long enough to take an unfinished line for what it is; true once for each."""
@@ -378,7 +378,6 @@ class Watcher:
 
     def _missed(self, trouble: Trouble) -> None:
         """A source could not be read: its turn comes again at every sweep, for who mends it need not touch the file."""
-        self._last_look = None
         self._unread.add(trouble.path)
         self._warn_once(trouble)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ingest import watch, watched
+from ingest import reader, watch, watched
 from ingest.reader import Manner
 from ingest.run import refresh
 from ingest.watch import Arrived, Settings, Watcher
@@ -20,14 +20,25 @@ from tests.ingest import toy
 from tests.ingest.deaf import Deaf, Full
 
 
+class Asked(dict[str, str]):
+    """An environment that counts how often somebody asks it where logs are."""
+
+    times = 0
+
+    def get(self, *arguments: Any) -> Any:
+        self.times += 1
+        return super().get(*arguments)
+
+
 class Following:
     """A watcher in a thread of its own, and what it told."""
 
-    def __init__(self, home: Path, store: Path) -> None:
+    def __init__(self, home: Path, store: Path, clock: Callable[[], int] = time.time_ns) -> None:
+        self.environ = Asked(TOY_HOME=str(home))
         self.arrived: list[Arrived] = []
         self.warnings: list[str] = []
         self.quiet = 0
-        self._home = home
+        self._clock = clock
         self._store = store
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run)
@@ -44,12 +55,13 @@ class Following:
                     log,
                     Settings(
                         adapters=[toy.ADAPTER],
-                        environ={"TOY_HOME": str(self._home)},
+                        environ=self.environ,
                         home="/nowhere",
                         stop=self._end.is_set,
                         warn=self.warnings.append,
                         on_arrival=self.arrived.append,
                         on_quiet=quiet,
+                        clock=self._clock,
                     ),
                 )
                 self.standing = watcher.standing
@@ -83,12 +95,12 @@ class Following:
 
 
 @contextmanager
-def following(tmp_path: Path) -> Iterator[tuple[Following, Path]]:
-    """A running watcher over a home with one file of one call."""
+def following(tmp_path: Path, clock: Callable[[], int] = time.time_ns, more: bytes = b"") -> Iterator[tuple[Following, Path]]:
+    """A running watcher over a home with one file of one call, and what comes after that."""
     log = tmp_path / "home/logs/a.jsonl"
     log.parent.mkdir(parents=True)
-    log.write_bytes(toy.line("a", 1))
-    watcher = Following(tmp_path / "home", tmp_path / "store")
+    log.write_bytes(toy.line("a", 1) + more)
+    watcher = Following(tmp_path / "home", tmp_path / "store", clock)
     watcher.start()
     try:
         yield watcher, log
@@ -211,6 +223,52 @@ def test_what_events_miss_a_sweep_finds(tmp_path: Path, monkeypatch: pytest.Monk
         watcher.until(lambda: outputs(tmp_path) == [1, 2])
 
 
+AHEAD_NS = pytest.mark.parametrize("ahead_ns", [0, 60_000_000_000], ids=["folders that change just now", "folders at rest"])
+
+
+@AHEAD_NS
+def test_a_sweep_that_finds_all_as_it_was_read_looks_no_further(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ahead_ns: int) -> None:
+    """Whether nothing has moved, or files have grown and been read: nobody is asked where logs are. What is not read yet is found."""
+    told = Deaf()
+    monkeypatch.setattr(watch, "begun", lambda: told)
+    monkeypatch.setattr(watch, "SWEEP_S", 0.05)
+    monkeypatch.setattr(watch, "WAKE_S", 0.01)
+    with following(tmp_path, lambda: time.time_ns() + ahead_ns) as (watcher, log):
+        time.sleep(0.5)
+        asked = watcher.environ.times
+        time.sleep(0.5)
+        monkeypatch.setattr(watch, "SWEEP_S", 3_600.0)
+        time.sleep(0.2)
+        append(log, toy.line("b", 2))
+        told.note((str(log), ""))
+        watcher.until(lambda: outputs(tmp_path) == [1, 2])
+        monkeypatch.setattr(watch, "SWEEP_S", 0.05)
+        time.sleep(0.5)
+        assert watcher.environ.times == asked
+
+        append(log, toy.line("c", 3))
+        watcher.until(lambda: outputs(tmp_path) == [1, 2, 3])
+        append(log.with_name("b.jsonl"), toy.line("d", 4))
+        watcher.until(lambda: outputs(tmp_path) == [1, 2, 3, 4])
+
+
+@AHEAD_NS
+def test_sweeps_come_back_to_what_is_being_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ahead_ns: int) -> None:
+    """A document that cannot be read yet is looked at again, though nothing touches it any more: quiet for long enough, it is rejected."""
+    monkeypatch.setattr(reader, "QUIET_NS", ahead_ns + 1_000_000_000)
+    monkeypatch.setattr(watch, "SWEEP_S", 0.1)
+    with following(tmp_path, lambda: time.time_ns() + ahead_ns) as (watcher, log):
+        folder = log.parents[1] / "docs/x"
+        folder.mkdir(parents=True)
+        append(folder / "a.json", b'{"out": 5')
+        watcher.until(lambda: rejected(tmp_path) == ["unreadable"])
+
+
+def rejected(tmp_path: Path) -> list[str]:
+    with Log.open(tmp_path / "store") as log:
+        return [each.record.reason for each in log.quarantine()]
+
+
 def test_a_watcher_knows_how_the_files_stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What it says of the files is what a sweep sees once all is read: of those that grew, that came, and no more of one that went."""
     monkeypatch.setattr(watch, "SWEEP_S", 0.2)
@@ -240,6 +298,14 @@ def test_an_unfinished_line_that_was_left_alone_counts(tmp_path: Path, monkeypat
     monkeypatch.setattr(watch, "SWEEP_S", 0.2)
     with following(tmp_path) as (watcher, log):
         append(log, toy.line("b", 2)[:-1])
+        watcher.until(lambda: outputs(tmp_path) == [1, 2])
+
+
+def test_an_unfinished_line_from_before_the_watching_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A last line whose newline was never written, because the agent died, is taken by a watcher that begins later."""
+    monkeypatch.setattr(watch, "QUIET_NS", 0)
+    monkeypatch.setattr(watch, "SWEEP_S", 0.2)
+    with following(tmp_path, more=toy.line("b", 2)[:-1]) as (watcher, _):
         watcher.until(lambda: outputs(tmp_path) == [1, 2])
 
 
