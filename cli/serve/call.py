@@ -15,7 +15,6 @@ from typing import Any
 import aiohttp
 import msgspec
 from aiohttp import web
-from aiohttp.abc import AbstractStreamWriter
 from multidict import CIMultiDict
 from yarl import URL
 
@@ -188,12 +187,27 @@ class Call:
         try:
             try:
                 await passed.prepare(self._request)
+                early = body.early()
+                passed.send(self._shown(early))
             finally:
                 # Also where the agent has gone meanwhile: the provider has answered.
                 self._tapping.begin(reply.status, known)
-            await self._carried_over(body, self._request.writer)
+            self._tapping.feed(early)
+
+            def hand_on(piece: bytes) -> bool:
+                shown = self._shown(piece)
+                takes_more = passed.send(shown) if shown else True
+                self._tapping.feed(piece)
+                return takes_more
+
+            last = await body.carried(hand_on, self._request.writer.drain)
+            shown = self._shown(last) + (b"" if self._hider is None else self._hider.end())
+            if not shown:
+                # The agent has all of it, and may have gone before it is told so.
+                ended = "ok"
+            await passed.write_eof(shown)
             ended = "ok"
-            await passed.write_eof()
+            self._tapping.feed(last)
         except Broken as broken:
             ended = "error"
             logger.warning("the reply of %s broke off (%s)", self._upstream.name, broken)
@@ -207,16 +221,9 @@ class Call:
             self._tapping.end(ended)
         return passed
 
-    async def _carried_over(self, body: Body, writer: AbstractStreamWriter) -> None:
-        hider = self._hider
-        while piece := await body.piece():
-            if hider is None:
-                await writer.write(piece)
-            elif shown := hider.feed(piece):
-                await writer.write(shown)
-            self._tapping.feed(piece)
-        if hider is not None and (rest := hider.end()):
-            await writer.write(rest)
+    def _shown(self, piece: bytes) -> bytes:
+        """What the agent sees of a piece."""
+        return piece if self._hider is None else self._hider.feed(piece)
 
     async def _tunnelled(self, reply: aiohttp.ClientResponse) -> web.StreamResponse:
         connection, protocol = reply.connection, self._request.protocol
@@ -225,6 +232,7 @@ class Call:
             return answers.refusal(_NO_ANSWER)
         passed = Passed(101, reply.reason, switched(headers_of(reply)))
         await passed.prepare(self._request)
+        passed.send(b"")
         early = taken_over(protocol, connection.protocol)
         if near is None or near.is_closing():
             return passed

@@ -5,11 +5,11 @@ one. What becomes of a reply that breaks off is decided by whoever carries it.
 """
 
 import asyncio
-import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import aiohttp
 from aiohttp import web
+from aiohttp.client_proto import ResponseHandler
 from multidict import CIMultiDict
 
 SILENCE_S = 900.0
@@ -19,18 +19,38 @@ _OURS = ("Transfer-Encoding", "Connection")
 
 
 class Passed(web.StreamResponse):
-    """A reply as it came: each header to its last byte, none added that the provider did not send, and none left out."""
+    """A reply as it came: each header to its last byte, none added that the provider did not send, and none left out.
+
+    `prepare` sends nothing: the head goes with the first that is sent.
+    """
 
     def __init__(self, status: int, reason: str | None, headers: Sequence[tuple[str, str]]) -> None:
         """`headers` as `headers_of` gives them, without those of the provider's connection."""
         super().__init__(status=status, reason=reason or "", headers=CIMultiDict(headers))
         self._came = headers
+        self._head = b""
+        """What is still to be sent of it."""
+        self._in_chunks = False
 
-    async def _write_headers(self) -> None:
-        # The library would write text: it leaves out what is not UTF-8, and fails at signs that have no business there.
+    def send(self, piece: bytes) -> bool:
+        """Write a piece; whether the agent takes more at once. Raises ConnectionError where it has gone."""
         request, writer = self._req, self._payload_writer
         assert request is not None
         assert writer is not None
+        if request.transport is None or request.transport.is_closing():
+            raise ConnectionResetError
+        if piece and self._in_chunks:
+            piece = b"%x\r\n%b\r\n" % (len(piece), piece)
+        if self._head:
+            piece, self._head = self._head + piece, b""
+        request.transport.write(piece)
+        writer.output_size += len(piece)
+        return not request.protocol.writing_paused
+
+    async def _write_headers(self) -> None:
+        # The library would write text: it leaves out what is not UTF-8, and fails at signs that have no business there.
+        request = self._req
+        assert request is not None
         told = list(self._came)
         known = {name.lower() for name, _ in told}
         told += [(name, self.headers[name]) for name in _OURS if name in self.headers and name.lower() not in known]
@@ -38,11 +58,8 @@ class Passed(web.StreamResponse):
             f"HTTP/{request.version.major}.{request.version.minor} {self.status} {self.reason}",
             *(f"{name}: {value}" for name, value in told),
         ]
-        head = ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8", "surrogateescape")
-        if request.transport is None or request.transport.is_closing():
-            raise ConnectionResetError
-        request.transport.write(head)
-        writer.output_size += len(head)
+        self._head = ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8", "surrogateescape")
+        self._in_chunks = "Transfer-Encoding" in self.headers
 
 
 class Broken(Exception):
@@ -50,39 +67,121 @@ class Broken(Exception):
 
 
 class Body:
-    """A reply's body, as it comes and undecoded; `close` when it is done with.
+    """A reply's body, handed on as it comes and undecoded; `close` when it is done with.
 
-    One timer watches over all of its pieces: the library's own is made anew for each, which is a tenth of what it costs to carry one.
+    A piece is handed on by whoever reads it from the connection: to wake a task for it would cost as much again. One timer watches over all
+    of them: the library's own is made anew for each.
     """
 
     def __init__(self, reply: aiohttp.ClientResponse) -> None:
         self._reply = reply
-        self._waits_since: float | None = None
+        self._loop = asyncio.get_running_loop()
+        self._onward: Callable[[bytes], bool] | None = None
+        self._halted: asyncio.Future[None] | None = None
+        """While pieces are handed on without the task; done when it is needed again."""
+        self._heard_at = self._loop.time()
+        self._ear: _Ear | None = None
         if reply.connection is not None and reply.connection.protocol is not None:
             reply.connection.protocol.read_timeout = None
-        self._timer = asyncio.get_running_loop().call_later(SILENCE_S, self._look)
+            self._ear = _Ear(reply.connection.protocol, self._heard)
+            # From the moment that a reply has ended its connection is another's.
+            reply.content.on_eof(self._ear.leave)
+        self._timer = self._loop.call_later(SILENCE_S, self._look)
 
-    async def piece(self) -> bytes:
-        """What has come by now, or comes next; empty at the end. Raises Broken: the agent's side may break off too, in other words."""
-        self._waits_since = time.monotonic()
-        try:
-            return await self._reply.content.readany()
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise Broken(type(error).__name__) from None
-        finally:
-            self._waits_since = None
+    def early(self) -> bytes:
+        """What has come by now; empty where that is nothing."""
+        return b"" if self._reply.content.exception() is not None else self._reply.content.read_nowait()
+
+    async def carried(self, onward: Callable[[bytes], bool], drained: Callable[[], Awaitable[None]]) -> bytes:
+        """Hand all pieces but the last to `onward`, and give that one back.
+
+        `onward` tells whether more may follow at once; if not, nothing is read until `drained` returns. What either raises is raised here,
+        and Broken: the agent's side may break off too, in other words.
+        """
+        self._onward = onward
+        while not self._reply.content.is_eof():
+            if self._handed_on():
+                self._heard_at = self._loop.time()
+                self._halted = self._loop.create_future()
+                try:
+                    await self._halted
+                finally:
+                    self._halted = None
+            await drained()
+        return self._piece()
 
     def close(self) -> None:
         """Watch no longer."""
         self._timer.cancel()
+        if self._ear is not None:
+            self._ear.leave()
+
+    def _heard(self) -> None:
+        """Something has come, or the connection has ended."""
+        if self._halted is None or self._halted.done():
+            return
+        self._heard_at = self._loop.time()
+        try:
+            if self._reply.content.is_eof() or not self._handed_on():
+                self._halted.set_result(None)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is the task's that waits
+            self._halted.set_exception(error)
+
+    def _handed_on(self) -> bool:
+        """Hand on what has come; whether the agent takes more."""
+        onward = self._onward
+        assert onward is not None
+        while piece := self._piece():
+            if not onward(piece):
+                return False
+        return True
+
+    def _piece(self) -> bytes:
+        try:
+            return self._reply.content.read_nowait()
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise Broken(type(error).__name__) from None
 
     def _look(self) -> None:
         # While the agent does not take what has come, the provider has no chance to speak.
-        waited_s = 0.0 if self._waits_since is None else time.monotonic() - self._waits_since
-        if waited_s < SILENCE_S:
-            self._timer = asyncio.get_running_loop().call_later(SILENCE_S - waited_s, self._look)
+        silent_s = 0.0 if self._halted is None else self._loop.time() - self._heard_at
+        if silent_s < SILENCE_S:
+            self._timer = self._loop.call_later(SILENCE_S - silent_s, self._look)
         else:
             self._reply.close()
+            self._heard()
+
+
+class _Ear(asyncio.Protocol):
+    """Stands before the library at a connection until `leave`, and tells when the library has read something of it."""
+
+    def __init__(self, library: ResponseHandler, heard: Callable[[], None]) -> None:
+        assert library.transport is not None
+        self._transport = library.transport
+        self._library = library
+        self._heard = heard
+        self._transport.set_protocol(self)
+
+    def leave(self) -> None:
+        if self._transport.get_protocol() is self:
+            self._transport.set_protocol(self._library)
+
+    def data_received(self, data: bytes) -> None:
+        self._library.data_received(data)
+        self._heard()
+
+    def eof_received(self) -> None:
+        self._library.eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._library.connection_lost(exc)
+        self._heard()
+
+    def pause_writing(self) -> None:
+        self._library.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._library.resume_writing()
 
 
 def headers_of(reply: aiohttp.ClientResponse) -> list[tuple[str, str]]:
