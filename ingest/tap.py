@@ -4,8 +4,8 @@ Decides how much of them is held, when they are committed, and what becomes of t
 `wire.capture`, how that stands in the log by `passed`; carrying bytes is the proxy's business.
 
 The proxy's thread keeps each piece that it has sent on, parses several together, and hands over what a finished reply proves; one thread
-commits that in batches. Whatever goes wrong on this side costs a capture, which is counted, and never an exception, a wait or a byte on the
-other.
+commits that in batches: a call at once, those that end in the moment after it together. Whatever goes wrong on this side costs a capture,
+which is counted, and never an exception, a wait or a byte on the other.
 """
 
 import logging
@@ -32,8 +32,10 @@ HELD_BYTES = 32 << 20
 """So much may be kept in memory of all replies that are being read; a reply that takes more is not read further."""
 RETRY_S = 1.0
 """Between two attempts where the log cannot be written."""
-QUIET_SHARE = 4
-"""What follows the log is brought up to date in no more than a fifth of the tap's time."""
+GATHER_S = 0.05
+"""So long after a commit further replies gather for the next: each commit, and each waking of the thread, holds up the proxy's."""
+QUIET_SHARE = 19
+"""What follows the log is brought up to date in no more than a twentieth of the tap's time."""
 READ_BYTES = 8 << 10
 """So much of a reply is read at a time: its pieces are a line or two each."""
 _END_S = 5.0
@@ -208,6 +210,7 @@ class Tap:
             self._news.wait(max(self._tell_at - time.monotonic(), 0.0) if self._untold else SEAL_S)
             self._news.clear()
             self._flush()
+            self._ending.wait(GATHER_S)
         end = time.monotonic() + _END_S
         while self._waiting and time.monotonic() < end and not self._flush():
             time.sleep(RETRY_S / 4)

@@ -203,6 +203,22 @@ def test_a_locked_journal_blocks_no_reply(tmp_path: Path) -> None:
     assert (tap.tally.dropped, len(calls(tmp_path))) == (0, 50)
 
 
+def test_replies_that_end_soon_after_one_another_are_committed_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first goes into the log at once; those of the moment after it gather for one more commit."""
+    monkeypatch.setattr(taps, "GATHER_S", 1.0)
+    commits: list[int] = []
+    tap = Tap(lambda: Log.open(tmp_path), on_commit=lambda commit: commits.append(commit.new))
+    tap.start()
+    pass_by(tap, reply("msg_first"))
+    until(lambda: commits == [1])
+    for number in range(10):
+        pass_by(tap, reply(f"msg_{number}"))
+    until(lambda: len(commits) > 1)
+    tap.stop()
+
+    assert commits == [1, 10]
+
+
 def test_large_replies_share_one_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is kept of all unfinished replies together is bounded; a reply beyond it passes unread."""
     monkeypatch.setattr(taps, "HELD_BYTES", 1000)
