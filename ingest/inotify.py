@@ -1,26 +1,36 @@
-"""Notices on Linux: watchdog's reader of inotify(7), read by the thread that waits for them.
+"""Notices on Linux: inotify(7) through watchdog's calls, read by the thread that waits for them.
 
 Decides which folders are watched there and which notices an event becomes. watchdog's observer hands every event through three threads of
-its own, which takes as much as the durable commit that follows; where there is no inotify, `ingest.observed` has it do so.
+its own, which takes as much as the durable commit that follows, and its reader makes an object of each under several locks; where there
+is no inotify, `ingest.observed` has it do so.
 
 A folder that comes below a deeply followed one is watched before it is listed, so that a file in it is told at least once. Of a file that
 is moved the kernel tells in two events with one cookie.
 """
 
 import errno
-import logging
 import os
 import select
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Container
 from contextlib import suppress
+from struct import Struct
+from typing import NoReturn
 
-from watchdog.observers.inotify_c import CallbackId, InotifyConstants, InotifyEvent, InotifyFD, Mask, WatchDescriptor
+from watchdog.observers.inotify_c import (
+    InotifyConstants,
+    InotifyFD,
+    Mask,
+    WatchDescriptor,
+    inotify_add_watch,
+    inotify_init,
+    inotify_rm_watch,
+)
 
 from ingest.notices import LOST, Notice
 
 _MOVED_FROM, _MOVED_TO, _IS_FOLDER = InotifyConstants.IN_MOVED_FROM, InotifyConstants.IN_MOVED_TO, InotifyConstants.IN_ISDIR
+_OVERFLOW, _NO_LONGER = InotifyConstants.IN_Q_OVERFLOW, InotifyConstants.IN_IGNORED
 _CAME = InotifyConstants.IN_CREATE | _MOVED_TO
 _CAME_OR_WENT = _CAME | _MOVED_FROM | InotifyConstants.IN_DELETE
 _WRITTEN = InotifyConstants.IN_MODIFY | _CAME
@@ -30,10 +40,10 @@ ours would be told."""
 _NO_ROOM = (errno.ENOSPC, errno.EMFILE, errno.ENOMEM)
 _MOVES = 1024
 """What is moved to where nobody looks leaves its first half behind: that many at most."""
-
-logging.getLogger("watchdog").addHandler(logging.NullHandler())
-# A folder that is watched once more, because perhaps it was not, is nothing to warn of.
-warnings.filterwarnings("ignore", category=RuntimeWarning, module="watchdog")
+_EVENT = Struct("iIII")
+"""Watch, mask, cookie and the length of the name that follows, with the NULs behind it."""
+_PART_BYTES = 1 << 16
+"""Read at once; what is left is there for the next read. The longest event takes 272."""
 
 
 class Inotify:
@@ -77,75 +87,118 @@ class Inotify:
         self._reader.close()
 
 
-class _Reader(InotifyFD):
-    """Is never started: whoever waits reads."""
+class _Reader:
+    """The kernel's queue of events, and who hears of which folder."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self._is_reading = False
+        self._fd = inotify_init()
+        if self._fd == -1:
+            _failed("")
+        os.set_inheritable(self._fd, False)
+        self._hearing: dict[WatchDescriptor, tuple[_Watched, ...]] = {}
         self._ready = select.poll()
-        self._ready.register(self._inotify_fd, select.POLLIN)
+        self._ready.register(self._fd, select.POLLIN)
 
     def read(self, timeout_s: float) -> None:
-        """Handle the events that are there, after waiting so long for a first one."""
-        if self._ready.poll(timeout_s * 1000):
-            for event in self.read_events():
-                self.handle_event(event)
+        """Pass on the events that are there, after waiting so long for a first one."""
+        if not self._ready.poll(timeout_s * 1000):
+            return
+        content = os.read(self._fd, _PART_BYTES)
+        at = 0
+        while at < len(content):
+            number, mask, cookie, length = _EVENT.unpack_from(content, at)
+            begin = at + _EVENT.size
+            at = begin + length
+            if mask & _OVERFLOW:
+                for each in {each for hearing in self._hearing.values() for each in hearing}:
+                    each.overflowed()
+            elif mask & _NO_LONGER:
+                for each in self._hearing.pop(number, ()):
+                    each.lost(number)
+            elif length:
+                for each in self._hearing.get(number, ()):
+                    each.told_of(number, content[begin:at].rstrip(b"\0"), mask, cookie)
+
+    def add(self, folder: str, watched: "_Watched") -> WatchDescriptor:
+        """The kernel's number of a folder whose events `watched` hears from now on. Raises OSError where they cannot be had."""
+        number = inotify_add_watch(self._fd, os.fsencode(folder), _MASK)
+        if number == -1:
+            _failed(folder)
+        hearing = self._hearing.get(number, ())
+        if watched not in hearing:
+            self._hearing[number] = (*hearing, watched)
+        return number
+
+    def remove(self, number: WatchDescriptor, watched: "_Watched") -> None:
+        """`watched` hears no more of that folder."""
+        hearing = tuple(each for each in self._hearing.pop(number, ()) if each is not watched)
+        if hearing:
+            self._hearing[number] = hearing
+        else:
+            # It may have gone by itself.
+            inotify_rm_watch(self._fd, number)
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+
+def _failed(folder: str) -> NoReturn:
+    InotifyFD._raise_error()
+    # The one error that watchdog passes over.
+    raise OSError(errno.EACCES, os.strerror(errno.EACCES), folder)
 
 
 class _Watched(ABC):
     """Folders that are watched together."""
 
-    def __init__(self, reader: InotifyFD, told: set[Notice]) -> None:
+    def __init__(self, reader: _Reader, told: set[Notice]) -> None:
         self.told = told
         self.paths: dict[WatchDescriptor, str] = {}
         """The folders by the kernel's number."""
         self._reader = reader
-        self._id = CallbackId(id(self))
 
     def watch(self, folder: str) -> None:
         """Events of a folder are heard from now on. Raises OSError where they cannot be had."""
-        number = self._reader.add_callback(os.fsencode(folder), _MASK, self, self._id)
-        if number == -1:
-            raise OSError(errno.EACCES, os.strerror(errno.EACCES), folder)
-        self.paths[number] = folder
+        self.paths[self._reader.add(folder, self)] = folder
 
     def leave(self, top: str = "") -> None:
         """No folder at `top` or below it is watched any more."""
         below = top + os.sep if top else ""
-        numbers = [number for number, path in self.paths.items() if path == top or path.startswith(below)]
-        self._reader.remove_callbacks([(number, self._id) for number in numbers])
-        for number in numbers:
+        for number in [number for number, path in self.paths.items() if path == top or path.startswith(below)]:
+            self._reader.remove(number, self)
             del self.paths[number]
 
-    def on_event(self, event: InotifyEvent) -> None:
-        folder = self.paths.get(event.wd)
-        if folder is not None and event.name:
-            self.heard(f"{folder}/{os.fsdecode(event.name)}", event)
+    def told_of(self, number: WatchDescriptor, name: bytes, mask: int, cookie: int) -> None:
+        """Something happened to what has this name in the folder of that number."""
+        folder = self.paths.get(number)
+        if folder is not None:
+            self.heard(f"{folder}/{os.fsdecode(name)}", mask, cookie)
+
+    def lost(self, number: WatchDescriptor) -> None:
+        """That folder is watched no longer: it has gone."""
+        self.paths.pop(number, None)
+
+    def overflowed(self) -> None:
+        """Events were lost."""
+        self.told.add(LOST)
 
     @abstractmethod
-    def heard(self, path: str, event: InotifyEvent) -> None:
+    def heard(self, path: str, mask: int, cookie: int) -> None:
         """Something happened to what lies at `path`."""
-
-    def on_watch_deleted(self, wd: WatchDescriptor) -> None:
-        self.paths.pop(wd, None)
-
-    def on_queue_overflow(self) -> None:
-        self.told.add(LOST)
 
 
 class _Guarded(_Watched):
-    def __init__(self, reader: InotifyFD, told: set[Notice], paths: Container[str]) -> None:
+    def __init__(self, reader: _Reader, told: set[Notice], paths: Container[str]) -> None:
         super().__init__(reader, told)
         self._guarded = paths
 
-    def heard(self, path: str, event: InotifyEvent) -> None:
-        if event.mask & _CAME_OR_WENT and path in self._guarded:
+    def heard(self, path: str, mask: int, _: int) -> None:
+        if mask & _CAME_OR_WENT and path in self._guarded:
             self.told.add(("", path))
 
 
 class _Followed(_Watched):
-    def __init__(self, reader: InotifyFD, told: set[Notice], top: str, *, deep: bool) -> None:
+    def __init__(self, reader: _Reader, told: set[Notice], top: str, *, deep: bool) -> None:
         super().__init__(reader, told)
         self._top = top
         self._deep = deep
@@ -172,8 +225,7 @@ class _Followed(_Watched):
                 if path == top or error.errno in _NO_ROOM:
                     raise
 
-    def heard(self, path: str, event: InotifyEvent) -> None:
-        mask, cookie = event.mask, event.cookie
+    def heard(self, path: str, mask: int, cookie: int) -> None:
         if mask & _IS_FOLDER:
             if self._deep:
                 self._folder(path, mask)
@@ -197,8 +249,8 @@ class _Followed(_Watched):
             except OSError:
                 self.told.add(LOST)
 
-    def on_queue_overflow(self) -> None:
-        super().on_queue_overflow()
+    def overflowed(self) -> None:
+        super().overflowed()
         self._moved.clear()
         # Folders that came meanwhile are followed from now on; where none are left, the sweep says so.
         with suppress(OSError):
