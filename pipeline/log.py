@@ -40,6 +40,8 @@ SEAL_ROWS = 5_000
 """This many hot rows are worth sealing."""
 SEAL_S = 60.0
 """After so long whoever keeps the log open seals the oldest hot row."""
+_FEW = 60
+"""Up to so many paths are looked up one by one."""
 _SPARE = 4
 """The journal gives space back once it holds one free page in so many."""
 
@@ -122,8 +124,11 @@ class Log(Questions):
     def register(self, sources: Sequence[Source]) -> dict[str, int]:
         """Numbers of the sources by path; those that are new are added, and none of them counts as gone any more."""
         connection = self._connection
-        known = {path: (number, gone) for number, path, gone in connection.execute("SELECT id, path, gone FROM sources")}
         paths = [os.fsencode(source.path) for source in sources]
+        # A session that begins is one path among thousands.
+        some = f" WHERE path IN ({','.join('?' * len(paths))})" if len(paths) <= _FEW else ""
+        standing = f"SELECT path, id, gone FROM sources{some}", paths if some else ()
+        known = {path: (number, gone) for path, number, gone in connection.execute(*standing)}
         if any(known.get(path, (0, 1))[1] for path in paths):
             with self._transaction():
                 connection.executemany(
@@ -135,7 +140,7 @@ class Log(Questions):
                         if known.get(path, (0, 1))[1]
                     ],
                 )
-            known = {path: (number, gone) for number, path, gone in connection.execute("SELECT id, path, gone FROM sources")}
+            known = {path: (number, gone) for path, number, gone in connection.execute(*standing)}
         return {source.path: known[path][0] for path, source in zip(paths, sources, strict=True)}
 
     def mark_gone(self, ids: Iterable[int]) -> None:
