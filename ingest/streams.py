@@ -19,6 +19,9 @@ _ZSTD = b"\x28\xb5\x2f\xfd"
 _GZIP = b"\x1f\x8b"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _PART = 1 << 18
+_FLAGS = os.O_RDONLY
+for _each in ("O_NONBLOCK", "O_NOFOLLOW", "O_CLOEXEC", "O_BINARY"):
+    _FLAGS |= getattr(os, _each, 0)
 
 
 def opened(path: str) -> tuple[int, os.stat_result]:
@@ -26,10 +29,7 @@ def opened(path: str) -> tuple[int, os.stat_result]:
 
     Raises `OSError` for anything else.
     """
-    flags = (
-        os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-    )
-    fd = os.open(path, flags)
+    fd = os.open(path, _FLAGS)
     try:
         status = os.fstat(fd)
         if not S_ISREG(status.st_mode):
@@ -62,8 +62,11 @@ def text_of(fd: int, first: bytes) -> Readable:
     return raw
 
 
-def rest_of(fd: int) -> Readable:
-    """The bytes of a plain file from where `fd` stands."""
+def rest_of(fd: int, offset: int) -> Readable:
+    """The bytes of a plain file from `offset` on, as far as it reaches when its end is met for the first time."""
+    if hasattr(os, "preadv"):
+        return _Rest(fd, offset)
+    os.lseek(fd, offset, os.SEEK_SET)
     return io.FileIO(fd, "r", closefd=False)
 
 
@@ -79,6 +82,24 @@ def _gzip_damage() -> type[Exception]:
     import zlib  # likewise
 
     return zlib.error
+
+
+class _Rest:
+    """As a rule a few lines, many times a second at worst: one call to the kernel for all of them."""
+
+    def __init__(self, fd: int, offset: int) -> None:
+        self._fd = fd
+        self._offset = offset
+        self._ended = False
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        if self._ended:
+            return 0
+        got = os.preadv(self._fd, (buffer,), self._offset)
+        self._offset += got
+        # Only at its end a file gives less than is asked for; what is written from now on is the next look's.
+        self._ended = got < len(buffer)
+        return got
 
 
 class _Unfolded:
