@@ -134,6 +134,9 @@ class Body:
         while piece := self._piece():
             if not onward(piece):
                 return False
+        if self._ear is not None and self._ear.has_ended and not self._reply.content.is_eof():
+            # Of a reply that is no HTTP any more the library tells nobody who waits for the rest of it.
+            raise Broken("no HTTP")
         return True
 
     def _piece(self) -> bytes:
@@ -160,10 +163,13 @@ class _Ear(asyncio.Protocol):
         self._transport = library.transport
         self._library = library
         self._heard = heard
+        self.has_ended = False
+        """Whether the connection has."""
         self._transport.set_protocol(self)
 
     def leave(self) -> None:
-        if self._transport.get_protocol() is self:
+        # One that is closing is nobody else's any more, and one of TLS then cannot always tell whose it is.
+        if not self._transport.is_closing() and self._transport.get_protocol() is self:
             self._transport.set_protocol(self._library)
 
     def data_received(self, data: bytes) -> None:
@@ -175,6 +181,7 @@ class _Ear(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._library.connection_lost(exc)
+        self.has_ended = True
         self._heard()
 
     def pause_writing(self) -> None:

@@ -1,6 +1,9 @@
 """A reply's way back: when its bytes go on, and whose a connection is afterwards."""
 
 import asyncio
+import shutil
+import ssl
+import subprocess
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -8,7 +11,8 @@ import aiohttp
 import pytest
 
 from cli.serve.returning import Body
-from tests.cli.proxied import Said, standing
+from tests.cli.proxied import Said, Stand, standing
+from tests.ingest.wired import sse
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 END = b"0\r\n\r\n"
@@ -152,3 +156,69 @@ def test_what_the_agents_side_raises_reaches_the_task(fails: str) -> None:
         server.close()
 
     asyncio.run(asyncio.wait_for(scene(), 20))
+
+
+def certified(home: Path) -> tuple[ssl.SSLContext, Path]:
+    """A provider's side of TLS, and the file that says whom to trust."""
+    key, certificate = home / "key.pem", home / "cert.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    named = ["-addext", "subjectAltName=DNS:localhost"]
+    subprocess.run([*command, *named, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    return context, certificate
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl to make a certificate with")
+def test_a_reply_over_tls_passes_whole_or_is_seen_to_be_broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As from a provider far away: whole replies over one kept connection, then one that breaks off and one that is no HTTP any more."""
+    context, certificate = certified(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    usage = {"input_tokens": 9, "output_tokens": 1}
+    start = {"type": "message_start", "message": {"id": "msg_%d", "model": "claude-sonnet-5", "usage": usage}}
+    end = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 28}}
+    first, whole = sse([start]), sse([start, end, {"type": "message_stop"}])
+    connections = 0
+
+    async def says(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        for number in range(10 * connections, 10 * connections + 10):
+            head = await reader.readuntil(b"\r\n\r\n")
+            await reader.readexactly(2)
+            writer.write(HEAD)
+            if b"/whole/" in head:
+                told = whole % number
+                for at in range(0, len(told), 50):
+                    writer.write(chunk(told[at : at + 50]))
+                    await asyncio.sleep(0)
+                writer.write(END)
+                continue
+            writer.write(chunk(first % number))
+            await asyncio.sleep(0.05)
+            if b"/garbage/" in head:
+                writer.write(b"this is no chunk\r\n")
+                await reader.read()
+            writer.transport.abort()
+            return
+
+    async def scene() -> Stand:
+        server = await asyncio.start_server(says, "127.0.0.1", 0, ssl=context)
+        port = server.sockets[0].getsockname()[1]
+        settings = f'[providers.far]\nbilling = "metered"\nendpoint = "https://localhost:{port}"\n'
+        async with standing(tmp_path / "home", lambda _: Said(), settings=settings) as stand:
+            for number in range(5):
+                async with stand.client.post(stand.url("/whole/v1/messages", provider="far"), data=b"{}") as reply:
+                    assert await reply.read() == whole % (10 + number)
+            assert connections == 1
+            for way in ("cut", "garbage"):
+                async with stand.client.post(stand.url(f"/{way}/v1/messages", provider="far"), data=b"{}") as reply:
+                    assert (await reply.content.readany()).startswith(b'data: {"type": "message_start"')
+                    with pytest.raises(aiohttp.ClientPayloadError):
+                        await reply.read()
+        server.close()
+        return stand
+
+    stand = asyncio.run(asyncio.wait_for(scene(), 30))
+
+    assert sorted((call[6], call[7]) for call in stand.calls()) == [(1, "error")] * 2 + [(28, "ok")] * 5
