@@ -21,7 +21,8 @@ import msgspec
 
 from pipeline import known_calls
 from pipeline.batch import Batch, Pick, picked
-from pipeline.journal import CALL_COLUMNS, DAY_BITS, Dimensions, halves, index_rows
+from pipeline.between import Between
+from pipeline.journal import CALL_COLUMNS, DAY_BITS, halves, index_rows
 from pipeline.keys import following, is_request
 from pipeline.known_calls import Known, State, where
 from pipeline.merge import Folded, Union, folded, owned
@@ -56,10 +57,8 @@ def names_requests(batch: Batch, rows: Sequence[int]) -> bool:
     return any(is_request(identity) for row in rows if batch.message_id[row] is None for identity in batch.claimed(row))
 
 
-def absorb(
-    connection: sqlite3.Connection, dimensions: Dimensions, batch: Batch, rows: Sequence[int], *, ingested_at_us: int, requests: bool
-) -> Changes:
-    """What `rows` of the batch change. `requests` is whether some record knew its reply by the request alone."""
+def absorb(connection: sqlite3.Connection, between: Between, batch: Batch, rows: Sequence[int], *, ingested_at_us: int) -> Changes:
+    """What `rows` of the batch change. Dimensions and numbers of calls are given as `between` knows them, and the new ones noted there."""
     changes = Changes(rows=Rows(), inserted=[], identities=[])
     if not rows:
         return changes
@@ -69,9 +68,9 @@ def absorb(
         if not empty:
             rows = unsettled(connection, batch, rows)
     calls = folded(batch, rows)
-    numbers = [dimensions.number(dims) for dims in batch.dims]
-    desk = _Desk(connection, dimensions, batch, calls, numbers, ingested_at_us, changes)
-    desk.insert(range(len(calls.winner)) if empty else desk.match(requests=requests))
+    numbers = [between.dimensions.number(dims) for dims in batch.dims]
+    desk = _Desk(connection, between, batch, calls, numbers, ingested_at_us, changes)
+    desk.insert(range(len(calls.winner)) if empty else desk.match(requests=bool(between.about["requests"])))
     return changes
 
 
@@ -81,7 +80,7 @@ class _Desk:
     def __init__(
         self,
         connection: sqlite3.Connection,
-        dimensions: Dimensions,
+        between: Between,
         batch: Batch,
         calls: Folded,
         numbers: list[int],
@@ -89,14 +88,14 @@ class _Desk:
         changes: Changes,
     ) -> None:
         self._connection = connection
-        self._dimensions = dimensions
+        self._dimensions = between.dimensions
         self._batch = batch
         self._calls = calls
         self._numbers = numbers
         self._ingested_at_us = ingested_at_us
         self._changes = changes
         self._composed: dict[tuple[int, int], int] = {}
-        self._last: dict[int, int] = {}
+        self._last = between.last_ids
 
     # New calls
 

@@ -228,6 +228,10 @@ class Dimensions:
         self._pending: dict[int, tuple[int, bytes]] = {}
         self._next = 0
 
+    def __len__(self) -> int:
+        """How many are known here."""
+        return len(self._dims)
+
     def number(self, dims: Dims) -> int:
         """The journal's number of these dimensions, an old one or a new one."""
         blob = _encode(dims)
@@ -261,6 +265,8 @@ class Dimensions:
         rows = [(number, *self._pending[number]) for number in sorted(set(used)) if number in self._pending]
         if rows:
             self._connection.executemany("INSERT INTO dims VALUES(?, ?, ?)", rows)
+            for number, *_ in rows:
+                del self._pending[number]
 
 
 def all_dims(connection: sqlite3.Connection, numbers: Iterable[int] | None = None) -> dict[int, Dims]:

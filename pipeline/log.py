@@ -16,18 +16,19 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import date
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from pipeline import durable, journal, placement, recover
 from pipeline.absorb import Changes, absorb, names_requests
 from pipeline.batch import Batch
+from pipeline.between import Between, Standing
 from pipeline.errors import Damaged, Held
 from pipeline.placement import SegmentInfo
 from pipeline.questions import Questions
 from pipeline.record import DAY_US, Rows, packed, unpacked
-from pipeline.sources import COUNTS, Reading, Source, decode_counts, decode_cursor, decode_seen
+from pipeline.sources import COUNTS, Reading, Source, decode_counts, decode_seen
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,14 +61,8 @@ class Commit(msgspec.Struct, kw_only=True, gc=False):
     """Sources whose cursor had moved: nothing of them was taken, they must be read again."""
 
 
-class _Taken(NamedTuple):
-    """A reading that is taken, and what is counted of its source so far."""
-
-    reading: Reading
-    packed_counts: bytes | None
-    packed_seen: bytes | None
-
-
+_Taken = dict[int, tuple[Reading, Standing]]
+"""Readings by the number of their source, and how that stands before them."""
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -77,6 +72,7 @@ class Log(Questions):
     def __init__(self, home: str, connection: sqlite3.Connection) -> None:
         super().__init__(home, connection)
         self._path = journal.path_of(home)
+        self._between = Between(connection)
         about = journal.meta(connection)
         self.machine = str(about["machine"])
         """This machine's name in the log: random, made with the store."""
@@ -161,7 +157,10 @@ class Log(Questions):
         """
         done = Commit()
         staged: list[SegmentInfo] = []
+        between = self._between
         with self._transaction(), _uncollected(len(batch)):
+            between.recall()
+            dimensions = between.dimensions
             taken, done.stale = self._current(readings)
             refused = set(done.stale)
             rows: Sequence[int] = range(len(batch))
@@ -169,13 +168,13 @@ class Log(Questions):
                 rows = [row for row, source in enumerate(batch.source) if source not in refused]
             if names_requests(batch, rows):
                 self._connection.execute("UPDATE meta SET value = 1 WHERE name = 'requests'")
-            about = journal.meta(self._connection)
-            dimensions = journal.Dimensions(self._connection)
-            changes = absorb(self._connection, dimensions, batch, rows, ingested_at_us=ingested_at_us, requests=bool(about["requests"]))
+                between.about["requests"] = 1
+            changes = absorb(self._connection, between, batch, rows, ingested_at_us=ingested_at_us)
             dimensions.store(changes.rows.dim)
-            done.seq = int(about["seq"]) + len(changes.rows)
+            done.seq = int(between.about["seq"]) + len(changes.rows)
             if changes.rows:
                 self._connection.execute("UPDATE meta SET value = ? WHERE name = 'seq'", (done.seq,))
+                between.about["seq"] = done.seq
             seqs = range(done.seq - len(changes.rows) + 1, done.seq + 1)
             if len(changes.rows) >= BULK_ROWS:
                 # What is hot goes along: a difference in a file whose call were in the journal alone would outlive it.
@@ -190,6 +189,7 @@ class Log(Questions):
                 self._keep(changes)
                 self._heat(changes.rows, seqs)
                 self._account(taken, batch, rows, changes, done, ingested_at_us)
+        between.keep()
         self._publish(staged)
         done.days = {at_us // DAY_US for at_us in changes.rows.at_us}
         return done
@@ -260,18 +260,15 @@ class Log(Questions):
         except Held:
             return  # It is not left over: another process is at it.
 
-    def _current(self, readings: Sequence[Reading]) -> tuple[dict[int, "_Taken"], list[int]]:
-        """Readings whose source still stands where they began, by its number, and the numbers of the other sources."""
-        taken: dict[int, _Taken] = {}
+    def _current(self, readings: Sequence[Reading]) -> tuple["_Taken", list[int]]:
+        """Readings whose source still stands where they began, and how it does, by its number; and the numbers of the other sources."""
+        taken: _Taken = {}
         stale = []
         for reading in readings:
             number = reading.source_id
-            row = self._connection.execute("SELECT cursor, counts, seen FROM sources WHERE id = ?", (number,)).fetchone()
-            if row is None:
-                raise ValueError(f"source {number} is not registered")
-            stands = None if row[0] is None else decode_cursor(row[0])
-            if stands == reading.before:
-                taken[number] = _Taken(reading, row[1], row[2])
+            stands = self._between.source(number)
+            if stands.cursor == reading.before:
+                taken[number] = reading, stands
             else:
                 stale.append(number)
         return taken, stale
@@ -341,7 +338,13 @@ class Log(Questions):
         return [msgspec.structs.replace(one, path=placement.published_path(self.home, one.name)) for one in made]
 
     def _account(
-        self, taken: Mapping[int, "_Taken"], batch: Batch, rows: Sequence[int], changes: Changes, done: Commit, ingested_at_us: int
+        self,
+        taken: Mapping[int, tuple[Reading, Standing]],
+        batch: Batch,
+        rows: Sequence[int],
+        changes: Changes,
+        done: Commit,
+        ingested_at_us: int,
     ) -> None:
         """Counts, cursors, quarantine and sessions of the readings taken; a source may have given several."""
         connection = self._connection
@@ -350,7 +353,7 @@ class Log(Questions):
         for source, run in groupby(batch.source if len(rows) == len(batch) else [batch.source[row] for row in rows]):
             sightings[source] = sightings.get(source, 0) + len(list(run))
         done.new, done.updated = sum(changes.new.values()), sum(changes.updated.values())
-        for number, (reading, packed_counts, packed_seen) in taken.items():
+        for number, (reading, (_, packed_counts, packed_seen)) in taken.items():
             counts = [0] * len(COUNTS) if packed_counts is None else decode_counts(packed_counts)
             more = msgspec.structs.asdict(reading.counts)
             more["events"] = max(more["events"], sightings.get(number, 0))
@@ -361,10 +364,12 @@ class Log(Questions):
             seen = {} if packed_seen is None else decode_seen(packed_seen)
             for name, count in reading.seen.items():
                 seen[name] = seen.get(name, 0) + count
+            packed_counts, packed_seen = _encode(counts), _encode(seen) if seen else None
             connection.execute(
                 "UPDATE sources SET cursor = ?, counts = ?, seen = ? WHERE id = ?",
-                (_encode(reading.after), _encode(counts), _encode(seen) if seen else None, number),
+                (_encode(reading.after), packed_counts, packed_seen, number),
             )
+            self._between.sources[number] = Standing(reading.after, packed_counts, packed_seen)
             if reading.quarantined:
                 connection.executemany(
                     "INSERT OR IGNORE INTO quarantine VALUES(?, ?, ?, ?, ?, ?, ?)",
