@@ -13,6 +13,7 @@ from typing import Any
 
 from benchmarks import harness
 from pipeline.batch import Batch, Dims
+from pipeline.columns import Digests, Texts
 from pipeline.log import Log
 from pipeline.sources import Cursor, Reading, Source
 
@@ -66,8 +67,8 @@ def batch(rng: random.Random, source: int, start: int, count: int, calls: int, d
         dims=dims,
         dim=dim,
         # Odd multiplication spreads consecutive numbers over all 64 bits and keeps them different.
-        key=[pack(number * 0x9E3779B97F4A7C15 % 2**64, number) for number in numbers],
-        rank=[pack(1 << 63, number) for number in numbers],
+        key=Digests(b"".join(pack(number * 0x9E3779B97F4A7C15 % 2**64, number) for number in numbers)),
+        rank=Digests(b"".join(pack(1 << 63, number) for number in numbers)),
         owner_rank=zeros,
         at_us=at_us,
         input=array("q", [rng.randrange(2, 400) for _ in numbers]),
@@ -79,8 +80,8 @@ def batch(rng: random.Random, source: int, start: int, count: int, calls: int, d
         web_searches=zeros,
         duration_ms=nothing,
         logged_cost=nothing,
-        message_id=nothing,
-        request_id=nothing,
+        message_id=Texts(b"", array("i", [0]) * count, bytes(count)),
+        request_id=Texts(b"", array("i", [0]) * count, bytes(count)),
         source=array("q", [source]) * count,
         offset=array("q", numbers),
         length=array("q", [100]) * count,

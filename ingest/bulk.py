@@ -14,7 +14,8 @@ import msgspec
 from ingest.adapter import Adapter
 from ingest.discover import Trouble
 from ingest.reader import Fold, Manner, Work, fold, read
-from pipeline.batch import Batch, as_column, as_plain
+from pipeline.batch import Batch
+from pipeline.columns import as_column, as_plain
 from pipeline.sources import Reading
 
 BATCH_ROWS = 150_000

@@ -10,7 +10,6 @@ zero, so that the log alone can tell the same story again.
 """
 
 import sqlite3
-import sys
 from array import array
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -20,8 +19,9 @@ from typing import Any
 import msgspec
 
 from pipeline import known_calls
-from pipeline.batch import Batch, Pick, picked
+from pipeline.batch import Batch
 from pipeline.between import Between
+from pipeline.columns import Pick, picked
 from pipeline.journal import CALL_COLUMNS, DAY_BITS, halves, index_rows
 from pipeline.keys import following, is_request
 from pipeline.known_calls import Known, State, where
@@ -229,8 +229,9 @@ class _Desk:
         All names of a sighting that claims its key and offers what follows from that then stand under the key's handle.
         """
         batch, members = self._batch, self._calls.members
+        head, _ = batch.key.halves()
         heads = {
-            position: halves(batch.key[row])[0]
+            position: head[row]
             for position, row in enumerate(self._calls.winner)
             if position not in members and row not in batch.aliases and row not in batch.offers
         }
@@ -373,14 +374,12 @@ class _Desk:
 
 def _fresh(rows: Rows, ids: Sequence[int]) -> dict[str, Sequence[Any]]:
     """Columns of `calls` for new calls with these numbers; those that nothing stands in are left out."""
-    heads = array("q", b"".join(rows.key))
-    if sys.byteorder == "little":
-        heads.byteswap()
-    found: dict[str, Sequence[Any]] = {"id": ids, "h": heads[::2], "rest": heads[1::2], "at": [at_us % DAY_US for at_us in rows.at_us]}
+    h, rest = rows.key.halves()
+    found: dict[str, Sequence[Any]] = {"id": ids, "h": h, "rest": rest, "at": [at_us % DAY_US for at_us in rows.at_us]}
     for name in CALL_COLUMNS:
         if name not in found:
             values = getattr(rows, name)
-            if isinstance(values, array) or values.count(None) < len(values):
+            if not isinstance(values, list) or values.count(None) < len(values):
                 found[name] = values
     return found
 

@@ -3,18 +3,13 @@
 Decides how an event divides into dimensions (few distinct values, shared by many calls) and facts. Keeps nothing, merges nothing.
 """
 
-from array import array
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
-from operator import itemgetter
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from pipeline.columns import Digests, Integers, Texts, integers
 from pipeline.events import CostBasis, Granularity, Initiator, Origin, Status, UsageEvent
 from pipeline.keys import implied, microseconds
-
-TYPE_CHECKING = False
 
 
 class Dims(msgspec.Struct, frozen=True, kw_only=True, gc=False, array_like=True):
@@ -48,18 +43,6 @@ OWNER_FIELDS = ("session", "parent_session", "project", "git_branch", "initiator
 was used and by whom it was paid were seen together."""
 
 
-if TYPE_CHECKING:
-    Integers = array[int]
-else:
-    # Takes no parameters before Python 3.12.
-    Integers = array
-
-
-def integers() -> Integers:
-    """An empty column of whole numbers below 2^63: a fifth of a list's memory, and handed to another process or to Arrow as it is."""
-    return array("q")
-
-
 class Batch(msgspec.Struct, kw_only=True, gc=False):
     """Sightings as columns of one length, except `dims`, which the column `dim` points into, and the sparse `aliases`, `offers`, `extra`.
 
@@ -68,11 +51,11 @@ class Batch(msgspec.Struct, kw_only=True, gc=False):
 
     dims: list[Dims] = msgspec.field(default_factory=list)
     dim: Integers = msgspec.field(default_factory=integers)
-    key: list[bytes] = msgspec.field(default_factory=list)
+    key: Digests = msgspec.field(default_factory=Digests)
     aliases: dict[int, tuple[bytes, ...]] = msgspec.field(default_factory=dict)
     offers: dict[int, tuple[bytes, ...]] = msgspec.field(default_factory=dict)
     """What records offer beyond that which follows from their keys and counts (`keys.implied`)."""
-    rank: list[bytes] = msgspec.field(default_factory=list)
+    rank: Digests = msgspec.field(default_factory=Digests)
     owner_rank: Integers = msgspec.field(default_factory=integers)
     at_us: Integers = msgspec.field(default_factory=integers)
     input: Integers = msgspec.field(default_factory=integers)
@@ -85,8 +68,8 @@ class Batch(msgspec.Struct, kw_only=True, gc=False):
     duration_ms: list[int | None] = msgspec.field(default_factory=list)
     logged_cost: list[str | None] = msgspec.field(default_factory=list)
     """US dollars as a decimal string."""
-    message_id: list[str | None] = msgspec.field(default_factory=list)
-    request_id: list[str | None] = msgspec.field(default_factory=list)
+    message_id: Texts = msgspec.field(default_factory=Texts)
+    request_id: Texts = msgspec.field(default_factory=Texts)
     source: Integers = msgspec.field(default_factory=integers)
     """Journal id of the source."""
     offset: Integers = msgspec.field(default_factory=integers)
@@ -193,56 +176,3 @@ def dims_of(event: UsageEvent, *, root: str | None, origin: Origin = "transcript
         logged_cost_basis=event.logged_cost_basis,
         origin=origin,
     )
-
-
-def as_plain(value: object) -> object:
-    """Columns as bytes, for msgspec's encoders."""
-    if isinstance(value, array):
-        return memoryview(value).cast("B")
-    raise NotImplementedError(type(value).__name__)
-
-
-def as_column(kind: type, value: object) -> object:
-    """Columns from the bytes that `as_plain` made of them, for msgspec's decoders."""
-    if isinstance(value, bytes):
-        column = integers()
-        column.frombytes(value)
-        return column
-    raise NotImplementedError(kind.__name__)
-
-
-_MANY = 64
-"""Up to so many rows nobody looks for runs among them."""
-_RUN = 4
-"""Rows of a file mostly stay together. From so many in a row, to copy runs is quicker than to pick rows."""
-
-
-def picked(column: Any, rows: Sequence[int]) -> Any:
-    """The column's values at `rows`; a column of its own, of the same kind."""
-    if len(rows) == len(column) and rows == range(len(column)):
-        return column[:]
-    if len(rows) == 1:
-        return column[rows[0] : rows[0] + 1]
-    values = itemgetter(*rows)(column) if rows else ()
-    return array("q", values) if isinstance(column, array) else list(values)
-
-
-class Pick:
-    """The same rows picked from one column after another: `pick(column)` is `picked(column, rows)`."""
-
-    def __init__(self, rows: Sequence[int]) -> None:
-        self._rows = rows
-        self._runs = [slice(rows[0], rows[0] + 1)] if len(rows) == 1 else []
-        if len(rows) > _MANY:
-            cuts = [at for at, (row, following) in enumerate(zip(rows, islice(rows, 1, None), strict=False), 1) if following - row != 1]
-            if len(cuts) * _RUN < len(rows):
-                starts, ends = [0, *cuts], [*cuts, len(rows)]
-                self._runs = [slice(rows[start], rows[end - 1] + 1) for start, end in zip(starts, ends, strict=True)]
-
-    def __call__(self, column: Any) -> Any:
-        if not self._runs:
-            return picked(column, self._rows)
-        found = column[self._runs[0]]
-        for run in self._runs[1:]:
-            found += column[run]
-        return found

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any, NamedTuple
 
-from pipeline.batch import Integers
+from pipeline.columns import DIGEST_BYTES, Digests, Integers, Texts
 from pipeline.record import FIELDS, Rows
 
-_FLAT = ("key", "rank", "reasoning", "duration_ms", "message_id", "request_id")
-"""Columns with a value of its own in nearly every row."""
+_FLAT = ("reasoning", "duration_ms")
+"""Lists with a value of its own in nearly every row."""
 
 
 class Column(NamedTuple):
@@ -44,6 +44,13 @@ def laid_out(rows: Rows) -> dict[str, Laid]:
 
 
 def _laid_out(name: str, values: Any) -> Laid:
+    if isinstance(values, Digests):
+        ends = array("i", range(0, len(values.content) + 1, DIGEST_BYTES))
+        return Column(len(values), bytes(values.content), ends)
+    if isinstance(values, Texts):
+        if 1 not in values.known:
+            return Constant(None)
+        return Column(len(values), bytes(values.content), values.ends(), bytes(values.known) if None in values else None)
     if values and values[0] == values[-1] and values.count(values[0]) == len(values) and not isinstance(values[0], dict | list):
         return Constant(values[0])
     return column(values) if name in _FLAT else values
@@ -70,13 +77,4 @@ def column(values: Any) -> Column:
             values = [value.encode() for value in values]
     else:
         content = b"".join(values)
-    return Column(len(values), content, _ends(values), present)
-
-
-def _ends(values: Sequence[str | bytes]) -> "array[int]":
-    lengths = set(map(len, values))
-    if len(lengths) == 1 and 0 not in lengths:
-        # Of one length are all digests, and most ids of a provider's.
-        (length,) = lengths
-        return array("i", range(0, length * len(values) + 1, length))
-    return array("i", accumulate(map(len, values), initial=0))
+    return Column(len(values), content, array("i", accumulate(map(len, values), initial=0)), present)

@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from pipeline.batch import OWNER_FIELDS, Batch, Dims
+from pipeline.columns import Digests, picked
 from pipeline.keys import is_request, request_in
 
 T = TypeVar("T", bound="int | bytes")
@@ -89,7 +90,7 @@ def joined(batch: Batch, rows: Sequence[int]) -> Union[int]:
     """Which of `rows` are the same call: they share an identity that at least one of them claims, or a chain of such rows joins them."""
     union: Union[int] = Union()
     whole = len(rows) == len(batch)
-    keys = batch.key if whole else [batch.key[row] for row in rows]
+    keys = list(picked(batch.key, rows))
     first = dict(zip(reversed(keys), reversed(rows), strict=True))
     if len(first) < len(keys):
         for row, key in zip(rows, keys, strict=True):
@@ -130,9 +131,10 @@ def _spoken_of(batch: Batch, rows: Sequence[int], keys: Sequence[bytes], first: 
             else:
                 shared.add(handle)
     requests = {request_in(key) for key in first if is_request(key)} if None in batch.message_id else set()
+    key_of: Sequence[bytes] | Digests = keys if len(keys) == len(batch) else batch.key
     for row in odd:
         for alias in batch.aliases.get(row, ()):
-            if alias[:8] != batch.key[row][:8]:
+            if alias[:8] != key_of[row][:8]:
                 shared.add(alias[:8])
             if is_request(alias):
                 requests.add(request_in(alias))

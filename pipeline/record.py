@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from pipeline.batch import Integers, integers
+from pipeline.columns import Digests, Integers, Texts, integers
 
 DAY_US = 86_400_000_000
 
@@ -26,10 +26,10 @@ class Rows(msgspec.Struct, kw_only=True, gc=False):
     """Rows as columns of one length; `dim` is the journal's id of the row's dimensions, `kind` one of the three constants above."""
 
     kind: Integers = msgspec.field(default_factory=integers)
-    key: list[bytes] = msgspec.field(default_factory=list)
+    key: Digests = msgspec.field(default_factory=Digests)
     aliases: list[list[bytes] | None] = msgspec.field(default_factory=list)
     """As the log keeps them: 16 bytes = claimed, 17 bytes ending in zero = only offered; what follows from the row is left out."""
-    rank: list[bytes] = msgspec.field(default_factory=list)
+    rank: Digests = msgspec.field(default_factory=Digests)
     owner_rank: Integers = msgspec.field(default_factory=integers)
     at_us: Integers = msgspec.field(default_factory=integers)
     dim: Integers = msgspec.field(default_factory=integers)
@@ -43,8 +43,8 @@ class Rows(msgspec.Struct, kw_only=True, gc=False):
     web_searches: Integers = msgspec.field(default_factory=integers)
     duration_ms: list[int | None] = msgspec.field(default_factory=list)
     logged_cost: list[str | None] = msgspec.field(default_factory=list)
-    message_id: list[str | None] = msgspec.field(default_factory=list)
-    request_id: list[str | None] = msgspec.field(default_factory=list)
+    message_id: Texts = msgspec.field(default_factory=Texts)
+    request_id: Texts = msgspec.field(default_factory=Texts)
     source: Integers = msgspec.field(default_factory=integers)
     offset: Integers = msgspec.field(default_factory=integers)
     length: Integers = msgspec.field(default_factory=integers)

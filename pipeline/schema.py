@@ -14,7 +14,8 @@ from typing import Any
 import pyarrow as pa
 from msgspec.structs import astuple
 
-from pipeline.batch import Dims, Integers
+from pipeline.batch import Dims
+from pipeline.columns import Integers
 from pipeline.layout import Column, Constant, Laid, column, laid_out
 from pipeline.record import KINDS, Rows
 

@@ -6,10 +6,10 @@ Decides that a sighting may be left out before it is matched name by name. Reads
 import sqlite3
 from collections.abc import Iterable, Sequence, Set
 from itertools import accumulate, chain, groupby, pairwise
-from struct import unpack
 from typing import Any
 
-from pipeline.batch import Batch, picked
+from pipeline.batch import Batch
+from pipeline.columns import picked
 from pipeline.journal import DAY_BITS, halves, key_of
 from pipeline.known_calls import where
 from pipeline.record import DAY_US
@@ -59,9 +59,8 @@ def _unlike(connection: sqlite3.Connection, batch: Batch, rows: Sequence[int], n
 
     Nearly all of what is imported once more are such, and they are left out without a look at each: equal ranks mean equal facts.
     """
-    keys = unpack(f">{2 * len(rows)}q", b"".join(picked(batch.key, rows)))
-    heads = keys[::2]
-    said = list(zip(heads, keys[1::2], picked(batch.rank, rows), picked(batch.owner_rank, rows), strict=True))
+    heads, rest = picked(batch.key, rows).halves()
+    said = list(zip(heads, rest, picked(batch.rank, rows), picked(batch.owner_rank, rows), strict=True))
     known = set(said).intersection(_beside(connection, batch, rows, heads, "c.h, c.rest, c.rank, c.owner_rank"))
     return [row for row, each in zip(rows, said, strict=True) if each not in known or row in named]
 
@@ -98,7 +97,7 @@ def _alike(connection: sqlite3.Connection, batch: Batch, rows: Sequence[int], co
         # Most sightings of a call are of one date, and reading a date through costs a quarter of looking for each of its calls.
         sql = f"SELECT {columns} FROM calls c WHERE c.id >= ? AND c.id < ?"
         return chain.from_iterable(connection.execute(sql, (day << DAY_BITS, (day + 1) << DAY_BITS)) for day in days)
-    return where(connection, f"SELECT {columns} FROM calls c WHERE c.h", {halves(key)[0] for key in picked(batch.key, rows)})
+    return where(connection, f"SELECT {columns} FROM calls c WHERE c.h", set(picked(batch.key, rows).halves()[0]))
 
 
 def _claims(connection: sqlite3.Connection, batch: Batch, rows: Sequence[int]) -> dict[bytes, bytes]:

@@ -28,12 +28,14 @@ def test_values_that_are_all_known_need_no_marks(values: list[Any], content: byt
 
 
 def test_a_column_with_one_value_is_that_value() -> None:
-    """Numbers, texts and None that stand in all rows are kept once; lists never are."""
+    """Numbers that stand in all rows are kept once, and so is None; digests, texts and lists never are."""
     rows = Rows()
     for output in (1, 2):
-        rows.add((0, b"k", [b"x"], b"r", 5, 6, 7, 1, 1, output, 0, 0, 0, None, 0, None, None, "m", None, 1, 0, 9, 3, None))
+        rows.add((0, b"k" * 16, [b"x"], b"r" * 16, 5, 6, 7, 1, 1, output, 0, 0, 0, None, 0, None, None, "m", None, 1, 0, 9, 3, None))
 
     laid = laid_out(rows)
 
-    assert {name for name, one in laid.items() if not isinstance(one, Constant)} == {"output", "aliases"}
-    assert (laid["message_id"], laid["reasoning"]) == (Constant("m"), Constant(None))
+    assert {name for name, one in laid.items() if not isinstance(one, Constant)} == {"key", "rank", "output", "message_id", "aliases"}
+    assert (laid["requests"], laid["request_id"], laid["reasoning"]) == (Constant(1), Constant(None), Constant(None))
+    assert laid["key"] == Column(2, b"k" * 32, array("i", [0, 16, 32]))
+    assert laid["message_id"] == Column(2, b"mm", array("i", [0, 1, 2]))
