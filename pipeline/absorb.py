@@ -52,9 +52,10 @@ class Changes(msgspec.Struct, kw_only=True, gc=False):
 
 def names_requests(batch: Batch, rows: Sequence[int]) -> bool:
     """Whether some of `rows` know a reply by its request alone."""
-    if None not in batch.message_id:
-        return False
-    return any(is_request(identity) for row in rows if batch.message_id[row] is None for identity in batch.claimed(row))
+    missing: Iterable[int] = batch.message_id.missing()
+    if len(rows) < len(batch):
+        missing = set(rows).intersection(missing)
+    return any(is_request(identity) for row in missing for identity in batch.claimed(row))
 
 
 def absorb(connection: sqlite3.Connection, between: Between, batch: Batch, rows: Sequence[int], *, ingested_at_us: int) -> Changes:

@@ -167,6 +167,13 @@ class Texts:
         self.lengths.extend(map(len, values if len(content) == len(joined) else [value.encode() for value in values]))
         self.content += content
 
+    def missing(self) -> Iterator[int]:
+        """The rows that are None."""
+        row = self.known.find(0)
+        while row >= 0:
+            yield row
+            row = self.known.find(0, row + 1)
+
     def take(self, rows: Sequence[int]) -> "Texts":
         """The texts at `rows`."""
         made = Texts()

@@ -130,7 +130,7 @@ def _spoken_of(batch: Batch, rows: Sequence[int], keys: Sequence[bytes], first: 
                 once.remove(handle)
             else:
                 shared.add(handle)
-    requests = {request_in(key) for key in first if is_request(key)} if None in batch.message_id else set()
+    requests = {request_in(batch.key[row]) for row in batch.message_id.missing() if is_request(batch.key[row])}
     key_of: Sequence[bytes] | Digests = keys if len(keys) == len(batch) else batch.key
     for row in odd:
         for alias in batch.aliases.get(row, ()):
