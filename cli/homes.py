@@ -9,7 +9,10 @@ from datetime import UTC, datetime
 import msgspec
 
 from cli.refresh import Store
+from ingest.discover import Found as File
 from ingest.discover import homes
+from ingest.reader import LOOK_AGAIN
+from pipeline.sources import Cursor
 
 
 class Found(msgspec.Struct, kw_only=True):
@@ -37,11 +40,7 @@ def found(store: Store) -> list[Found]:
             files = [each for each in store.look.found if each.source.agent == adapter.agent and each.source.root == place.path]
             stored = [each for each in known.values() if each.source.agent == adapter.agent and each.source.root == place.path]
             cursors = {each.source.path: each.cursor for each in stored if each.cursor is not None}
-            unread = sum(
-                each.size
-                for each in files
-                if (cursor := cursors.get(each.source.path)) is None or (cursor.size, cursor.mtime_ns) != (each.size, each.mtime_ns)
-            )
+            unread = sum(each.size for each in files if not _is_read(each, cursors.get(each.source.path)))
             last = max((each.mtime_ns for each in files), default=None)
             rows.append(
                 Found(
@@ -57,3 +56,10 @@ def found(store: Store) -> list[Found]:
                 )
             )
     return rows
+
+
+def _is_read(file: File, cursor: Cursor | None) -> bool:
+    """Whether a file is as it was when it was read; a database that is read once more all the same has been read as well."""
+    if cursor is None or cursor.mtime_ns != file.mtime_ns:
+        return False
+    return cursor.size == file.size or (file.source.kind == "rows" and cursor.size == LOOK_AGAIN)

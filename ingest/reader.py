@@ -22,6 +22,11 @@ EDGE_BYTES = 64 << 10
 """How much of the start and of the end of a file an adapter may look at for what belongs to the whole session."""
 QUIET_NS = 30_000_000_000
 """After so long without a write, an unfinished document or last line is taken for what it is."""
+SHOWN_NS = 2_000_000_000
+"""After so long without a write, all that was committed to a database shows to whoever reads it. A writer brings it into the `-wal` first
+and shows it afterwards, by no write that a look at the files could see; in between lies at least the time that an fsync takes."""
+_AHEAD_NS = 60_000_000_000
+"""A time of a file that lies further ahead than this is no time of its last write."""
 LOOK_AGAIN = -1
 """As the size in a cursor: whatever the next look sees is news."""
 
@@ -350,7 +355,8 @@ def _rows(adapter: Adapter[Any], found: Found, source_id: int, cursor: Cursor | 
             return Trouble(path=found.source.path, reason=error.what)
         complete = False
     # Size and time are the sweep's, which knows what stands beside the database.
-    size = found.size if complete else LOOK_AGAIN
+    shown = not -_AHEAD_NS < manner.now_ns - found.mtime_ns < SHOWN_NS
+    size = found.size if complete and shown else LOOK_AGAIN
     reading.after = Cursor(inode=found.inode, size=size, mtime_ns=found.mtime_ns, state=rows.dump(marks))
     return reading
 

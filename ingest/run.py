@@ -14,7 +14,7 @@ import msgspec
 from ingest.adapter import Adapter, Home
 from ingest.bulk import Harvest, Progress, due, read_all
 from ingest.discover import Found, Look, Trouble, discover
-from ingest.reader import Manner, Work, unchanged
+from ingest.reader import LOOK_AGAIN, Manner, Work, unchanged
 from pipeline.log import Commit, Log
 from pipeline.questions import StoredSource
 
@@ -51,6 +51,8 @@ class Summary(msgspec.Struct, kw_only=True, gc=False):
     missing: list[Home] = msgspec.field(default_factory=list)
     taken: int = 0
     """Sources of which another process read meanwhile all that was new."""
+    again: int = 0
+    """Sources that the next look must read again, whatever it sees: of them nobody can say yet that all is read."""
     stopped: bool = False
     """Asked to stop before everything was read."""
 
@@ -156,6 +158,7 @@ class _Run:
         stale = set(commit.stale)
         for reading in harvest.readings:
             if reading.source_id not in stale:
+                summary.again += reading.after.size == LOOK_AGAIN
                 if not (reading.counts.bytes or reading.counts.lines or reading.seen):
                     summary.taken += self._again
                     continue

@@ -19,7 +19,7 @@ from ingest.bulk import Harvest, reap
 from ingest.discover import Found, Look, Trouble, discover, looked, under
 from ingest.glance import Glance
 from ingest.notices import LOST, Notice
-from ingest.reader import QUIET_NS, Manner, Work, unchanged
+from ingest.reader import LOOK_AGAIN, QUIET_NS, SHOWN_NS, Manner, Work, unchanged
 from ingest.run import ingest
 from ingest.wal import with_wal
 from ingest.watched import Watched, begun
@@ -96,6 +96,8 @@ class Watcher:
         self._untold_since: float | None = None
         self._tell_at = 0.0
         self._next_at = 0.0
+        self._again: dict[str, float] = {}
+        """Databases that are read once more, and when: what had just been written to them may not have shown yet."""
         places = looked(settings.adapters, settings.environ, settings.home, settings.further)
         self._glance = Glance(places.walks, os.stat(log.home).st_dev)
         self._settled = False
@@ -139,6 +141,9 @@ class Watcher:
                     time.sleep(self._next_at - now)
                     hints |= self._notices.wait(0)
                     now = time.monotonic()
+                for path in [path for path, at in self._again.items() if at <= now]:
+                    del self._again[path]
+                    hints.add((path, ""))
                 try:
                     folders = {folder for path, folder in hints if not path and folder}
                     for folder in folders:
@@ -309,8 +314,7 @@ class Watcher:
             stale = set(commit.stale)
             for reading in harvest.readings:
                 if reading.source_id not in stale:
-                    path = paths[reading.source_id]
-                    self._known[path] = msgspec.structs.replace(self._known[path], cursor=reading.after)
+                    self._stands(paths[reading.source_id], reading.after)
             if stale:
                 # Another process was faster: where it left those sources is in the log, and the next look goes on there.
                 for stored in self._log.sources():
@@ -320,6 +324,16 @@ class Watcher:
             for number, reason in harvest.troubles.items():
                 if reason != "vanished":
                     self._missed(Trouble(path=paths[number], reason=reason))
+
+    def _stands(self, path: str, cursor: Cursor) -> None:
+        known = self._known[path]
+        self._known[path] = msgspec.structs.replace(known, cursor=cursor)
+        if cursor.size == LOOK_AGAIN:
+            if known.found.source.kind == "rows":
+                self._again[path] = time.monotonic() + 1.1 * SHOWN_NS / 1e9
+        elif known.cursor is not None and known.cursor.size == LOOK_AGAIN:
+            # Nothing new perhaps, and yet only now can it be said that all is read.
+            self._stirred()
 
     def _noted(self, _: Harvest, commit: Commit) -> None:
         if commit.new or commit.updated:

@@ -36,6 +36,33 @@ def look(log: Log, home: Path) -> Summary:
     return refresh(log, [ADAPTER], {"GROK_HOME": str(home)}, "/nowhere", Manner(now_ns=4 * 10**18))
 
 
+def test_a_database_that_was_just_written_is_read_once_more(tmp_path: Path) -> None:
+    """What is committed shows a moment after it was written, without any further write: until then nobody says that all is read."""
+    with closing(sqlite3.connect(tmp_path / "grok.db")) as db:
+        db.executescript((FIXTURES / "database/grok.db.sql").read_text())
+    written_ns = (tmp_path / "grok.db").stat().st_mtime_ns
+    after_s = {}
+    with Log.open(tmp_path / "store") as log:
+        for seconds in (1.0, 3.0, 4.0):
+            manner = Manner(now_ns=written_ns + int(seconds * 1e9))
+            done = refresh(log, [ADAPTER], {"GROK_HOME": str(tmp_path)}, "/nowhere", manner)
+            after_s[seconds] = (done.again, done.new, sum(share.sources for share in done.shares.values()))
+
+    assert after_s == {1.0: (1, 6, 1), 3.0: (0, 0, 1), 4.0: (0, 0, 0)}
+
+
+@pytest.mark.parametrize("seconds", [-3600.0, 3600.0])
+def test_a_database_whose_time_tells_nothing_is_read_once(tmp_path: Path, seconds: float) -> None:
+    """A time long past has shown all, and one far ahead is no time of a write: neither is read again for ever."""
+    with closing(sqlite3.connect(tmp_path / "grok.db")) as db:
+        db.executescript((FIXTURES / "database/grok.db.sql").read_text())
+    written_ns = (tmp_path / "grok.db").stat().st_mtime_ns
+    with Log.open(tmp_path / "store") as log:
+        done = refresh(log, [ADAPTER], {"GROK_HOME": str(tmp_path)}, "/nowhere", Manner(now_ns=written_ns + int(seconds * 1e9)))
+
+    assert (done.again, done.new) == (0, 6)
+
+
 @recorded
 def test_a_turn_that_hit_a_limit_still_says_what_it_used() -> None:
     """Recorded with 1.0.13: 613,759 prompt tokens, of them 527,360 from the cache, in fourteen calls."""

@@ -1,16 +1,20 @@
 """What a watcher notices, and how it ends."""
 
+import os
 import shutil
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ingest import reader, watch, watched
+from ingest.adapter import Adapter
+from ingest.adapters.grok import ADAPTER as GROK
 from ingest.reader import Manner
 from ingest.run import refresh
 from ingest.watch import Arrived, Settings, Watcher
@@ -18,6 +22,8 @@ from pipeline.errors import PartlyDone
 from pipeline.log import Commit, Log
 from tests.ingest import toy
 from tests.ingest.deaf import Deaf, Full
+
+FIXTURES = Path(__file__).parents[2] / "data-fixtures"
 
 
 class Asked(dict[str, str]):
@@ -33,8 +39,9 @@ class Asked(dict[str, str]):
 class Following:
     """A watcher in a thread of its own, and what it told."""
 
-    def __init__(self, home: Path, store: Path, clock: Callable[[], int] = time.time_ns) -> None:
-        self.environ = Asked(TOY_HOME=str(home))
+    def __init__(self, home: Path, store: Path, clock: Callable[[], int] = time.time_ns, adapter: Adapter[Any] = toy.ADAPTER) -> None:
+        self.environ = Asked(TOY_HOME=str(home), GROK_HOME=str(home))
+        self._adapter = adapter
         self.arrived: list[Arrived] = []
         self.warnings: list[str] = []
         self.quiet = 0
@@ -54,7 +61,7 @@ class Following:
                 watcher = Watcher(
                     log,
                     Settings(
-                        adapters=[toy.ADAPTER],
+                        adapters=[self._adapter],
                         environ=self.environ,
                         home="/nowhere",
                         stop=self._end.is_set,
@@ -127,6 +134,30 @@ def test_a_new_line_is_in_the_log_at_once(tmp_path: Path) -> None:
         assert outputs(tmp_path) == [1, 20]
     (arrived,) = watcher.arrived
     assert (arrived.agent, arrived.models, arrived.output, arrived.commit.new) == ("toy", ("toy-1",), 20, 1)
+
+
+def test_a_database_is_read_once_more_without_a_further_notice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row may show a moment after its last write: two seconds later, long before the next sweep, the watcher knows that it has all."""
+    monkeypatch.setattr(watch, "SWEEP_S", 3600.0)
+    database = tmp_path / "home/grok.db"
+    database.parent.mkdir()
+    watcher = Following(tmp_path / "home", tmp_path / "store", adapter=GROK)
+    with closing(sqlite3.connect(database)) as db:
+        db.executescript((FIXTURES / "grok/database/grok.db.sql").read_text())
+        os.utime(database, ns=(1, 10**18))
+        watcher.start()
+        try:
+            db.execute("INSERT INTO usage_events VALUES (20, 'c-1', 9, 'message', 'grok-4.6', 5, 1, 6, 1, '2026-09-03T00:00:00Z')")
+            db.commit()
+            watcher.until(lambda: watcher.standing()[0][2] == reader.LOOK_AGAIN)
+            status = database.stat()
+            told = watcher.quiet
+            watcher.until(lambda: watcher.standing() == [(str(database), status.st_ino, status.st_size, status.st_mtime_ns)])
+            watcher.until(lambda: watcher.quiet > told)
+        finally:
+            watcher.stop()
+
+    assert len(outputs(tmp_path)) == 7
 
 
 def test_what_was_there_before_is_caught_up_with(tmp_path: Path) -> None:
