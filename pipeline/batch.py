@@ -80,7 +80,7 @@ class Batch(msgspec.Struct, kw_only=True, gc=False):
     extra: dict[int, dict[str, str]] = msgspec.field(default_factory=dict)
 
     def __len__(self) -> int:
-        return len(self.key)
+        return len(self.dim)
 
     def extend(self, other: "Batch") -> None:
         """Append all that `other` holds."""
@@ -110,7 +110,7 @@ class Batch(msgspec.Struct, kw_only=True, gc=False):
     ) -> None:
         """Append what one record of a source says."""
         for event in events:
-            row = len(self.key)
+            row = len(self.dim)
             dims = dims_of(event, root=root, origin=origin)
             if not self.dims or self.dims[-1] != dims:
                 self.dims.append(dims)

@@ -69,7 +69,9 @@ class Digests:
 
     def append(self, value: bytes) -> None:
         """One value more; ValueError for one of another length."""
-        self.extend((value,))
+        if len(value) != DIGEST_BYTES:
+            raise ValueError(f"a digest has {DIGEST_BYTES} bytes")
+        self.content += value
 
     def extend(self, values: "Digests | Iterable[bytes]") -> None:
         """Several values more; ValueError, and none of them, if one is of another length."""
@@ -126,11 +128,14 @@ class Texts:
     @overload
     def __getitem__(self, row: slice) -> "Texts": ...
     def __getitem__(self, row: int | slice) -> "str | Texts | None":
-        ends = self.ends()
         if isinstance(row, slice):
-            start, stop, _ = row.indices(len(self))
+            start, stop, _ = row.indices(len(self.lengths))
+            if stop - start == len(self.lengths):
+                return Texts(self.content, self.lengths[:], self.known)
+            ends = self.ends()
             return Texts(self.content[ends[start] : ends[max(start, stop)]], self.lengths[start:stop], self.known[start:stop])
-        row = range(len(self))[row]
+        row = range(len(self.lengths))[row]
+        ends = self.ends()
         return self.content[ends[row] : ends[row + 1]].decode() if self.known[row] else None
 
     def __eq__(self, other: object) -> bool:
@@ -146,7 +151,10 @@ class Texts:
 
     def append(self, value: str | None) -> None:
         """One text more."""
-        self.extend((value,))
+        text = b"" if value is None else value.encode()
+        self.content += text
+        self.lengths.append(len(text))
+        self.known.append(value is not None)
 
     def extend(self, values: "Texts | Iterable[str | None]") -> None:
         """Several texts more."""

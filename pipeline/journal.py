@@ -20,6 +20,7 @@ import time
 from _thread import allocate_lock
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from struct import Struct
 from typing import Any
 
@@ -283,13 +284,11 @@ def insert_calls(connection: sqlite3.Connection, calls: Mapping[str, Sequence[An
 
     A column that is null in all rows is better left out: a null is bound as slowly as five numbers.
     """
-    names, columns = [*calls], [*calls.values()]
+    names, columns = (*calls,), [*calls.values()]
     count, width = len(calls["id"]), len(names)
-    one = f"({', '.join('?' * width)})"
-    insert = f"INSERT INTO calls({', '.join(names)}) VALUES"
     done = 0
     if count >= _AT_ONCE:
-        many = insert + ", ".join([one] * _AT_ONCE)
+        many = _insertion(names, _AT_ONCE)
         values: list[Any] = [None] * (width * _AT_ONCE)
         rank = names.index("rank")
         for done in range(_AT_ONCE, count + 1, _AT_ONCE):
@@ -298,7 +297,13 @@ def insert_calls(connection: sqlite3.Connection, calls: Mapping[str, Sequence[An
             # Bytes are bound as slowly as nulls, these are not.
             values[rank::width] = map(bytearray, values[rank::width])
             connection.execute(many, values)
-    connection.executemany(insert + one, zip(*(column[done:count] for column in columns), strict=True))
+    connection.executemany(_insertion(names, 1), zip(*(column[done:count] for column in columns), strict=True))
+
+
+@lru_cache(maxsize=64)
+def _insertion(columns: tuple[str, ...], rows: int) -> str:
+    row = f"({', '.join('?' * len(columns))})"
+    return f"INSERT INTO calls({', '.join(columns)}) VALUES{', '.join([row] * rows)}"
 
 
 def index_rows(call: int, claimed: Iterable[bytes], offered: Iterable[bytes]) -> Iterator[tuple[int, int, int]]:

@@ -52,7 +52,7 @@ class Rows(msgspec.Struct, kw_only=True, gc=False):
     extra: list[dict[str, str] | None] = msgspec.field(default_factory=list)
 
     def __len__(self) -> int:
-        return len(self.key)
+        return len(self.kind)
 
     def columns(self) -> list[Any]:
         """The columns in the order of the fields."""
