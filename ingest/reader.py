@@ -187,7 +187,7 @@ def stand(fd: int, size: int, cursor: Cursor | None) -> Standing:
         # As a rule a few lines have come to a plain file, many times a second at worst.
         first = identity.at(fd, 0, identity.HEAD_BYTES)
         if streams.is_plain(first) and identity.holds(fd, size, first, cursor):
-            return Standing(stream=streams.rest_of(fd, cursor.offset), plain=True, head=b"", offset=cursor.offset)
+            return Standing(stream=streams.rest_of(fd, cursor.offset, size), plain=True, head=b"", offset=cursor.offset)
     first = identity.at(fd, 0, EDGE_BYTES)
     plain = streams.is_plain(first)
     head = first if plain else _filled(streams.text_of(fd, first), EDGE_BYTES)

@@ -62,10 +62,10 @@ def text_of(fd: int, first: bytes) -> Readable:
     return raw
 
 
-def rest_of(fd: int, offset: int) -> Readable:
-    """The bytes of a plain file from `offset` on, as far as it reaches when its end is met for the first time."""
+def rest_of(fd: int, offset: int, size: int) -> Readable:
+    """The bytes of a plain file from `offset` on, to `size` at least: what it had when it was opened."""
     if hasattr(os, "preadv"):
-        return _Rest(fd, offset)
+        return _Rest(fd, offset, size)
     os.lseek(fd, offset, os.SEEK_SET)
     return io.FileIO(fd, "r", closefd=False)
 
@@ -87,18 +87,17 @@ def _gzip_damage() -> type[Exception]:
 class _Rest:
     """As a rule a few lines, many times a second at worst: one call to the kernel for all of them."""
 
-    def __init__(self, fd: int, offset: int) -> None:
+    def __init__(self, fd: int, offset: int, size: int) -> None:
         self._fd = fd
         self._offset = offset
-        self._ended = False
+        self._size = size
 
     def readinto(self, buffer: memoryview, /) -> int:
-        if self._ended:
+        if self._offset >= self._size:
+            # What was written since is the next look's.
             return 0
         got = os.preadv(self._fd, (buffer,), self._offset)
         self._offset += got
-        # Only at its end a file gives less than is asked for; what is written from now on is the next look's.
-        self._ended = got < len(buffer)
         return got
 
 

@@ -70,6 +70,21 @@ def test_a_second_look_goes_on_where_the_first_ended(log: Path) -> None:
     assert second.after.offset == log.stat().st_size
 
 
+@pytest.mark.skipif(not hasattr(os, "preadv"), reason="new lines are read by other means here")
+def test_a_short_read_is_no_end(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system may give less than is asked for in the middle of a file: what stood there at the look is read all the same."""
+    log.write_bytes(toy.line("a", 1))
+    _, first = look(log)
+    with log.open("ab") as file:
+        file.write(toy.line("b", 2) + toy.line("c", 3))
+    whole = os.preadv
+    monkeypatch.setattr(os, "preadv", lambda fd, buffers, offset: whole(fd, [memoryview(buffers[0])[:7]], offset))
+
+    calls, second = look(log, first.after)
+
+    assert (calls, second.after.offset) == ({"1": 2, "2": 3}, log.stat().st_size)
+
+
 def test_written_byte_by_byte_is_read_once(log: Path) -> None:
     """A look after every single byte takes each line once, when its newline is there."""
     content = toy.line("a", 1) + toy.line("b", 2)
