@@ -11,7 +11,7 @@ import msgspec
 from cli.refresh import Store
 from ingest.discover import Found as File
 from ingest.discover import homes
-from ingest.reader import LOOK_AGAIN
+from ingest.reader import LOOK_AGAIN, unchanged
 from pipeline.sources import Cursor
 
 
@@ -60,6 +60,6 @@ def found(store: Store) -> list[Found]:
 
 def _is_read(file: File, cursor: Cursor | None) -> bool:
     """Whether a file is as it was when it was read; a database that is read once more all the same has been read as well."""
-    if cursor is None or cursor.mtime_ns != file.mtime_ns:
-        return False
-    return cursor.size == file.size or (file.source.kind == "rows" and cursor.size == LOOK_AGAIN)
+    if cursor is None or file.source.kind != "rows" or cursor.size != LOOK_AGAIN:
+        return unchanged(file, cursor)
+    return cursor.mtime_ns == file.mtime_ns

@@ -120,9 +120,6 @@ class Texts:
             yield self.content[start : start + length].decode() if known else None
             start += length
 
-    def __contains__(self, value: object) -> bool:
-        return 0 in self.known if value is None else any(value == each for each in self)
-
     @overload
     def __getitem__(self, row: int) -> str | None: ...
     @overload
@@ -249,7 +246,7 @@ def as_plain(value: object) -> object:
         return value.content
     if isinstance(value, Texts):
         return value.content, memoryview(value.lengths).cast("B"), value.known
-    raise NotImplementedError(type(value).__name__)
+    raise TypeError(f"{type(value).__name__} is no column")
 
 
 def as_column(kind: type, value: Any) -> object:

@@ -300,6 +300,11 @@ def insert_calls(connection: sqlite3.Connection, calls: Mapping[str, Sequence[An
     connection.executemany(_insertion(names, 1), zip(*(column[done:count] for column in columns), strict=True))
 
 
+def call_columns(rows: Sequence[tuple[Any, ...]]) -> dict[str, Sequence[Any]]:
+    """Rows of `calls` as `insert_calls` takes them; nothing where there are none."""
+    return dict(zip(CALL_COLUMNS, zip(*rows, strict=True), strict=True)) if rows else {}
+
+
 @lru_cache(maxsize=64)
 def _insertion(columns: tuple[str, ...], rows: int) -> str:
     row = f"({', '.join('?' * len(columns))})"

@@ -50,7 +50,7 @@ def _laid_out(name: str, values: Any) -> Laid:
     if isinstance(values, Texts):
         if 1 not in values.known:
             return Constant(None)
-        return Column(len(values), bytes(values.content), values.ends(), bytes(values.known) if None in values else None)
+        return Column(len(values), bytes(values.content), values.ends(), bytes(values.known) if 0 in values.known else None)
     if values and values[0] == values[-1] and values.count(values[0]) == len(values) and not isinstance(values[0], dict | list):
         return Constant(values[0])
     return column(values) if name in _FLAT else values

@@ -11,7 +11,7 @@ staging is left over from a crash. A few rows stay hot in the journal; many beco
 import gc
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import date
 from itertools import groupby
@@ -281,7 +281,7 @@ class Log(Questions):
         if first:
             # Made of all calls at once, an index takes a quarter of the time.
             connection.execute(journal.DROP_CALLS_INDEX)
-        for calls in (changes.fresh, dict(zip(journal.CALL_COLUMNS, zip(*changes.inserted, strict=True), strict=False))):
+        for calls in (changes.fresh, journal.call_columns(changes.inserted)):
             if calls:
                 journal.insert_calls(connection, calls)
         if first:
@@ -337,15 +337,7 @@ class Log(Questions):
         recover.publish_committed(self.home, self._path, self._connection, recover.unpublished(self._connection))
         return [msgspec.structs.replace(one, path=placement.published_path(self.home, one.name)) for one in made]
 
-    def _account(
-        self,
-        taken: Mapping[int, tuple[Reading, Standing]],
-        batch: Batch,
-        rows: Sequence[int],
-        changes: Changes,
-        done: Commit,
-        ingested_at_us: int,
-    ) -> None:
+    def _account(self, taken: "_Taken", batch: Batch, rows: Sequence[int], changes: Changes, done: Commit, ingested_at_us: int) -> None:
         """Counts, cursors, quarantine and sessions of the readings taken; a source may have given several."""
         connection = self._connection
         sightings: dict[int, int] = {}

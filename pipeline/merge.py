@@ -131,10 +131,10 @@ def _spoken_of(batch: Batch, rows: Sequence[int], keys: Sequence[bytes], first: 
             else:
                 shared.add(handle)
     requests = {request_in(batch.key[row]) for row in batch.message_id.missing() if is_request(batch.key[row])}
-    key_of: Sequence[bytes] | Digests = keys if len(keys) == len(batch) else batch.key
+    by_row: Sequence[bytes] | Digests = keys if len(keys) == len(batch) else batch.key
     for row in odd:
         for alias in batch.aliases.get(row, ()):
-            if alias[:8] != key_of[row][:8]:
+            if alias[:8] != by_row[row][:8]:
                 shared.add(alias[:8])
             if is_request(alias):
                 requests.add(request_in(alias))

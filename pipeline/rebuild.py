@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.batch import Dims
-from pipeline.journal import CALL_COLUMNS, DAY_BITS, INSERT_IDENTITY, Dimensions, halves, index_rows, insert_calls
+from pipeline.journal import DAY_BITS, INSERT_IDENTITY, Dimensions, call_columns, halves, index_rows, insert_calls
 from pipeline.keys import following, implied, is_request
 from pipeline.merge import Union
 from pipeline.record import CALL, DAY_US, KINDS, RETRACTION, SUMS, Rows
@@ -156,7 +156,7 @@ class Rebuild:
         index.sort(key=itemgetter(0))
         self._dimensions.store(row[5] for row in rows)
         for start in range(0, len(rows), _PART):
-            insert_calls(connection, dict(zip(CALL_COLUMNS, zip(*rows[start : start + _PART], strict=True), strict=True)))
+            insert_calls(connection, call_columns(rows[start : start + _PART]))
         connection.executemany(INSERT_IDENTITY, index)
         if requests:
             connection.execute("UPDATE meta SET value = 1 WHERE name = 'requests'")

@@ -191,13 +191,13 @@ def _planned(rows: Rows, seqs: Sequence[int], *, epoch: str, machine: str) -> tu
     days = [at_us // DAY_US for at_us in rows.at_us]
     part_of = _parts(rows, days)
     order: Sequence[int] = range(len(days))
-    if part_of != sorted(part_of):
+    in_order = sorted(part_of)
+    if part_of != in_order:
         order = sorted(order, key=part_of.__getitem__)
-        part_of = sorted(part_of)
         seqs = [seqs[place] for place in order]
     parts = []
     start = 0
-    for (_, day), places in groupby(part_of):
+    for (_, day), places in groupby(in_order):
         count = len(list(places))
         numbers = seqs[start : start + count]
         low, high = (numbers[0], numbers[-1]) if isinstance(numbers, range) else (min(numbers), max(numbers))
