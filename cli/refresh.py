@@ -189,7 +189,7 @@ class Store:
             meanwhile = self._count_early if first else None
             summary = ingest(self.log, self.adapters, look, manner, partial=partial, progress=progress, meanwhile=meanwhile)
         self.troubles = summary.troubles
-        return not summary.stopped and not summary.again and len(summary.troubles) <= len(look.troubles)
+        return not summary.stopped and not summary.look_again and len(summary.troubles) <= len(look.troubles)
 
     def _header(self, places: Any, env: dict[str, str | None], folders: str, proof: str) -> snapshot.Header:
         position = self.log.position()

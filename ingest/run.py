@@ -51,7 +51,7 @@ class Summary(msgspec.Struct, kw_only=True, gc=False):
     missing: list[Home] = msgspec.field(default_factory=list)
     taken: int = 0
     """Sources of which another process read meanwhile all that was new."""
-    again: int = 0
+    look_again: int = 0
     """Sources that the next look must read again, whatever it sees: of them nobody can say yet that all is read."""
     stopped: bool = False
     """Asked to stop before everything was read."""
@@ -158,7 +158,7 @@ class _Run:
         stale = set(commit.stale)
         for reading in harvest.readings:
             if reading.source_id not in stale:
-                summary.again += reading.after.size == LOOK_AGAIN
+                summary.look_again += reading.after.size == LOOK_AGAIN
                 if not (reading.counts.bytes or reading.counts.lines or reading.seen):
                     summary.taken += self._again
                     continue

@@ -39,6 +39,8 @@ REST_SHARE = 100
 """Where they take long, they rest longer: a hundred times as long as they worked."""
 PACE_S = 0.005
 """So long after a commit the next one begins at the earliest: lines that come faster share one."""
+_SHOWN_S = 1.1 * SHOWN_NS / 1e9
+"""A little later than `SHOWN_NS` after a write, so that it lies as far back by then."""
 WAKE_S = 0.5
 """How soon a request to stop is noticed."""
 
@@ -293,7 +295,7 @@ class Watcher:
         return True
 
     def _remember(self, look: Look) -> None:
-        self._known = {}
+        self._known = {found.source.path: self._known[found.source.path] for found in look.found if found.source.path in self._known}
         self._know(look.found, self._log.sources())
 
     def _know(self, found: Iterable[Found], sources: Iterable[StoredSource]) -> None:
@@ -301,7 +303,9 @@ class Watcher:
         for each in found:
             known = stored.get(each.source.path)
             if known is not None:
-                self._known[each.source.path] = Work(found=each, source_id=known.id, cursor=known.cursor)
+                before = self._known.get(each.source.path)
+                self._known[each.source.path] = Work(found=each, source_id=known.id, cursor=None if before is None else before.cursor)
+                self._stands(each.source.path, known.cursor)
 
     def _read(self, work: Mapping[str, Work], manner: Manner) -> None:
         """Read and commit sources, each under the path it is known by."""
@@ -319,18 +323,19 @@ class Watcher:
                 # Another process was faster: where it left those sources is in the log, and the next look goes on there.
                 for stored in self._log.sources():
                     if stored.id in stale:
-                        self._known[paths[stored.id]] = msgspec.structs.replace(self._known[paths[stored.id]], cursor=stored.cursor)
+                        self._stands(paths[stored.id], stored.cursor)
                         self._notices.note((paths[stored.id], ""))
             for number, reason in harvest.troubles.items():
                 if reason != "vanished":
                     self._missed(Trouble(path=paths[number], reason=reason))
 
-    def _stands(self, path: str, cursor: Cursor) -> None:
+    def _stands(self, path: str, cursor: Cursor | None) -> None:
+        """Note where a known source stands now."""
         known = self._known[path]
         self._known[path] = msgspec.structs.replace(known, cursor=cursor)
-        if cursor.size == LOOK_AGAIN:
+        if cursor is not None and cursor.size == LOOK_AGAIN:
             if known.found.source.kind == "rows":
-                self._again[path] = time.monotonic() + 1.1 * SHOWN_NS / 1e9
+                self._again[path] = time.monotonic() + _SHOWN_S
         elif known.cursor is not None and known.cursor.size == LOOK_AGAIN:
             # Nothing new perhaps, and yet only now can it be said that all is read.
             self._stirred()
@@ -392,6 +397,7 @@ class Watcher:
 
     def _missed(self, trouble: Trouble) -> None:
         """A source could not be read: its turn comes again at every sweep, for who mends it need not touch the file."""
+        self._settled = False
         self._unread.add(trouble.path)
         self._warn_once(trouble)
 

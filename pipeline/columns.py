@@ -17,6 +17,8 @@ from typing import Any, overload
 DIGEST_BYTES = 16
 _DIGEST = Struct(f"{DIGEST_BYTES}s")
 _LENGTHS = {DIGEST_BYTES}
+_FEW = 8
+"""Up to an eighth of a column is picked value by value; for more it is unpacked as a whole."""
 _first = itemgetter(0)
 
 TYPE_CHECKING = False
@@ -61,8 +63,6 @@ class Digests:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Digests) and self.content == other.content
 
-    __hash__ = None  # type: ignore[assignment]
-
     def __iadd__(self, other: "Digests") -> "Digests":
         self.content += other.content
         return self
@@ -86,7 +86,7 @@ class Digests:
     def take(self, rows: Sequence[int]) -> "Digests":
         """The values at `rows`."""
         made = Digests()
-        made.extend(_taken([*self], rows))
+        made.extend(_taken([*self], rows) if _FEW * len(rows) > len(self) else [self[row] for row in rows])
         return made
 
     def halves(self) -> tuple[Integers, Integers]:
@@ -138,8 +138,6 @@ class Texts:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Texts) and (self.lengths, self.known, self.content) == (other.lengths, other.known, other.content)
 
-    __hash__ = None  # type: ignore[assignment]
-
     def __iadd__(self, other: "Texts") -> "Texts":
         self.content += other.content
         self.lengths += other.lengths
@@ -159,18 +157,14 @@ class Texts:
             self += values
             return
         values = [*values]
-        if None in values:
-            self.known += bytes([value is not None for value in values])
-            values = [value or "" for value in values]
-        else:
-            self.known += b"\1" * len(values)
-        self._add(values)  # type: ignore[arg-type]
-
-    def _add(self, values: Sequence[str]) -> None:
-        joined = "".join(values)
+        texts = ["" if value is None else value for value in values] if None in values else values
+        joined = "".join(texts)  # type: ignore[arg-type]
         content = joined.encode()
-        self.lengths.extend(map(len, values if len(content) == len(joined) else [value.encode() for value in values]))
+        # Before anything is added: a lone surrogate is no text.
+        lengths = array("i", map(len, texts if len(content) == len(joined) else [text.encode() for text in texts if text is not None]))  # type: ignore[arg-type]
         self.content += content
+        self.lengths += lengths
+        self.known += b"\1" * len(values) if texts is values else bytes([value is not None for value in values])
 
     def missing(self) -> Iterator[int]:
         """The rows that are None."""
@@ -182,7 +176,7 @@ class Texts:
     def take(self, rows: Sequence[int]) -> "Texts":
         """The texts at `rows`."""
         made = Texts()
-        made.extend(_taken([*self], rows))
+        made.extend(_taken([*self], rows) if _FEW * len(rows) > len(self) else [self[row] for row in rows])
         return made
 
     def ends(self) -> "array[int]":

@@ -205,9 +205,12 @@ class Call:
             if not shown:
                 # The agent has all of it, and may have gone before it is told so.
                 ended = "ok"
-            await passed.write_eof(shown)
+            try:
+                await passed.write_eof(shown)
+            finally:
+                # Whether the agent is still there or not: the provider has sent it.
+                self._tapping.feed(last)
             ended = "ok"
-            self._tapping.feed(last)
         except Broken as broken:
             ended = "error"
             logger.warning("the reply of %s broke off (%s)", self._upstream.name, broken)

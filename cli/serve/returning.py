@@ -81,9 +81,10 @@ class Body:
         """While pieces are handed on without the task; done when it is needed again."""
         self._heard_at = self._loop.time()
         self._ear: _Ear | None = None
-        if reply.connection is not None and reply.connection.protocol is not None:
-            reply.connection.protocol.read_timeout = None
-            self._ear = _Ear(reply.connection.protocol, self._heard)
+        library = None if reply.connection is None else reply.connection.protocol
+        if library is not None and library.transport is not None:
+            library.read_timeout = None
+            self._ear = _Ear(library, library.transport, self._heard)
             # From the moment that a reply has ended its connection is another's.
             reply.content.on_eof(self._ear.leave)
         self._timer = self._loop.call_later(SILENCE_S, self._look)
@@ -158,9 +159,8 @@ class Body:
 class _Ear(asyncio.Protocol):
     """Stands before the library at a connection until `leave`, and tells when the library has read something of it."""
 
-    def __init__(self, library: ResponseHandler, heard: Callable[[], None]) -> None:
-        assert library.transport is not None
-        self._transport = library.transport
+    def __init__(self, library: ResponseHandler, transport: asyncio.Transport, heard: Callable[[], None]) -> None:
+        self._transport = transport
         self._library = library
         self._heard = heard
         self.has_ended = False

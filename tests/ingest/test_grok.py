@@ -46,7 +46,7 @@ def test_a_database_that_was_just_written_is_read_once_more(tmp_path: Path) -> N
         for seconds in (1.0, 3.0, 4.0):
             manner = Manner(now_ns=written_ns + int(seconds * 1e9))
             done = refresh(log, [ADAPTER], {"GROK_HOME": str(tmp_path)}, "/nowhere", manner)
-            after_s[seconds] = (done.again, done.new, sum(share.sources for share in done.shares.values()))
+            after_s[seconds] = (done.look_again, done.new, sum(share.sources for share in done.shares.values()))
 
     assert after_s == {1.0: (1, 6, 1), 3.0: (0, 0, 1), 4.0: (0, 0, 0)}
 
@@ -60,7 +60,7 @@ def test_a_database_whose_time_tells_nothing_is_read_once(tmp_path: Path, second
     with Log.open(tmp_path / "store") as log:
         done = refresh(log, [ADAPTER], {"GROK_HOME": str(tmp_path)}, "/nowhere", Manner(now_ns=written_ns + int(seconds * 1e9)))
 
-    assert (done.again, done.new) == (0, 6)
+    assert (done.look_again, done.new) == (0, 6)
 
 
 @recorded

@@ -81,7 +81,20 @@ def test_a_digest_of_another_length_is_refused() -> None:
 
     with pytest.raises(ValueError, match="16 bytes"):
         column.extend([bytes(16), bytes(15)])
+    with pytest.raises(ValueError, match="16 bytes"):
+        column.append(bytes(15))
     assert len(column) == 1
+
+
+def test_what_is_no_text_is_refused() -> None:
+    """A lone surrogate has no UTF-8; nothing of what comes with it is added."""
+    column = Texts(b"a", array("i", [1]), b"\1")
+
+    with pytest.raises(UnicodeEncodeError):
+        column.extend(["b", "\ud800"])
+    with pytest.raises(UnicodeEncodeError):
+        column.append("\ud800")
+    assert list(column) == ["a"]
 
 
 def test_a_row_beyond_the_end_is_an_error() -> None:
