@@ -181,7 +181,10 @@ def _shared(
     queue = Queue(len(work))
     crew = Crew()
     try:
-        task = Gather(work, adapters, now_ns=manner.now_ns, prefilter=manner.prefilter, take_tail=manner.take_tail, titles=manner.titles)
+        rows = min(PIECE_ROWS, BATCH_ROWS)
+        task = Gather(
+            work, adapters, rows, now_ns=manner.now_ns, prefilter=manner.prefilter, take_tail=manner.take_tail, titles=manner.titles
+        )
         begin = crew.fork if forking.possible() else crew.start
         for _ in range(children):
             begin(queue, task)
@@ -220,17 +223,17 @@ def _shared(
 class Gather:
     """What a child does: it reads those of `work` whose numbers it gets. Whether to stop is decided by its parent, who ends the queue."""
 
-    def __init__(self, work: Sequence[Work], adapters: Mapping[str, Adapter[Any]], **manner: Any) -> None:
+    def __init__(self, work: Sequence[Work], adapters: Mapping[str, Adapter[Any]], rows: int, **manner: Any) -> None:
         self._work = work
         self._adapters = adapters
+        self._rows = rows
         self._manner = manner
 
     def __call__(self, taken: Iterable[int], leave: Callable[[bytes], None]) -> None:
         gc.disable()
         encode = msgspec.msgpack.Encoder(enc_hook=as_plain).encode
-        for harvest in reap(
-            (self._work[number] for number in taken), self._adapters, Manner(**self._manner), folds=_columnar(), rows=PIECE_ROWS
-        ):
+        mine = (self._work[number] for number in taken)
+        for harvest in reap(mine, self._adapters, Manner(**self._manner), folds=_columnar(), rows=self._rows):
             leave(encode(harvest))
 
 
