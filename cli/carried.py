@@ -18,8 +18,8 @@ from pipeline.profiles import Profile
 
 LOCK = "carried.lock"
 """In the data home; every run that is carried shares it."""
-WAIT_S = 1.0
-"""So long a proxy may take to say that it is there."""
+WAIT_S = 5.0
+"""So long a proxy may take to say that it is there: on a busy machine that takes a while, and a run that does not wait is not captured."""
 _DESCRIPTOR = 100
 """The lock's, at the least: the small ones are what scripts name."""
 

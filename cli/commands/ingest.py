@@ -25,7 +25,8 @@ from pipeline.errors import RingletError
 
 app = typer.Typer(add_completion=False)
 
-_START_S = 5.0
+_START_S = 60.0
+"""As for a daemon: of a watcher that fails is known at once."""
 
 
 @app.callback(invoke_without_command=True)

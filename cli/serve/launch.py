@@ -18,7 +18,8 @@ from cli.serve.state import Running
 from pipeline import durable
 from pipeline.errors import NothingFound, RingletError
 
-START_S = 15.0
+START_S = 60.0
+"""A busy machine takes long to begin one; of one that fails is known at once."""
 STOP_S = 60.0
 """It finishes its batch and seals first."""
 _LOOK_S = 0.02

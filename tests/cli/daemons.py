@@ -43,7 +43,7 @@ class Home:
         }
 
     def run(self, *argv: str) -> Done:
-        done = subprocess.run(self.command(*argv), env=self.env, capture_output=True, text=True, check=False, cwd=ROOT, timeout=120)
+        done = subprocess.run(self.command(*argv), env=self.env, capture_output=True, text=True, check=False, cwd=ROOT, timeout=300)
         return Done(done.returncode, done.stdout, done.stderr)
 
     def command(self, *argv: str) -> list[str]:
@@ -82,16 +82,38 @@ def daemon(home: Home, *argv: str) -> Iterator[dict[str, Any]]:
     """A daemon in the background, as `start` leaves it, and its status; ended afterwards if it still runs."""
     done = home.run("daemon", "start", "--port", "0", *argv)
     assert done.code == 0, done
+    status: dict[str, Any] = {}
+
+    def answers() -> bool:
+        status.update(home.status())
+        return bool(status["running"])
+
     try:
-        yield home.status()
+        until(answers)
+        yield status
     finally:
         with suppress(NothingFound):
             launch.stop(paths(home.env))
 
 
+NOTICED_S = 13.0
+"""A daemon looks every ten seconds whether it is still needed: after so long it has ended, or it is needed by somebody else."""
+
+
+def needed(home: Home) -> Callable[[], None]:
+    """From now on a daemon is needed, by a hook on spend; call what is given back once it shall be needed by somebody else alone."""
+    done = home.run("hooks", "add", "default", "--on", "daily-rollup", "--shell", "true", "--json")
+    assert done.code == 0, done
+
+    def no_more() -> None:
+        assert home.run("hooks", "remove", json.loads(done.out)["id"]).code == 0
+
+    return no_more
+
+
 def get(port: int, path: str, token: str) -> tuple[int, Any]:
     """Status and decoded answer of one request."""
-    connection = HTTPConnection("127.0.0.1", port, timeout=30)
+    connection = HTTPConnection("127.0.0.1", port, timeout=90)
     try:
         connection.request("GET", path, headers={"Authorization": f"Bearer {token}"})
         response = connection.getresponse()

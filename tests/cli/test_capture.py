@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
 from cli.paths import paths
 from cli.serve import entrances
-from tests.cli.daemons import Home, daemon, until
+from tests.cli.daemons import NOTICED_S, Home, daemon, needed, until
 from tests.ingest.wired import sse
 
 USAGE = {"input_tokens": 1000, "output_tokens": 1}
@@ -26,11 +27,13 @@ REPLY = sse(
 
 
 class _Provider(BaseHTTPRequestHandler):
-    thinks_s = 0.0
+    asked = threading.Event()
+    answers = threading.Event()
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
-        time.sleep(self.thinks_s)
+        self.asked.set()
+        self.answers.wait(300)
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Content-Length", str(len(REPLY)))
@@ -45,7 +48,10 @@ class _Provider(BaseHTTPRequestHandler):
 def provider() -> Iterator[int]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Provider)
     threading.Thread(target=server.serve_forever, daemon=True).start()
+    _Provider.asked.clear()
+    _Provider.answers.set()
     yield server.server_port
+    _Provider.answers.set()
     server.shutdown()
     server.server_close()
 
@@ -71,16 +77,19 @@ def test_a_call_through_the_proxy_is_in_usage_within_a_second(tmp_path: Path, pr
         assert home.run("daemon", "address", "nobody").code == 2
         assert home.run("daemon", "address", "anthropic", "--profile", "nobody").code == 2
         address = urlsplit(printed)
-        connection = HTTPConnection(address.hostname or "", port, timeout=20)
+        connection = HTTPConnection(address.hostname or "", port, timeout=90)
         connection.request("POST", address.path + "/v1/messages", b"{}", {"x-api-key": "k"})
         assert connection.getresponse().read() == REPLY
         connection.close()
-        for _ in range(40):
-            told = json.loads(home.run("usage", "profiles", "--json").out)
-            if told["total_requests"]:
-                break
-            time.sleep(0.1)
-        assert (home.status()["capture"]["captured"], home.status()["capture"]["dropped"]) == (1, 0)
+        told: dict[str, Any] = {}
+
+        def counted() -> bool:
+            told.update(json.loads(home.run("usage", "profiles", "--json").out))
+            return bool(told["total_requests"])
+
+        until(counted)
+        capture: dict[str, Any] = home.status()["capture"]
+        assert (capture["captured"], capture["dropped"]) == (1, 0)
         shown = home.run("daemon", "status").out
     assert f"Capture     http://127.0.0.1:{port}, 1 call counted since the start" in shown
 
@@ -90,24 +99,28 @@ def test_a_call_through_the_proxy_is_in_usage_within_a_second(tmp_path: Path, pr
     assert "work" in json.dumps(told["rows"])
 
 
-def test_a_daemon_that_carries_a_call_is_needed(tmp_path: Path, provider: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_daemon_that_carries_a_call_is_needed(tmp_path: Path, provider: int) -> None:
     """Without --stay-alive it still lets calls in while a provider thinks for longer than the idle time, and ends after the call has."""
-    monkeypatch.setattr(_Provider, "thinks_s", 5.0)
+    _Provider.answers.clear()
     home = configured(tmp_path, provider)
     with (home.store / "config.toml").open("a") as file:
         file.write("[daemon]\nidle_s = 1\n")
     assert home.run("profiles", "create", "claude", "work").code == 0
+    no_more = needed(home)
     with home.foreground() as process:
         until((home.store / "daemon.json").exists)
         port = json.loads((home.store / "daemon.json").read_bytes())["capture_port"]
-        connection = HTTPConnection("127.0.0.1", port, timeout=20)
+        connection = HTTPConnection("127.0.0.1", port, timeout=90)
         way = urlsplit(entrances.address(paths(home.env), port, "work", "anthropic")).path
         connection.request("POST", way + "/v1/messages", b"{}", {"x-api-key": "k"})
-        time.sleep(3)
-        another = HTTPConnection("127.0.0.1", port, timeout=20)
+        assert _Provider.asked.wait(90)
+        no_more()
+        time.sleep(NOTICED_S)
+        another = HTTPConnection("127.0.0.1", port, timeout=90)
         another.request("GET", "/healthz")
         assert another.getresponse().status == 200
         another.close()
+        _Provider.answers.set()
         assert connection.getresponse().read() == REPLY
         connection.close()
         assert process.wait(90) == 0

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.daemons import ROOT, Done, Home, daemon, until
+from tests.cli.daemons import NOTICED_S, ROOT, Done, Home, daemon, needed, until
 from tests.ingest.wired import sse
 
 KEY = "sk-test-0123456789abcdefghij"
@@ -43,7 +43,7 @@ body = json.dumps({{"model": "m", "number": number}}).encode()
 headers = {{"Authorization": "Bearer " + key, "Content-Type": "application/json"}}
 request = urllib.request.Request(base + shape, body, headers)
 try:
-    with urllib.request.urlopen(request, timeout=30) as reply:
+    with urllib.request.urlopen(request, timeout=90) as reply:
         told = reply.read()
 except OSError as error:
     print(type(error).__name__, file=sys.stderr)
@@ -175,6 +175,12 @@ class Machine(Home):
         return found
 
 
+def captured(machine: Machine) -> int:
+    """Calls that the daemon has captured; -1 while it does not say."""
+    told = machine.status().get("capture")
+    return -1 if told is None else int(told["captured"])
+
+
 class Carrying:
     """A machine whose daemon carries runs, and a further profile for whoever asks."""
 
@@ -190,7 +196,7 @@ class Carrying:
         done = self.machine.went(name, self._profiles)
         assert (done.code, done.err) == (0, "")
         assert done.out.startswith(f"http://127.0.0.1:{self.port}/")
-        until(lambda: self.machine.status()["capture"]["captured"] == self._profiles)
+        until(lambda: captured(self.machine) == self._profiles)
         return str(self._profiles)
 
 
@@ -251,7 +257,7 @@ def test_a_call_in_the_log_and_on_the_wire_counts_once(tmp_path: Path, stand: St
         started = [machine.began(name, str(number)) for number, name in enumerate(("work", "work", "play"), 1)]
         for process in started:
             process.communicate("")
-        until(lambda: machine.status()["capture"]["captured"] == 3)
+        until(lambda: captured(machine) == 3)
         assert machine.counted(3) == {"work": (2, 2000, 1000), "play": (1, 1000, 500)}
         rows = json.loads(machine.run("usage", "sessions", "--period", "all", "--json").out)["rows"]
 
@@ -268,7 +274,7 @@ def test_of_an_agent_whose_log_shares_no_id_one_account_counts(tmp_path: Path, s
         assert machine.run("profiles", "count-from", "work", "capture").code == 0
     with daemon(machine):
         assert machine.went("work").code == 0
-        until(lambda: machine.status()["capture"]["captured"] == 1)
+        until(lambda: captured(machine) == 1)
 
     assert machine.counted(1 if account == "capture" else 0) == ({"work": (1, 1000, 500)} if account == "capture" else {})
 
@@ -297,7 +303,7 @@ def test_where_capture_is_off_nothing_is_said(tmp_path: Path, stand: Stand) -> N
 
 
 def test_a_proxy_that_does_not_answer_is_not_waited_for(tmp_path: Path, stand: Stand) -> None:
-    """A daemon that hangs costs a run a second and not its calls."""
+    """A daemon that hangs costs a run a few seconds and not its calls."""
     machine = Machine(tmp_path, stand)
     machine.created("claude", "work")
     with daemon(machine) as status:
@@ -370,12 +376,14 @@ def test_an_endpoint_that_is_the_proxy_stays_what_it_is(tmp_path: Path, stand: S
 
 def test_a_daemon_stays_while_an_agent_that_it_carries_runs(tmp_path: Path, stand: Stand) -> None:
     """An agent whose user thinks for longer than the idle time finds the proxy where it was; once it has ended, the daemon ends too."""
-    machine = Machine(tmp_path, stand, "[daemon]\nidle_s = 3\n[capture]\nenabled = true\nport = 0\n")
+    machine = Machine(tmp_path, stand, "[daemon]\nidle_s = 1\n[capture]\nenabled = true\nport = 0\n")
     machine.created("claude", "work")
+    no_more = needed(machine)
     with machine.foreground() as process:
         until((machine.store / "daemon.json").exists)
         run = machine.began("work")
-        time.sleep(5)
+        no_more()
+        time.sleep(NOTICED_S)
         assert process.poll() is None
         run.communicate("")
         assert process.wait(90) == 0
