@@ -2,6 +2,8 @@
 
 import asyncio
 import random
+import socket
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from itertools import pairwise
@@ -163,16 +165,13 @@ async def standing(
         )
         tap = Tap(opened or (lambda: Log.open(where.data)))
         tap.start()
-        ports: set[int] = set()
-        bound = await asyncio.get_running_loop().create_server(asyncio.Protocol, "127.0.0.1", 0)
-        port = bound.sockets[0].getsockname()[1]
-        bound.close()
-        ports.add(port)
+        bound = socket.create_server(("127.0.0.1", 0), backlog=128)
+        port = bound.getsockname()[1]
+        ports = {port}
         proxy = Proxy(Entrances(where), tap, port, lambda: ports)
         runner = web.ServerRunner(Server(proxy, limits), handle_signals=False, shutdown_timeout=1)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", port)
-        await site.start()
+        await web.SockSite(runner, bound).start()
         client = aiohttp.ClientSession(auto_decompress=False, connector=aiohttp.TCPConnector(limit=0))
         try:
             yield Stand(where, provider, proxy, tap, port, client)
@@ -181,6 +180,14 @@ async def standing(
             await runner.cleanup()
             await proxy.close()
             await asyncio.to_thread(tap.stop)
+
+
+async def until(true: Callable[[], bool]) -> None:
+    """Wait for it; the bound is for a test that would wait for ever."""
+    end = time.monotonic() + 90
+    while not true():
+        assert time.monotonic() < end
+        await asyncio.sleep(0.01)
 
 
 def cut(body: bytes, rnd: random.Random, most: int = 12) -> list[bytes]:

@@ -66,7 +66,7 @@ class Served(msgspec.Struct):
         return tokens.token(self.paths, role)
 
     def connect(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), timeout=60)
+        return socket.create_connection(("127.0.0.1", self.port), timeout=90)
 
     def raw(self, content: bytes) -> Answer:
         """The answer to these bytes on a connection of their own."""
@@ -207,14 +207,14 @@ def listening(bound: socket.socket, made: Any) -> Iterator[tuple[asyncio.Abstrac
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    ready.wait(20)
+    ready.wait(90)
     assert found, "the server did not start"
     loop, server, ended = found
     try:
         yield loop, server
     finally:
         loop.call_soon_threadsafe(ended.set)
-        done.wait(20)
+        done.wait(90)
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -267,7 +267,7 @@ class Gate:
 
 async def slow(service: Any, params: None) -> Echo:
     service.waiting += 1
-    await asyncio.to_thread(service.opened.wait, 30)
+    await asyncio.to_thread(service.opened.wait, 90)
     return Echo(None, None)
 
 

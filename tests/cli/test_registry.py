@@ -55,10 +55,10 @@ def server() -> Iterator[PriceServer]:
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
-    assert ready.wait(10)
+    assert ready.wait(90)
     yield prices
     loop.call_soon_threadsafe(loop.stop)
-    thread.join(10)
+    thread.join(90)
 
 
 @pytest.fixture

@@ -165,7 +165,7 @@ def test_what_a_line_says_decides_its_account(log: Path) -> None:
     assert reading.seen == {"api_error": 1}
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     st.lists(
         st.sampled_from([toy.line("a", 1), toy.line("b", 2), b"\n", b'{"x": "\\"out\\""}\n', b'"out"\n', b"\xef\xbb\xbf\x00\n", b"{}"]),

@@ -89,7 +89,7 @@ def failing(log: Log) -> None:
         log.commit(batch(sighting), [reading], ingested_at_us=NOON)
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(story=st.lists(st.one_of(SIGHTINGS, SIGHTINGS, OTHERS), min_size=3, max_size=14))
 def test_who_stays_open_writes_what_one_writes_who_has_just_opened(
     tmp_path_factory: pytest.TempPathFactory, story: list[tuple[str, Sighting | str, str]]

@@ -85,7 +85,7 @@ class Receiver:
 
     def until(self, true: Callable[[], bool]) -> None:
         """Wait for it; the bound is for a test that would wait for ever."""
-        end = time.monotonic() + 60
+        end = time.monotonic() + 90
         while not true():
             assert time.monotonic() < end, self.got
             time.sleep(0.01)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from cli.hooks import alerting, telling
+from cli.hooks import alerting, telling, webhook
 from cli.hooks.alerting import Alerting
 from cli.hooks.book import Hooks
 from cli.paths import paths
@@ -98,6 +98,9 @@ def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
     monkeypatch.setattr(alerting, "REST_S", 0.01)
     monkeypatch.setattr(alerting, "RETRY_S", 0.02)
     monkeypatch.setattr(telling, "PAUSES_S", (0.0,) * 7)
+    # On a busy machine a receiver may take long: an attempt that is given up too soon is one more.
+    monkeypatch.setattr(webhook, "CONNECT_S", 90.0)
+    monkeypatch.setattr(webhook, "TOTAL_S", 90.0)
     environ = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "RINGLET_HOME": str(tmp_path / "rl"), "TZ": "UTC"}
     with receiving() as receiver:
         scene = Scene(tmp_path, receiver, environ)
@@ -222,19 +225,23 @@ def test_two_watchers_decide_once(scene: Scene) -> None:
     assert len(set(scene.receiver.keys)) == 8
 
 
-def test_what_is_not_taken_is_tried_again_with_the_same_key(scene: Scene) -> None:
+def test_what_is_not_taken_is_tried_again_with_the_same_key(
+    scene: Scene, clock: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Also by the next watcher; each attempt bears the same key and the same body."""
+    monkeypatch.setattr(telling, "PAUSES_S", (0.0, 600.0, *(0.0,) * 5))
     scene.hook(*daily(10))
     scene.receiver.status = 500
     scene.spend(50)
     with scene.watching():
-        scene.receiver.until(lambda: len(scene.receiver.got) >= 2)
+        scene.receiver.until(lambda: len(scene.receiver.got) == 2)
     scene.receiver.status = 200
+    clock("2026-05-13T13:00:00+00:00")
     with scene.watching():
         scene.settled()
 
     (alert,) = scene.decided()
-    assert (alert["outcome"], alert["attempts"] >= 3) == ("delivered", True)
+    assert (alert["outcome"], alert["attempts"]) == ("delivered", 3)
     assert len({(got.key, got.body) for got in scene.receiver.got}) == 1
 
 
@@ -302,7 +309,7 @@ def test_without_hooks_the_store_is_left_alone(scene: Scene) -> None:
     scene.spend(50)
     with scene.watching():
         time.sleep(0.2)
-        assert not any("journal.db" in str(link) for link in open_files())
+        assert not any(link.is_relative_to(scene.home) and "journal.db" in link.name for link in open_files())
 
 
 def open_files() -> list[Path]:
@@ -418,13 +425,14 @@ def test_another_journal_tells_nothing_again(scene: Scene, restore: str) -> None
     assert [each["outcome"] for each in scene.decided()] == ["delivered"]
 
 
-def test_a_decision_that_only_the_head_knows_is_told(scene: Scene) -> None:
+def test_a_decision_that_only_the_head_knows_is_told(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """Killed right before the journal's commit, or the journal lost while it waited: the next watcher tells it, in the words of then."""
+    monkeypatch.setattr(telling, "PAUSES_S", (600.0,) * 7)
     scene.hook(*daily(10))
     scene.receiver.status = 500
     scene.spend(50)
     with scene.watching():
-        scene.receiver.until(lambda: len(scene.receiver.got) >= 1)
+        scene.receiver.until(lambda: len(scene.receiver.got) == 1)
     scene.receiver.status = 200
     (waiting,) = scene.decided()
     for path in (scene.home / "rl").glob("journal.db*"):
@@ -447,7 +455,8 @@ def test_a_journal_that_is_replaced_while_watching_tells_nothing_again(scene: Sc
         scene.receiver.until(lambda: len(scene.receiver.got) == 1)
         scene.settled()
         for path in (scene.home / "rl").glob("journal.db*"):
-            path.unlink()
+            # Whoever watches may have let go of it, and taken away what belongs to it.
+            path.unlink(missing_ok=True)
         scene.spend(50)
         scene.looked()
         id = scene.hook(*daily(20))
@@ -551,10 +560,10 @@ def test_it_stops_at_once(scene: Scene) -> None:
     scene.hook(*daily(10), shell=f"echo >> {marks}; sleep 60")
     scene.spend(50)
     with scene.watching():
-        scene.receiver.until(marks.exists)
+        scene.receiver.until(lambda: marks.exists() and marks.read_text() == "\n")
     assert [(each["outcome"], each["said"]) for each in scene.decided()] == [("waiting", "interrupted")]
     with scene.watching():
-        scene.receiver.until(lambda: marks.read_text() == "\n\n")
+        scene.receiver.until(lambda: marks.read_text().startswith("\n\n"))
 
 
 def test_the_log_of_alerts_is_the_journals(scene: Scene) -> None:

@@ -1,6 +1,8 @@
 """Commands of hooks: what they get, that no text becomes code, and that none outlives its time."""
 
+import gc
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from cli.hooks import shell
 
 
 def run(command: str, message: bytes = b"{}", *, environ: dict[str, str] | None = None, **words: str) -> tuple[bool, str]:
-    return shell.run(command, message, words, environ or {"PATH": os.environ["PATH"]}, time_s=20)
+    return shell.run(command, message, words, environ or {"PATH": os.environ["PATH"]}, time_s=120)
 
 
 def test_the_message_is_on_standard_input_and_in_the_environment(tmp_path: Path) -> None:
@@ -73,10 +75,9 @@ def test_a_command_that_reads_nothing_is_no_failure() -> None:
 
 def alive(marker: Path) -> bool:
     """Whether the process whose id is in the file still runs."""
-    try:
-        return f" {int(marker.read_text())} " in f" {' '.join(os.listdir('/proc'))} " and not dead(int(marker.read_text()))
-    except FileNotFoundError:
-        return False
+    # Who was ended before it could write its id is not there any more.
+    pid = marker.read_text().strip() if marker.exists() else ""
+    return pid != "" and not dead(int(pid))
 
 
 def dead(pid: int) -> bool:
@@ -93,19 +94,20 @@ def test_nothing_outlives_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     command = f"{stubborn}sh -c '{stubborn}echo $$ > {tmp_path}/child; while :; do sleep 0.05; done' & wait; sleep 60"
 
     done, said = shell.run(command, b"", {}, {"PATH": os.environ["PATH"]}, time_s=0.5)
-    end = time.monotonic() + 10
+    end = time.monotonic() + 90
     while alive(tmp_path / "child") and time.monotonic() < end:
         time.sleep(0.02)
 
     assert (done, said.partition(":")[0], alive(tmp_path / "child")) == (False, "not done after 0 s", False)
 
 
-def test_what_it_leaves_running_holds_nobody_up() -> None:
+def test_what_it_leaves_running_holds_nobody_up(tmp_path: Path) -> None:
     """A command may start something that stays; it has ended when it has ended itself."""
-    began = time.monotonic()
+    marker = tmp_path / "child"
 
-    assert run("sleep 20 & exit 0") == (True, "exit code 0")
-    assert time.monotonic() - began < 15
+    assert run(f"sleep 600 & echo $! > {marker}; exit 0") == (True, "exit code 0")
+    assert alive(marker)
+    os.kill(int(marker.read_text()), signal.SIGKILL)
 
 
 def test_it_ends_when_everything_ends() -> None:
@@ -115,6 +117,8 @@ def test_it_ends_when_everything_ends() -> None:
 
 def test_what_is_no_command_leaves_nothing_open() -> None:
     """A text that no system can run is refused, and costs no descriptor."""
+    # What others left open may not be closed in between.
+    gc.collect()
     before = len(os.listdir("/dev/fd"))
     with pytest.raises(ValueError, match="null"):
         shell.run("true\0", b"{}", {}, os.environ)

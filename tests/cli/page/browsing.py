@@ -4,7 +4,7 @@ import json
 import shutil
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -26,7 +26,7 @@ PARTS = ("daily", "initiators", "cost", "sources", "breakdown", "consumers", "pr
 """The parts of the Usage page below its cards."""
 
 _NOW = datetime.fromisoformat(NOON)
-_PATIENCE_MS = 30_000
+_PATIENCE_MS = 90_000
 """Bounds a wait that would have no end; how soon things happen is told by nobody here."""
 
 expect.set_options(timeout=_PATIENCE_MS)
@@ -92,6 +92,7 @@ class Shown:
         if role not in self._signed_in:
             context = self._browser.new_context()
             page = context.new_page()
+            page.set_default_timeout(_PATIENCE_MS)
             page.goto(self.login(role))
             page.wait_for_url(f"{self.url}/usage*")
             state: Any = context.storage_state()
@@ -128,6 +129,14 @@ def shown(home: Path, browser: Browser, drawn: Path) -> Iterator[Shown]:
 
 def _clock() -> int:
     return int(_NOW.timestamp()) * 10**9
+
+
+def until(page: Page, true: Callable[[], bool]) -> None:
+    """Wait for it, while the browser tells what happens there."""
+    end = time.monotonic() + _PATIENCE_MS / 1000
+    while not true():
+        assert time.monotonic() < end
+        page.wait_for_timeout(20)
 
 
 def settled(page: Page) -> None:

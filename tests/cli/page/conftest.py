@@ -23,7 +23,7 @@ def browser() -> Iterator[Browser]:
     # Chromium's own sandbox does not start for root.
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=path, args=arguments)
+        started = playwright.chromium.launch(executable_path=path, args=arguments, timeout=120_000)
         yield started
         started.close()
 

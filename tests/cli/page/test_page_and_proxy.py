@@ -109,7 +109,7 @@ def proxy(home: Path) -> Iterator[Stand]:
 
     thread = threading.Thread(target=lambda: asyncio.run(scene()))
     thread.start()
-    assert ready.wait(30)
+    assert ready.wait(90)
     try:
         yield stands[0]
     finally:
@@ -121,6 +121,7 @@ def test_no_page_speaks_to_a_provider(tmp_path: Path, browser: Browser) -> None:
     """Not one of twenty ways that a page has reaches the provider or reads a word, even where the page knows the whole address."""
     with proxy(tmp_path) as stand, elsewhere() as site:
         page = browser.new_page()
+        page.set_default_timeout(90_000)
         page.goto(site)
         found = page.evaluate(ATTEMPTS, stand.url("/v1/chat/completions"))
         # A page that is opened at the address itself.

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from pipeline.log import Log
 from tests.cli.homes import called, mixed, reply, transcript
-from tests.cli.page.browsing import Shown, choose, period, settled, shown
+from tests.cli.page.browsing import Shown, choose, period, settled, shown, until
 
 
 class News(msgspec.Struct):
@@ -106,6 +106,7 @@ def test_refresh_asks_for_everything_once(page: Page) -> None:
     button = page.get_by_role("button", name="Refresh")
     button.click()
     expect(button).to_be_disabled()
+    until(page, lambda: bool(held))
     page.wait_for_timeout(100)
     assert len(held) == 1
     held[0].continue_()
@@ -139,15 +140,13 @@ def test_new_data_is_marked_and_not_taken(daemon: Shown, page: Page) -> None:
 def test_a_page_that_nobody_sees_does_not_listen(daemon: Shown) -> None:
     """Each listening page holds one of six connections that a browser opens to one host."""
     with daemon.page() as page:
-        page.wait_for_timeout(100)
-        before = daemon.push.listening
+        # Of pages that were closed before, the daemon hears a moment later.
+        until(page, lambda: daemon.push.listening == 1)
         page.evaluate("""() => {
             Object.defineProperty(document, 'hidden', { configurable: true, get: () => true });
             document.dispatchEvent(new Event('visibilitychange'));
         }""")
-        page.wait_for_timeout(300)
-
-        assert (before, daemon.push.listening) == (1, 0)
+        until(page, lambda: daemon.push.listening == 0)
 
 
 def test_a_failure_says_what_mends_it(page: Page) -> None:
@@ -222,7 +221,7 @@ def test_only_the_last_choice_is_shown(page: Page) -> None:
     held: list[Route] = []
     page.route("**/api/usage?period=today*", lambda route: held.append(route))
     page.get_by_role("radio", name="Today", exact=True).check(force=True)
-    page.wait_for_timeout(100)
+    until(page, lambda: bool(held))
     period(page, "All Time")
     shown_now = page.locator("dl.cards").inner_text()
     for route in held:

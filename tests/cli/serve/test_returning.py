@@ -71,7 +71,7 @@ def test_a_head_goes_with_what_came_with_it_and_waits_for_nothing(tmp_path: Path
             writer.close()
         server.close()
 
-    asyncio.run(asyncio.wait_for(scene(), 20))
+    asyncio.run(asyncio.wait_for(scene(), 180))
 
 
 def test_a_connection_is_anothers_once_its_reply_has_ended() -> None:
@@ -119,7 +119,7 @@ def test_a_connection_is_anothers_once_its_reply_has_ended() -> None:
             second.close()
         server.close()
 
-    asyncio.run(asyncio.wait_for(scene(), 20))
+    asyncio.run(asyncio.wait_for(scene(), 180))
 
     assert connections == 1
 
@@ -155,7 +155,7 @@ def test_what_the_agents_side_raises_reaches_the_task(fails: str) -> None:
             reply.close()
         server.close()
 
-    asyncio.run(asyncio.wait_for(scene(), 20))
+    asyncio.run(asyncio.wait_for(scene(), 180))
 
 
 def certified(home: Path) -> tuple[ssl.SSLContext, Path]:
@@ -219,6 +219,6 @@ def test_a_reply_over_tls_passes_whole_or_is_seen_to_be_broken(tmp_path: Path, m
         server.close()
         return stand
 
-    stand = asyncio.run(asyncio.wait_for(scene(), 30))
+    stand = asyncio.run(asyncio.wait_for(scene(), 180))
 
     assert sorted((call[6], call[7]) for call in stand.calls()) == [(1, "error")] * 2 + [(28, "ok")] * 5

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from cli.serve import tokens
+from tests.cli.daemons import until
 from tests.cli.served import CANARY, OWN, Answer, Served, request, serving
 
 JSON = ("Content-Type", "application/json")
@@ -113,7 +114,7 @@ def test_failures_are_throttled_and_the_right_token_goes_on(served: Served) -> N
 
     assert [answer.status for answer in wrong] == [401] * 10
     assert [answer.status for answer in late] == [429, 429]
-    assert 50 <= int(late[0].headers["retry-after"]) <= 61
+    assert 1 <= int(late[0].headers["retry-after"]) <= 61
     assert served.ask("/api/echo", token=served.token()).status == 200
     assert login(served).status == 200
 
@@ -194,10 +195,10 @@ def test_requests_are_logged_by_their_route_alone(served: Served, caplog: pytest
     with caplog.at_level(logging.DEBUG, "ringlet.http"):
         served.ask(f"/api/echo?text={CANARY}", headers=[("X-Api-Key", CANARY)], token=served.token())
         served.ask(f"/{CANARY}")
-        # The line is written after the answer is made, and the answer read maybe before.
-        served.ask("/api/open")
+        # A line is written after the answer is made, and the answer read maybe before.
+        until(lambda: len(caplog.records) >= 2)
     lines = [record.getMessage().partition(",")[0] for record in caplog.records]
-    assert lines[:2] == ["GET /api/echo 200", "GET (no route) 404"]
+    assert lines == ["GET /api/echo 200", "GET (no route) 404"]
 
 
 def test_a_stream_comes_piece_by_piece_as_a_file(served: Served) -> None:

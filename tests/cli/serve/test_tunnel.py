@@ -17,7 +17,7 @@ import pytest
 from cli.serve import tunnel
 from ingest.passed import SOURCE
 from pipeline.log import Log
-from tests.cli.proxied import Said, Stand, cut, standing
+from tests.cli.proxied import Said, Stand, cut, standing, until
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -73,12 +73,8 @@ async def played(home: Path, peer: Peer, body: Callable[[Stand], Awaitable[None]
     place = f"https://localhost:{port}" if tls else f"http://127.0.0.1:{port}"
     settings = f'[providers.peer]\nbilling = "metered"\nendpoint = "{place}"\n'
     async with standing(home, lambda _: Said(), settings=settings) as stand:
-        await asyncio.wait_for(body(stand), 60)
-        for _ in range(300):
-            if not stand.proxy.at_work:
-                break
-            await asyncio.sleep(0.01)
-        assert stand.proxy.at_work == 0
+        await asyncio.wait_for(body(stand), 180)
+        await until(lambda: stand.proxy.at_work == 0)
     server.close()
     return stand
 
@@ -197,9 +193,9 @@ def test_whoever_goes_ends_it_for_the_other(tmp_path: Path, who: str) -> None:
         await asyncio.sleep(0.1)
         if who == "agent":
             writer.transport.abort()
-            await asyncio.wait_for(ended.wait(), 5)
+            await asyncio.wait_for(ended.wait(), 90)
         else:
-            assert await asyncio.wait_for(reader.read(), 5) == b""
+            assert await asyncio.wait_for(reader.read(), 90) == b""
         writer.close()
 
     scene(tmp_path, Peer(talk), body)
@@ -287,13 +283,15 @@ def test_silence_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         assert await reader.readexactly(1) == b"x"
         if ending:
             stand.proxy.is_ending = True
-        assert await asyncio.wait_for(reader.read(), 20) == b""
+        else:
+            # From here on, and not before: however long it took until now was no silence.
+            monkeypatch.setattr(tunnel, "SILENCE_S", 0.5)
+        assert await asyncio.wait_for(reader.read(), 90) == b""
         writer.close()
 
     ending = True
     scene(tmp_path / "ending", Peer(echo), body)
     ending = False
-    monkeypatch.setattr(tunnel, "SILENCE_S", 0.5)
     scene(tmp_path / "silent", Peer(echo), body)
 
 
