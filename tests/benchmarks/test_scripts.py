@@ -45,7 +45,7 @@ def test_script_runs(script: str, work: Path) -> None:
     argv = [sys.executable, "-m", f"benchmarks.{script}", *SCRIPTS[script], "--work", str(work)]
     # Rivals would be measured where they are installed, and this is not about them.
     env = {**os.environ, "NODE_MODULES": str(work), "CCUSAGE": "", "TOKSCALE": "", "HOME": str(work)}
-    run = subprocess.run(argv, cwd=harness.ROOT, env=env, capture_output=True, text=True, timeout=120, check=False)
+    run = subprocess.run(argv, cwd=harness.ROOT, env=env, capture_output=True, text=True, timeout=600, check=False)
 
     assert run.returncode == 0, run.stderr
     assert "\n|---" in run.stdout

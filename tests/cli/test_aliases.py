@@ -62,7 +62,7 @@ def test_an_alias_that_bears_its_agents_name_starts_the_agent(tmp_path: Path) ->
     ringlet(tmp_path, "aliases", "install", "claude", "--bin", str(first))
     env = {"PATH": f"{first}:{tmp_path / 'bin'}:/usr/bin:/bin", "HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
 
-    assert subprocess.run(["claude"], env=env, cwd=tmp_path, capture_output=True, timeout=60, check=False).returncode == 7
+    assert subprocess.run(["claude"], env=env, cwd=tmp_path, capture_output=True, timeout=120, check=False).returncode == 7
 
 
 def test_a_program_elsewhere_keeps_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

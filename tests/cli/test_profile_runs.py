@@ -47,7 +47,7 @@ class Machine:
     def run(self, *argv: str, typed: str = "", **more: str) -> tuple[int, str, str]:
         """(exit code, output, errors) of a command line."""
         process = self.start(*argv, **more)
-        out, err = process.communicate(typed.encode(), timeout=60)
+        out, err = process.communicate(typed.encode(), timeout=120)
         return process.returncode, out.decode(), err.decode()
 
     def rules(self) -> Rules:
@@ -116,7 +116,7 @@ def test_two_runs_at_once_are_told_apart_from_everybody_else(machine: Machine) -
         machine.run("profiles", "create", "claude", name)
     started = [machine.start("profiles", "run", name, "--", str(number)) for number, name in enumerate(("work", "work", "work", "play"), 5)]
 
-    assert [(process.wait(60), process.communicate()[1]) for process in started] == [(0, b"")] * 4
+    assert [(process.wait(120), process.communicate()[1]) for process in started] == [(0, b"")] * 4
     assert (calls_of(machine, "work"), calls_of(machine, "play")) == (3, 1)
     assert len(machine.rules().rules) == 2
 
@@ -133,14 +133,14 @@ def test_the_exit_code_is_the_agents(machine: Machine, code: int) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGKILL, signal.SIGXFSZ])
 def test_a_signal_is_the_agents(machine: Machine, number: signal.Signals) -> None:
     """A signal to the run reaches the agent as it would without ringlet, and what it does then is what the caller sees."""
-    machine.agent("claude", "echo ready; exec sleep 60")
+    machine.agent("claude", "echo ready; exec sleep 600")
     machine.run("profiles", "create", "claude", "work")
     process = machine.start("profiles", "run", "work")
     assert process.stdout is not None
     assert process.stdout.readline() == b"ready\n"
     process.send_signal(number)
 
-    assert process.wait(60) == -number
+    assert process.wait(120) == -number
     process.communicate()
 
 

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import pytest
 from hypothesis import given
@@ -32,7 +33,11 @@ def shown(home: Path, *words: str, said: object = None, **environ: str) -> str:
     env = {"PATH": os.environ["PATH"], "HOME": str(home), "RINGLET_HOME": str(home / "rl"), "TZ": "UTC", "PYTHONPATH": str(ROOT), **environ}
     content = said if isinstance(said, bytes) else json.dumps(said).encode()
     command = [sys.executable, "-m", "ringlet", "statusline", *words]
-    done = subprocess.run(command, env=env, cwd=ROOT, input=content, capture_output=True, check=False)
+    # All that is said is there from the beginning: whoever speaks late is not heard.
+    with TemporaryFile() as speaks:
+        speaks.write(content)
+        speaks.seek(0)
+        done = subprocess.run(command, env=env, cwd=ROOT, stdin=speaks, capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
     return done.stdout.decode()
 

@@ -77,6 +77,24 @@ class Scene:
         with Outbox.open(str(self.home.store)) as outbox:
             return list(outbox.latest())
 
+    def settle(self) -> None:
+        """What was tried twice in vain is told, in this process: each further attempt that a kill cuts short would have to be waited for
+        for longer, up to a day."""
+        if not any(alert.attempts > 1 for alert in self.waiting()):
+            return
+        alerts = Alerting(paths(self.home.env), self.home.env, lambda: True)
+        alerts.start()
+        try:
+            until(lambda: not self.waiting(), every=0.1)
+        finally:
+            alerts.stop()
+
+    def waiting(self) -> list[Alert]:
+        if not (self.home.store / "journal.db").exists():
+            return []
+        with Outbox.open(str(self.home.store)) as outbox:
+            return outbox.waiting()
+
     def all_told(self) -> bool:
         return {alert.hook for alert in self.alerts() if alert.outcome == DELIVERED} >= set(self.hooks)
 
@@ -135,6 +153,7 @@ def test_killed_at_random_while_budgets_are_crossed(scene: Scene) -> None:
                 scene.spend(1)
                 time.sleep(rng.uniform(0.05, 0.3))
             daemon.kill()
+        scene.settle()
     while scene.calls < 2 + 4 * kills:
         scene.spend(1)
     with scene.home.foreground() as daemon:

@@ -15,7 +15,7 @@ from tests.sizes import times
 
 def copied(scene: Scene, target: Path) -> None:
     """A good copy of the journal as it is now, as a backup program makes one."""
-    with sqlite3.connect(scene.home / "journal.db") as journal, sqlite3.connect(target) as copy:
+    with sqlite3.connect(scene.home / "journal.db", timeout=90) as journal, sqlite3.connect(target) as copy:
         journal.backup(copy)
     target.chmod(0o600)
 

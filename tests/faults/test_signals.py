@@ -36,7 +36,7 @@ def outputs(store: Path) -> list[int]:
 
 def until(true: Callable[[], bool]) -> None:
     """Wait for it; the bound is for a test that would wait for ever."""
-    end = time.monotonic() + 60
+    end = time.monotonic() + 120
     while not true():
         assert time.monotonic() < end, "it never happened"
         time.sleep(0.01)
@@ -56,11 +56,15 @@ def test_a_signal_at_any_time_leaves_whole_batches(tmp_path: Path) -> None:
         env["RINGLET_HOME"] = str(store)
         asked = rng.choice([signal.SIGINT, signal.SIGTERM])
         # Not before the interpreter has begun: what it does with a signal then is its own business.
+        began = time.monotonic()
         with started(env, "ingest") as running:
             time.sleep(rng.uniform(0.15, 1.0) * typical_s)
             running.send_signal(asked)
-            _, error = running.communicate(timeout=60)
+            _, error = running.communicate(timeout=120)
         codes.append(running.returncode)
+        if running.returncode == 0:
+            # The signal came too late: the machine has more time for it now than it had at first.
+            typical_s = min(typical_s, time.monotonic() - began)
         assert running.returncode in (0, ENDS[asked], -asked), error
         assert "Traceback" not in error or running.returncode == -signal.SIGINT
         if (store / "journal.db").exists():
@@ -90,7 +94,7 @@ def test_a_closed_terminal_ends_a_command_as_a_signal_does(tmp_path: Path, argv:
             file.write(reply(99_999, "2026-05-13T09:00:00Z"))
         until(lambda: len(outputs(tmp_path / "store")) == FILES * CALLS + 1)
     os.close(controller)
-    code = running.wait(60)
+    code = running.wait(120)
 
     assert code in ((143,) if "--watch" in argv else (0, 143))
     with Log.open(tmp_path / "store") as log:
@@ -120,7 +124,7 @@ def test_what_was_started_to_outlive_its_terminal_does(tmp_path: Path) -> None:
         until(lambda: len(outputs(tmp_path / "store")) == FILES * CALLS)
         assert watcher.poll() is None
         watcher.terminate()
-        assert watcher.wait(60) == 143
+        assert watcher.wait(120) == 143
 
 
 def test_a_watcher_that_was_killed_stands_in_nobodys_way(tmp_path: Path) -> None:
@@ -142,7 +146,7 @@ def test_a_watcher_that_was_killed_stands_in_nobodys_way(tmp_path: Path) -> None
         owner = (tmp_path / "store/watch.lock").read_text()
         until(lambda: len(outputs(tmp_path / "store")) == FILES * CALLS)
         third.terminate()
-        code = third.wait(60)
+        code = third.wait(120)
 
     assert second[0] == 4
     assert f"held by process {first.pid}; wait for it or end it" in second[1]

@@ -31,7 +31,7 @@ def started(env: dict[str, str], *argv: str, **options: object) -> "subprocess.P
 def ringlet(env: dict[str, str], *argv: str, **options: object) -> tuple[int, str]:
     """Exit code of `ringlet argv` and everything it said."""
     with started(env, *argv, stderr=subprocess.STDOUT, **options) as running:
-        said, _ = running.communicate(timeout=60)
+        said, _ = running.communicate(timeout=300)
     return running.returncode, said
 
 
@@ -42,7 +42,7 @@ def each(env: dict[str, str], commands: Sequence[Sequence[str]], **options: obje
     """
     command = [sys.executable, "-c", _EACH, *(json.dumps(list(argv)) for argv in commands)]
     pipes: dict[str, object] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, **options}
-    run = subprocess.run(command, cwd=ROOT, env=env, timeout=120, check=True, **pipes)  # type: ignore[call-overload]
+    run = subprocess.run(command, cwd=ROOT, env=env, timeout=300, check=True, **pipes)  # type: ignore[call-overload]
     return [(code, said) for code, said in json.loads(run.stdout)]
 
 

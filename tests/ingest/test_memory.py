@@ -135,6 +135,7 @@ def test_another_question_or_a_torn_file_is_no_memory(tmp_path: Path) -> None:
 def test_what_is_not_sure_is_not_remembered(tmp_path: Path) -> None:
     """Neither folders that changed a moment before, nor those of another file system, nor links."""
     places = home(tmp_path)
+    os.utime(tmp_path / "home/logs")
 
     assert remembered(tmp_path, places, after_ns=0) is None
     assert remembered(tmp_path, places, device=-1) is None

@@ -28,7 +28,7 @@ def notices(request: pytest.FixtureRequest) -> Iterator[Notices]:
 def told(notices: Notices, done: Callable[[set[Notice]], bool]) -> set[Notice]:
     """All that is told until it is enough."""
     found: set[Notice] = set()
-    end = time.monotonic() + 60
+    end = time.monotonic() + 90
     while not done(found):
         assert time.monotonic() < end, found
         found |= notices.wait(0.1)

@@ -49,7 +49,7 @@ def pass_by(tap: Tap, body: bytes, kind: Kind = Kind.ANTHROPIC, head: Head = HEA
 
 def until(true: Callable[[], bool]) -> None:
     """Wait for it."""
-    end = time.monotonic() + 20
+    end = time.monotonic() + 90
     while not true():
         assert time.monotonic() < end
         time.sleep(0.01)
@@ -205,7 +205,7 @@ def test_a_locked_journal_blocks_no_reply(tmp_path: Path) -> None:
 
 def test_replies_that_end_soon_after_one_another_are_committed_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first goes into the log at once; those of the moment after it gather for one more commit."""
-    monkeypatch.setattr(taps, "GATHER_S", 1.0)
+    monkeypatch.setattr(taps, "GATHER_S", 3600.0)
     commits: list[int] = []
     tap = Tap(lambda: Log.open(tmp_path), on_commit=lambda commit: commits.append(commit.new))
     tap.start()
@@ -213,7 +213,7 @@ def test_replies_that_end_soon_after_one_another_are_committed_together(tmp_path
     until(lambda: commits == [1])
     for number in range(10):
         pass_by(tap, reply(f"msg_{number}"))
-    until(lambda: len(commits) > 1)
+    # The moment lasts until the end here, however long it takes the ten to come.
     tap.stop()
 
     assert commits == [1, 10]

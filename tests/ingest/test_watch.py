@@ -16,6 +16,7 @@ import pytest
 from ingest import reader, streams, watch, watched
 from ingest.adapter import Adapter
 from ingest.adapters.grok import ADAPTER as GROK
+from ingest.notices import Notice
 from ingest.reader import Manner
 from ingest.run import refresh
 from ingest.watch import Arrived, Settings, Watcher
@@ -35,6 +36,18 @@ class Asked(dict[str, str]):
     def get(self, *arguments: Any) -> Any:
         self.times += 1
         return super().get(*arguments)
+
+
+class Counted(Deaf):
+    """Counts how often it was waited for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits = 0
+
+    def wait(self, timeout_s: float) -> set[Notice]:
+        self.waits += 1
+        return super().wait(timeout_s)
 
 
 class Following:
@@ -141,6 +154,7 @@ def test_a_new_line_is_in_the_log_at_once(tmp_path: Path) -> None:
 
 def test_a_file_that_failed_for_a_moment_counts_as_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that could not be read at one notice and was read at the next is none that cannot be read, from the next sweep on."""
+    monkeypatch.setattr(watch, "SWEEP_S", 3600.0)
     with following(tmp_path) as (watcher, log):
         opened, failing = streams.opened, [True]
 
@@ -160,8 +174,10 @@ def test_a_file_that_failed_for_a_moment_counts_as_read_again(tmp_path: Path, mo
 
 
 def test_a_database_is_read_once_more_without_a_further_notice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A row may show a moment after its last write: two seconds later, long before the next sweep, the watcher knows that it has all."""
+    """A row may show a moment after its last write: soon after, long before the next sweep, the watcher knows that it has all."""
     monkeypatch.setattr(watch, "SWEEP_S", 3600.0)
+    # Time enough to be seen in between.
+    monkeypatch.setattr(watch, "_SHOWN_S", 5.0)
     database = tmp_path / "home/grok.db"
     database.parent.mkdir()
     watcher = Following(tmp_path / "home", tmp_path / "store", adapter=GROK)
@@ -283,21 +299,27 @@ AHEAD_NS = pytest.mark.parametrize("ahead_ns", [0, 60_000_000_000], ids=["folder
 @AHEAD_NS
 def test_a_sweep_that_finds_all_as_it_was_read_looks_no_further(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ahead_ns: int) -> None:
     """Whether nothing has moved, or files have grown and been read: nobody is asked where logs are. What is not read yet is found."""
-    told = Deaf()
+    told = Counted()
     monkeypatch.setattr(watch, "begun", lambda: told)
-    monkeypatch.setattr(watch, "SWEEP_S", 0.05)
+    # With every turn a sweep.
+    monkeypatch.setattr(watch, "SWEEP_S", 0.0)
     monkeypatch.setattr(watch, "WAKE_S", 0.01)
+
+    def turns(number: int) -> None:
+        due = told.waits + number
+        watcher.until(lambda: told.waits >= due)
+
     with following(tmp_path, lambda: time.time_ns() + ahead_ns) as (watcher, log):
-        time.sleep(0.5)
+        turns(10)
         asked = watcher.environ.times
-        time.sleep(0.5)
+        turns(20)
         monkeypatch.setattr(watch, "SWEEP_S", 3_600.0)
-        time.sleep(0.2)
+        turns(2)
         append(log, toy.line("b", 2))
         told.note((str(log), ""))
         watcher.until(lambda: outputs(tmp_path) == [1, 2])
-        monkeypatch.setattr(watch, "SWEEP_S", 0.05)
-        time.sleep(0.5)
+        monkeypatch.setattr(watch, "SWEEP_S", 0.0)
+        turns(20)
         assert watcher.environ.times == asked > 0
 
         append(log, toy.line("c", 3))
