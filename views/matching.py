@@ -35,24 +35,20 @@ def model_matches(pattern: str, model: "str | None") -> bool:
     """Whether a model id is meant: the id itself, the id with a date or `-latest` after it, or what a pattern (`*`, `?`, `[…]`) covers."""
     if model is None:
         return False
-    if _is_pattern(pattern):
-        return wildcard(pattern, model)
-    if not model.startswith(pattern):
-        return False
-    suffix = model[len(pattern) :]
-    if suffix in ("", "-latest"):
+    # An id may look like a pattern and not match itself as one: `claude-opus-4-7[1m]`.
+    if model.startswith(pattern) and _is_version(model[len(pattern) :]):
         return True
-    digits = suffix[1:].replace("-", "") if len(suffix) in (9, 11) else ""
-    return suffix[0] in "-@" and len(digits) == 8 and digits.isascii() and digits.isdigit()
+    return _is_pattern(pattern) and wildcard(pattern, model)
 
 
 def project_matches(pattern: str, project: "str | None") -> bool:
     """Whether a project path is meant: the path, its last folder, or a pattern with wildcards over the path."""
     if project is None:
         return False
-    if _is_pattern(pattern):
-        return wildcard(pattern, project)
-    return pattern.rstrip("/") in (project, project.replace("\\", "/").rsplit("/", 1)[-1])
+    # Folders are named like patterns, too: `app/[slug]`.
+    if pattern.rstrip("/") in (project.rstrip("/"), folder(project)):
+        return True
+    return _is_pattern(pattern) and wildcard(pattern, project)
 
 
 def session_matches(pattern: str, session: "str | None") -> bool:
@@ -86,6 +82,13 @@ def wildcard(pattern: str, text: str) -> bool:
         else:
             return False
     return not pattern[place:].strip("*")
+
+
+def _is_version(suffix: str) -> bool:
+    if suffix in ("", "-latest"):
+        return True
+    digits = suffix[1:].replace("-", "") if len(suffix) in (9, 11) else ""
+    return suffix[0] in "-@" and len(digits) == 8 and digits.isascii() and digits.isdigit()
 
 
 def _is_pattern(text: str) -> bool:

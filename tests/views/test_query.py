@@ -43,6 +43,23 @@ def test_model_name_may_be_a_pattern() -> None:
     assert [model for model in ("gpt-5", "gpt-5-mini", "o3") if model_matches("gpt-*", model)] == ["gpt-5", "gpt-5-mini"]
 
 
+@given(st.text("ab[]!-*?/", min_size=1, max_size=7))
+def test_every_name_means_itself(name: str) -> None:
+    """A model or a project is meant by its own name, also by one that looks like a pattern: `claude-opus-4-7[1m]`, `app/[slug]`, `app/`."""
+    assert model_matches(name, name)
+    assert project_matches(name, name)
+
+
+def test_dated_id_is_meant_by_an_id_that_looks_like_a_pattern() -> None:
+    """`opus[1m]` means `opus[1m]-20260501` as `opus` means `opus-20260501`."""
+    assert model_matches("opus[1m]", "opus[1m]-20260501")
+
+
+def test_project_is_meant_by_a_last_folder_that_looks_like_a_pattern() -> None:
+    """`[slug]` is the folder of that name."""
+    assert project_matches("[slug]", "/home/me/app/[slug]")
+
+
 @given(st.text("ab[]!-*?", max_size=7), st.text("ab-", max_size=6))
 def test_wildcards_mean_what_the_shell_means(pattern: str, text: str) -> None:
     """Every pattern covers exactly what Python's fnmatch says."""
