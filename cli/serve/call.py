@@ -184,21 +184,23 @@ class Call:
         passed = Passed(reply.status, reply.reason, headers)
         body = Body(reply)
         ended: Status = "aborted"
+        early = b""
         try:
+            # What the provider has sent is counted, be the agent still there or not.
             try:
                 await passed.prepare(self._request)
                 early = body.early()
                 passed.send(self._shown(early))
             finally:
-                # Also where the agent has gone meanwhile: the provider has answered.
                 self._tapping.begin(reply.status, known)
-            self._tapping.feed(early)
+                self._tapping.feed(early)
 
             def hand_on(piece: bytes) -> bool:
                 shown = self._shown(piece)
-                takes_more = passed.send(shown) if shown else True
-                self._tapping.feed(piece)
-                return takes_more
+                try:
+                    return passed.send(shown) if shown else True
+                finally:
+                    self._tapping.feed(piece)
 
             last = await body.carried(hand_on, self._request.writer.drain)
             shown = self._shown(last) + (b"" if self._hider is None else self._hider.end())
@@ -208,7 +210,6 @@ class Call:
             try:
                 await passed.write_eof(shown)
             finally:
-                # Whether the agent is still there or not: the provider has sent it.
                 self._tapping.feed(last)
             ended = "ok"
         except Broken as broken:

@@ -9,6 +9,7 @@ import sqlite3
 import ssl
 import subprocess
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import zstandard
 from yarl import URL
 
 from cli.serve import usage_asked
+from cli.serve.returning import Passed
 from ingest import tap as taps
 from ingest.wire.capture import Capture
 from pipeline.errors import Held
@@ -328,6 +330,39 @@ def test_a_client_that_goes_ends_the_call_and_keeps_what_was_used(tmp_path: Path
     stand = run(tmp_path, lambda _: Said(pieces=[first, b": more\n\n"], until=never), scene)
 
     assert [call[5:] for call in stand.calls()] == [(10, 1, "aborted")]
+
+
+@pytest.mark.parametrize("fails", ["send", "write_eof"])
+def test_what_a_provider_sent_counts_though_the_agent_went_as_it_came(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: str) -> None:
+    """Also the piece that could not be handed on, be it the reply's last or not: the provider has used what it says."""
+    first, last = anthropic("msg_1", 28).split(b"\n\n", 1)
+    pieces = [first + b"\n\n", last]
+    headers = [("Content-Type", "text/event-stream")]
+    if fails == "write_eof":
+        # The last piece ends the reply.
+        headers.append(("Content-Length", str(sum(map(len, pieces)))))
+    handed_on = Passed.send
+    sent = 0
+
+    def send(self: Passed, piece: bytes) -> bool:
+        nonlocal sent
+        sent += 1
+        if sent > 1:
+            raise ConnectionResetError
+        return handed_on(self, piece)
+
+    async def write_eof(self: Passed, data: bytes = b"") -> None:
+        raise ConnectionResetError
+
+    monkeypatch.setattr(Passed, fails, {"send": send, "write_eof": write_eof}[fails])
+
+    async def scene(stand: Stand) -> None:
+        with suppress(aiohttp.ClientError):
+            await asked(stand, stand.url("/v1/messages"), data=b"{}")
+
+    stand = run(tmp_path, lambda _: Said(headers=headers, pieces=pieces, pause_s=0.05), scene)
+
+    assert [call[5:7] for call in stand.calls()] == [(10, 28)]
 
 
 def test_a_reply_that_breaks_off_is_seen_to(tmp_path: Path) -> None:
