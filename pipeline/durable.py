@@ -45,6 +45,8 @@ _RENAME_NOREPLACE = 1
 _RENAME_EXCHANGE = 2
 _AT_FDCWD = -100
 _FEW = 8
+_ASKED_S = 10.0
+"""Whoever asks for the holder of a lock is in its way for some microseconds, or for as long as a busy machine lets it stand there."""
 NETWORK = frozenset(("nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "fuse.sshfs", "fuse.glusterfs", "lustre", "gpfs"))
 """Types of file systems that are shared between machines."""
 
@@ -277,13 +279,25 @@ def lock(path: str) -> Lock:
 
 
 def _flock(fd: int) -> None:
-    for _ in range(2):
-        # Whoever only asks for the holder is in the way for some microseconds.
-        with suppress(BlockingIOError):
+    until, tries = time.monotonic() + _ASKED_S, 3
+    while True:
+        try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return
+        except BlockingIOError:
+            tries -= not _is_only_asked_for(fd)
+            if tries == 0 or time.monotonic() > until:
+                raise
         time.sleep(0.01)
-    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _is_only_asked_for(fd: int) -> bool:
+    """Whether nobody is in the way of the lock but who asks for its holder."""
+    with suppress(BlockingIOError):
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        fcntl.flock(fd, fcntl.LOCK_UN)
+        return True
+    return False
 
 
 def holder(path: str) -> int | None:

@@ -1,9 +1,11 @@
 """Files that outlive a crash: what is promised of each operation, and of who may use the store."""
 
 import errno
+import fcntl
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -123,6 +125,26 @@ def test_held_is_raised_within_one_process_too(tmp_path: Path) -> None:
     """Two locks on one path exclude each other even in the same process."""
     with durable.lock(str(tmp_path / "lock")), pytest.raises(Held):
         durable.lock(str(tmp_path / "lock"))
+
+
+def test_whoever_asks_for_the_holder_holds_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that asks who holds a lock may be stopped in the middle of it: whoever wants the lock gets it once that one goes on."""
+    path = tmp_path / "lock"
+    path.touch()
+    waits: list[float] = []
+    with path.open() as asking:
+        fcntl.flock(asking, fcntl.LOCK_SH)
+
+        def passes(seconds: float) -> None:
+            waits.append(seconds)
+            if len(waits) == 5:
+                fcntl.flock(asking, fcntl.LOCK_UN)
+
+        monkeypatch.setattr(time, "sleep", passes)
+        with durable.lock(str(path)):
+            assert durable.holder(str(path)) == os.getpid()
+
+    assert len(waits) == 5
 
 
 def test_store_that_others_may_read_is_refused(tmp_path: Path) -> None:
