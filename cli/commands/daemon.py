@@ -13,13 +13,13 @@ from typing import Annotated
 import msgspec
 import typer
 
-from cli import itself
+from cli import config, itself
 from cli.figures import duration, many
 from cli.outcomes import NOT_FOUND
 from cli.paths import Paths, paths
 from cli.serve import state, units
 from cli.serve.state import Capturing, Condition, Options, Running
-from pipeline.errors import NothingFound
+from pipeline.errors import NothingFound, RingletError
 from pipeline.profiles import DEFAULT, Rules
 
 app = typer.Typer(
@@ -89,7 +89,7 @@ def status(json: Json = False) -> None:
     if json:
         typer.echo(encoder.dumps({"running": True, "url": running.url, **msgspec.to_builtins(condition)}))
         return
-    for name, value in _described(running, condition):
+    for name, value in _described(running, condition, where):
         typer.echo(f"{name:<12}{value}")
 
 
@@ -203,7 +203,7 @@ def _address(running: Running, code: str) -> str:
     return f"{running.url}/login#code={code}"
 
 
-def _described(running: Running, condition: Condition) -> Iterator[tuple[str, str]]:
+def _described(running: Running, condition: Condition, where: Paths) -> Iterator[tuple[str, str]]:
     now = time.time()
     yield "Running", f"pid {running.pid}, for {_ago(condition.uptime_s)}, version {condition.version}"
     yield "Address", running.url
@@ -217,12 +217,22 @@ def _described(running: Running, condition: Condition) -> Iterator[tuple[str, st
         yield "Failures", f"the watcher was started again {many(condition.restarts, 'time')}; last: {condition.last_error}"
     if condition.capture is not None:
         yield "Capture", _capturing(condition.capture)
+    elif _is_capture_enabled(where):
+        yield "Capture", "off: [capture] was enabled after the daemon had begun; ringlet daemon stop, then start"
     yield "Pages", f"{condition.listening} open"
     if condition.ends_at is None:
         yield "Ends", "when it is told to"
     else:
         at = datetime.fromtimestamp(condition.ends_at, UTC).astimezone()
         yield "Ends", f"at {at:%H:%M:%S} if nobody asks and no agent writes until then"
+
+
+def _is_capture_enabled(where: Paths) -> bool:
+    try:
+        return config.load(where.config).capture.enabled
+    except RingletError:
+        # What is wrong with the settings stands with the watcher's failures.
+        return False
 
 
 def _capturing(capture: Capturing) -> str:

@@ -157,8 +157,9 @@ class Live:
         failures = 0
         while not self._ending.is_set():
             began = time.monotonic()
+            settings = _Stamps(self._paths)
             try:
-                self._watch_once()
+                self._watch_once(settings)
             except Exception as error:
                 # Whatever it is: a daemon that has stopped watching without a word is worse than one that tries again.
                 failures = 1 if time.monotonic() - began >= STEADY_S else failures + 1
@@ -167,14 +168,23 @@ class Live:
                 self.last_error = str(error) or type(error).__name__
                 logger.exception("the watcher failed and is started again in %.0f s", pause)
                 self._pausing = True
-                self._ending.wait(pause)
+                if self._rested(pause, settings):
+                    # A mistake in the settings is the likeliest failure of all: whoever mends it need not wait for the end of the pause.
+                    failures = 0
                 self._pausing = False
             finally:
                 self._watcher = None
 
-    def _watch_once(self) -> None:
+    def _rested(self, seconds: float, settings: "_Stamps") -> bool:
+        """Pause for so long, or until the settings have changed; whether they have."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0 and not self._ending.wait(min(left, _Stamps.EVERY_S)):
+            if settings.have_changed():
+                return True
+        return False
+
+    def _watch_once(self, settings: "_Stamps") -> None:
         """Watch until asked to stop, or until the settings that decide what is watched have changed."""
-        settings = _Stamps(self._paths)
         with opened(self._paths, self._environ, _now_us()) as store:
             settings.note_journal()
             for line in store.log.mended:
@@ -307,12 +317,16 @@ class _Stamps:
         self._journal = self._inode()
 
     def changed(self) -> bool:
-        """Whether the settings have changed, or a repair has put another journal in the place of the one that is open."""
+        """Whether the settings have changed, or a repair has put another journal in the place of the open one; looked at now and then."""
         now = time.monotonic()
         if now - self._looked_at < self.EVERY_S:
             return False
         self._looked_at = now
-        return self._stamped() != self._settings or self._inode() != self._journal
+        return self.have_changed() or self._inode() != self._journal
+
+    def have_changed(self) -> bool:
+        """Whether the settings have changed."""
+        return self._stamped() != self._settings
 
     def _stamped(self) -> list[str]:
         return [snapshot.stamp(path) for path in (self._paths.config, self._paths.profiles)]

@@ -134,6 +134,16 @@ def test_without_being_asked_for_there_is_no_proxy(tmp_path: Path, provider: int
         assert home.run("daemon", "address", "anthropic").code == 3
 
 
+def test_a_daemon_that_began_without_capture_says_so(tmp_path: Path, provider: int) -> None:
+    """Capture that is enabled while the daemon runs waits for its next start; `status`, to which a run refers, says that."""
+    home = configured(tmp_path, provider, "enabled = false")
+    with daemon(home):
+        assert "Capture" not in home.run("daemon", "status").out
+        config = home.store / "config.toml"
+        config.write_text(config.read_text().replace("false", "true"))
+        assert "off: [capture] was enabled after the daemon had begun; ringlet daemon stop, then start" in home.run("daemon", "status").out
+
+
 def test_a_port_that_is_taken_is_told_of(tmp_path: Path, provider: int) -> None:
     """The daemon runs without its proxy, and says why."""
     home = configured(tmp_path, provider, f"enabled = true\nport = {provider}")

@@ -161,6 +161,21 @@ def test_a_watcher_that_fails_is_started_again(tmp_path: Path, caplog: pytest.Lo
     assert "the watcher failed and is started again" in caplog.text
 
 
+def test_mended_settings_end_the_pause_after_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever mends the settings that the watching failed for waits for no pause, however many failures there were."""
+    monkeypatch.setattr(live, "PAUSES_S", (3600.0,))
+    monkeypatch.setattr(live._Stamps, "EVERY_S", 0.05)
+    transcript(tmp_path, "one", reply(1, DAY))
+    (tmp_path / "rl").mkdir(mode=0o700)
+    config = tmp_path / "rl" / "config.toml"
+    config.write_text("timezone = 5\n")
+    with watched(tmp_path) as scene:
+        scene.until(lambda: scene.live.watching == "restarting")
+        config.write_text('timezone = "UTC"\n')
+        scene.until(lambda: scene.pages.new == 1)
+        assert scene.live.restarts == 1
+
+
 def test_changed_settings_are_watched_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder that the settings name later is read without a restart of the daemon."""
     monkeypatch.setattr(live._Stamps, "EVERY_S", 0.05)
