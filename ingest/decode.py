@@ -26,6 +26,8 @@ _DEAREST_USD = Decimal(10**9)
 _USD_PLACES = Decimal(1).scaleb(-18)
 _LONGEST_INTEGER = 40
 _BEYOND: int = 10**_LONGEST_INTEGER
+_DEEPEST = 64
+"""No agent writes anything that is read as deep as that."""
 
 
 class BadRecord(ValueError):
@@ -42,15 +44,24 @@ def objects(record: bytes) -> list[dict[str, object]]:
 
     Accepts a byte-order mark (UTF-16 too), leading NULs, control characters inside texts, lone surrogates, bytes that are not UTF-8
     (U+FFFD), and objects written one behind the other. Numbers with a fraction or an exponent come as `Decimal`, and integers of more
-    than forty digits as 10^40 with their sign. Of equal keys the last one counts. Raises `BadRecord` for anything else.
+    than forty digits as 10^40 with their sign. Of equal keys the last one counts. Of a record that is nested too deeply to be read, what
+    lies more than `_DEEPEST` deep is None. Raises `BadRecord` for anything else.
     """
+    text = _text_of(record)
+    try:
+        return _objects(text)
+    except RecursionError:
+        # How deep is too deep depends on the interpreter and on who asks: what a record says must not.
+        return _objects(_shallow(text))
+
+
+def _objects(text: str) -> list[dict[str, object]]:
     # Only damaged records come here, and importing json costs more than reading a tail.
     import json
 
     decoder = json.JSONDecoder(parse_float=Decimal, parse_int=_integer, strict=False)
     found: list[dict[str, object]] = []
     try:
-        text = _text_of(record)
         end = 0
         while end < len(text):
             value, end = decoder.raw_decode(text, end)
@@ -59,8 +70,6 @@ def objects(record: bytes) -> list[dict[str, object]]:
             found.append(value)
             while end < len(text) and text[end] in " \t\r\n":
                 end += 1
-    except RecursionError:
-        raise BadRecord("too_deep") from None
     except BadRecord:
         raise
     except (ValueError, OverflowError, ArithmeticError):
@@ -68,6 +77,28 @@ def objects(record: bytes) -> list[dict[str, object]]:
     if not found:
         raise BadRecord("unreadable")
     return found
+
+
+def _shallow(text: str) -> str:
+    """The same JSON with null for each value that lies more than `_DEEPEST` deep."""
+    import re  # as json above
+
+    kept: list[str] = []
+    depth = begin = 0
+    for found in re.finditer(r'"(?:[^"\\]|\\.)*+"|[\[{]+|[\]}]+', text, re.DOTALL):
+        start, end = found.span()
+        if text[start] in "[{":
+            if depth <= _DEEPEST < depth + end - start:
+                kept.append(text[begin : start + _DEEPEST - depth])
+                begin = len(text)
+            depth += end - start
+        elif text[start] in "]}":
+            if depth - (end - start) <= _DEEPEST < depth:
+                kept.append("null")
+                begin = start + depth - _DEEPEST
+            depth -= end - start
+    kept.append(text[begin:])
+    return "".join(kept)
 
 
 def struct_of(kind: type[S], found: Mapping[str, object]) -> S:

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.decode import BadRecord, Count, believable, count, instant, objects, reported_count, text, usd
@@ -261,8 +261,9 @@ def test_a_damaged_record_is_read_as_far_as_is_safe(record: bytes, found: list[d
         (b'"text"', "not_an_object"),
         (b"null", "not_an_object"),
         (b'{"a":1}[2]', "not_an_object"),
-        (b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "too_deep"),
-        (b"[" * 100_000, "too_deep"),
+        (b"[" * 100_000, "unreadable"),
+        (b'{"a":' * 100_000 + b"1" + b"}" * 99_999, "unreadable"),
+        (b"[" * 100_000 + b"]" * 100_000, "not_an_object"),
     ],
 )
 def test_what_is_no_object_is_refused(record: bytes, why: str) -> None:
@@ -270,11 +271,39 @@ def test_what_is_no_object_is_refused(record: bytes, why: str) -> None:
     assert judged(objects, record) == why
 
 
+@pytest.mark.parametrize(
+    "deep",
+    [
+        b"[" * 100_000 + b"]" * 100_000,
+        b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
+        b'[ {"a": [' * 50_000 + b'"]}\\"]}", "{["' + b"] }, 2]" * 50_000,
+        b"[[],[" * 50_000 + b"]]" * 50_000,
+    ],
+)
+def test_what_is_nested_too_deeply_hides_nothing_beside_it(deep: bytes) -> None:
+    """Fields before and behind it are read, brackets and quotes inside its texts notwithstanding."""
+    (found,) = objects(b'{"before":[[1]],"deep":' + deep + b',"behind":{"a":[2,{}]}}')
+    assert (found["before"], found["behind"]) == ([[1]], {"a": [2, {}]})
+
+
+@given(st.recursive(st.text() | st.integers(-9, 9), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=40))
+@settings(max_examples=30, deadline=None)
+def test_what_lies_too_deep_is_left_out_whatever_it_is(value: object) -> None:
+    """From 65 deep on there is nothing, and all else is as it was: so every interpreter reads the same of a record."""
+    said = json.dumps(value).encode()
+    (found,) = objects(b'{"a":' + b"[" * 100_000 + said + b"]" * 100_000 + b',"b":' + said + b"}")
+    depth, inside = 1, found["a"]
+    while isinstance(inside, list):
+        depth, (inside,) = depth + 1, inside
+
+    assert (depth, inside, found["b"]) == (64, None, value)
+
+
 @given(st.binary(max_size=80))
 def test_any_bytes_are_objects_or_refused(record: bytes) -> None:
     """Whatever the bytes, the answer is a list of objects or a reason."""
     found = judged(objects, record)
-    assert found in ("unreadable", "not_an_object", "too_deep") or (found and all(isinstance(each, dict) for each in found))
+    assert found in ("unreadable", "not_an_object") or (found and all(isinstance(each, dict) for each in found))
 
 
 @given(st.dictionaries(st.text(), st.none() | st.booleans() | st.integers(-(10**30), 10**30) | st.text()))
