@@ -71,6 +71,17 @@ def status_of(error: BaseException) -> int:
     return _STATUSES[code_of(error)]
 
 
+def mend_of(error: OSError) -> "str | None":
+    """What mends a disk or a file that refuses; None where the error says no such thing."""
+    if error.errno in _FULL:
+        return "free some space and try again, nothing that was committed is lost"
+    if error.errno in _SHUT:
+        return "make it readable and writable for you, or choose another place"
+    if error.errno in _OTHER:
+        return "something else stands there: move it away, or choose another place"
+    return None
+
+
 def guarded(work: "Callable[[], int]") -> int:
     """The exit code of `work`; a failure that has a name is one line on standard error. A reader of the output that has gone is none."""
     try:
@@ -109,12 +120,7 @@ def _report(error: "RingletError | OSError | MemoryError") -> None:
     if isinstance(error, OSError):
         # A library's text may quote what it was given; the reason and the path are enough to act on.
         where = f"{escaped(os.fsdecode(error.filename))}: " if isinstance(error.filename, (str, bytes)) else ""
-        full = error.errno in _FULL
-        mend = "; free some space and run the same command again, nothing that was committed is lost" if full else ""
-        if error.errno in _SHUT:
-            mend = "; make it readable and writable for you, or choose another place"
-        if error.errno in _OTHER:
-            mend = "; something else stands there: move it away, or choose another place"
-        print(f"ringlet: {where}{error.strerror or type(error).__name__}{mend}", file=sys.stderr)
+        mend = mend_of(error)
+        print(f"ringlet: {where}{error.strerror or type(error).__name__}{f'; {mend}' if mend else ''}", file=sys.stderr)
     else:
         print(f"ringlet: {escaped(str(error)) or type(error).__name__}", file=sys.stderr)

@@ -3,13 +3,14 @@
 Decides how success and failure are told, and what a browser may do with an answer. What stands in it is the handlers' business.
 """
 
+import os
 import re
 from typing import Any
 
 import msgspec
 from aiohttp import web
 
-from cli.outcomes import status_of
+from cli.outcomes import PARTLY_DONE, code_of, mend_of, status_of
 from cli.serve.contract import envelope
 from cli.serve.doors import Refused
 from cli.serve.logfile import redacted
@@ -67,6 +68,16 @@ def trouble(error: RingletError) -> web.Response:
     code = _WORD.sub("_", type(error).__name__).lower()
     valid: Any = getattr(error, "valid", None)
     return failure(status_of(error), code, error.what, where=error.where, mend=error.mend, valid=tuple(valid) if valid else None)
+
+
+def refused_by_disk(error: OSError) -> web.Response | None:
+    """The envelope of an error of the disk's or a file's that somebody can mend; None where it is another."""
+    mend = mend_of(error)
+    if mend is None:
+        return None
+    code = "partly_done" if code_of(error) == PARTLY_DONE else "failed"
+    where = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else None
+    return failure(status_of(error), code, error.strerror or type(error).__name__, where=where, mend=mend)
 
 
 def failure(

@@ -83,7 +83,8 @@ class Site:
         except (ConnectionError, asyncio.CancelledError):
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, its text stays here
-            response = _unforeseen(error, named)
+            told = answers.refused_by_disk(error) if isinstance(error, OSError) else None
+            response = told or _unforeseen(error, named)
         if logger.isEnabledFor(logging.DEBUG):
             # The table's path, not the request's: that may hold anything.
             logger.debug("%s %s %d, %.1f ms", request.method[:8], named, response.status, (time.perf_counter() - began) * 1000)

@@ -1,6 +1,7 @@
 """A daemon's web side that really listens, for tests, and raw requests to it."""
 
 import asyncio
+import errno
 import os
 import socket
 import threading
@@ -248,6 +249,9 @@ async def fails(service: Any, params: Asked) -> Echo:
         "damaged": Damaged("page 1 is damaged", where="journal.db", mend="ringlet doctor --repair"),
         "named": RingletError(f"cannot read Bearer {CANARY}"),
         "secret": ValueError(f"unexpected {CANARY}"),
+        "full": OSError(errno.ENOSPC, "No space left on device", "/x"),
+        "shut": OSError(errno.EROFS, "Read-only file system", "/x"),
+        "broken": OSError(errno.EBADF, CANARY),
     }
     raise errors[params.text]
 

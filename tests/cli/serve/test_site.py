@@ -156,6 +156,25 @@ def test_an_error_with_a_name_has_its_status_and_what_mends_it(served: Served, k
     assert msgspec.json.decode(answer.body)["success"] is False
 
 
+@pytest.mark.parametrize(
+    ("kind", "status", "code", "says"), [("full", 503, "partly_done", "free some space"), ("shut", 500, "failed", "make it readable")]
+)
+def test_a_disk_that_refuses_is_no_mistake_of_ours(served: Served, kind: str, status: int, code: str, says: str) -> None:
+    """A full or read-only disk is named, with the place and what mends it, as a command names it."""
+    answer = served.ask(f"/api/fails?text={kind}", token=served.token())
+
+    assert (answer.status, answer.error["code"], answer.error["where"]) == (status, code, "/x")
+    assert says in answer.error["mend"]
+
+
+def test_another_error_of_the_system_shows_a_number(served: Served) -> None:
+    """Nobody could mend it, and its text may quote anything."""
+    answer = served.ask("/api/fails?text=broken", token=served.token())
+
+    assert (answer.status, answer.error["code"]) == (500, "failed")
+    assert CANARY.encode() not in answer.body
+
+
 def test_valid_values_come_with_the_error(served: Served) -> None:
     """As a list, besides the sentence."""
     assert served.ask("/api/fails?text=unknown", token=served.token()).error == {
