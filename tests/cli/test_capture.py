@@ -84,7 +84,7 @@ def test_a_call_through_the_proxy_is_in_usage_within_a_second(tmp_path: Path, pr
         told: dict[str, Any] = {}
 
         def counted() -> bool:
-            told.update(json.loads(home.run("usage", "profiles", "--json").out))
+            told.update(json.loads(home.run("usage", "profiles", "--period", "all", "--json").out))
             return bool(told["total_requests"])
 
         until(counted)

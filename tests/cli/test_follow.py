@@ -173,7 +173,7 @@ def test_a_low_terminal_says_what_it_leaves_out(home: Home) -> None:
 @pytest.mark.parametrize(("by", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_the_terminal_is_as_it_was(home: Home, by: int, code: int) -> None:
     """Ended by a signal, the view gives back screen, cursor and wrapping, and leaves its last answer behind."""
-    with viewing(home) as view:
+    with viewing(home, "--period", "all") as view:
         view.until("1K / 100")
         assert view.end(by) == code
 
@@ -186,7 +186,7 @@ def test_the_terminal_is_as_it_was(home: Home, by: int, code: int) -> None:
 
 def test_a_view_that_is_stopped_gives_the_terminal_back_meanwhile(home: Home) -> None:
     """Ctrl-Z leaves the terminal to the shell; when the view goes on it is drawn again."""
-    with viewing(home) as view:
+    with viewing(home, "--period", "all") as view:
         view.until("1K / 100")
         view.process.send_signal(signal.SIGTSTP)
         until(lambda: view.bytes.endswith(LEFT))
@@ -252,7 +252,7 @@ def test_without_a_terminal_each_change_is_a_line(home: Home) -> None:
 
 def test_a_reader_that_has_gone_ends_it(home: Home) -> None:
     """As with every answer that is no failure."""
-    with piped(home, "--json") as process:
+    with piped(home, "--period", "all", "--json") as process:
         assert process.stdout is not None
         process.stdout.readline()
         process.stdout.close()

@@ -239,14 +239,17 @@ def test_house_is_kept_after_a_seal(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         # Unlike `rglob` it minds no folder that goes meanwhile.
         return {name for _, _, files in os.walk(folder) for name in files if name.endswith(".parquet")}
 
+    def rows() -> list[int]:
+        with Log.open(tmp_path / "rl") as log:
+            return [segment.rows for segment in log.segments()]
+
     transcript(tmp_path, "one", reply(1, DAY))
     with watched(tmp_path) as scene:
         scene.until(lambda: parquet(views) != set())
         before = parquet(views)
         scene.append("one", reply(2, DAY))
-        scene.until(lambda: parquet(views) not in (before, set()) and len(parquet(events)) == 1)
-    with Log.open(tmp_path / "rl") as log:
-        assert [segment.rows for segment in log.segments()] == [2]
+        scene.until(lambda: parquet(views) not in (before, set()) and len(parquet(events)) == 1 and rows() == [2])
+    assert rows() == [2]
 
 
 def test_answers_that_cannot_be_brought_up_to_date_stop_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
