@@ -128,7 +128,8 @@ class Store:
         """
         places = looked(self.adapters, self.environ, self.home, self.homes)
         known = snapshot.load(self.paths.views)
-        proof = known.header.proof if known is not None else ""
+        # Of a journal that was made anew nobody can say that it has read what the one before had.
+        proof = known.header.proof if known is not None and known.header.position[0] == self.log.position().epoch else ""
         if known is None or tuple(known.header.places) != places.walks:
             self.swept = self.memory = None  # it was taken elsewhere
         if sync:
@@ -277,7 +278,16 @@ class Store:
 def opened(paths: Paths, environ: Mapping[str, str], now_us: int) -> Iterator[Store]:
     """The store of these paths, made where it is missing."""
     with Log.open(paths.data) as log:
+        _agree(log, paths.views)
         yield Store(paths, environ, now_us, log)
+
+
+def _agree(log: Log, views: str) -> None:
+    """A journal that is older than the snapshot, because a copy of it was put back, is made anew: it would give numbers a second time that
+    the views know for other rows, and what was read since the copy is not in it."""
+    known = snapshot.load(views)
+    if known is not None and (position := log.position()).epoch == known.header.position[0] and position.seq < known.header.position[1]:
+        log.mended += ["the journal was older than the answers made from it; it was rebuilt from the log", *log.rebuild()]
 
 
 def _same_terms(one: snapshot.Header, other: snapshot.Header) -> bool:

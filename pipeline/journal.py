@@ -325,5 +325,6 @@ def listed(numbers: Iterable[int]) -> str:
 
 
 def meta(connection: sqlite3.Connection) -> dict[str, str | int]:
-    """What the journal knows of itself: epoch, machine, seq, requests; once made from the log, sources: the greatest number there."""
+    """What the journal knows of itself: epoch, machine, seq, requests; made: how often segments were made, once there are any; once made
+    from the log, sources: the greatest number there."""
     return dict(connection.execute("SELECT name, value FROM meta"))

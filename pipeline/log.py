@@ -327,6 +327,7 @@ class Log(Questions):
     def _recorded(self, made: list[SegmentInfo]) -> list[SegmentInfo]:
         for one in made:
             recover.record(self._connection, one, published=False)
+        self._connection.execute("INSERT INTO meta VALUES('made', 1) ON CONFLICT DO UPDATE SET value = value + 1")
         recover.write_head(self.home, self._connection)
         return made
 

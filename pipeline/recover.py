@@ -4,8 +4,8 @@ Decides how the journal and the files are brought to agree. The log is the truth
 and then everything that the journal says of calls is made anew from the segments, under a new epoch. Cursors start again; what is read
 twice the keys absorb.
 
-`log.head` in the store says "machine epoch seq" of what was published last. It costs one small read to see that a journal is not older
-than its log.
+`log.head` in the store says "machine epoch seq made" of what was published last; `made` counts the times that segments were made, because
+sealing gives rows no new numbers. It costs one small read to see that a journal is not older than its log.
 """
 
 import os
@@ -30,15 +30,15 @@ def write_head(home: str, connection: sqlite3.Connection) -> None:
     put back in between would not be told from the present one, and would take the same records again. A head too high costs one listing.
     """
     about = journal.meta(connection)
-    durable.write_over(os.path.join(home, HEAD), f"{about['machine']} {about['epoch']} {about['seq']}\n".encode())
+    durable.write_over(os.path.join(home, HEAD), f"{about['machine']} {about['epoch']} {about['seq']} {about.get('made', 0)}\n".encode())
 
 
-def read_head(home: str) -> tuple[str, str, int] | None:
-    """(machine, epoch, seq) of what was published last; None where nothing says."""
+def read_head(home: str) -> tuple[str, str, int, int] | None:
+    """(machine, epoch, seq, made) of what was published last; None where nothing says."""
     try:
         with open(os.path.join(home, HEAD), encoding="ascii") as file:
-            machine, epoch, seq = file.read().split()
-            return machine, epoch, int(seq)
+            machine, epoch, seq, made = file.read().split()
+            return machine, epoch, int(seq), int(made)
     except (FileNotFoundError, ValueError, UnicodeDecodeError):
         return None
 
@@ -51,7 +51,7 @@ def settle(home: str, path: str, connection: sqlite3.Connection) -> list[str]:
         publish_committed(home, path, connection, due)
     about = journal.meta(connection)
     head = read_head(home)
-    if head is None or head[:2] != (about["machine"], about["epoch"]) or head[2] > int(about["seq"]):
+    if head is None or head[:2] != (about["machine"], about["epoch"]) or head[2] > int(about["seq"]) or head[3] > int(about.get("made", 0)):
         notes += _agree(home, path, connection, head)
     return notes
 
@@ -92,7 +92,7 @@ def clear_staging(home: str, connection: sqlite3.Connection) -> int:
     return len(stray)
 
 
-def _agree(home: str, path: str, connection: sqlite3.Connection, head: tuple[str, str, int] | None) -> list[str]:
+def _agree(home: str, path: str, connection: sqlite3.Connection, head: tuple[str, str, int, int] | None) -> list[str]:
     notes = []
     with journal.transaction(connection, path):
         about = journal.meta(connection)
@@ -110,7 +110,7 @@ def _agree(home: str, path: str, connection: sqlite3.Connection, head: tuple[str
     return notes
 
 
-def _machine(home: str, own: str, head: tuple[str, str, int] | None) -> str:
+def _machine(home: str, own: str, head: tuple[str, str, int, int] | None) -> str:
     """This machine's name in the log: a lost journal takes it with it, the log still tells it."""
     if head is not None:
         return head[0]

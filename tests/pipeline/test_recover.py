@@ -112,6 +112,25 @@ def test_restored_older_journal_is_noticed(tmp_path: Path) -> None:
         assert feed.commit(Sighting(key="a"), Sighting(key="b"), Sighting(key="c")).new == 1
 
 
+def test_a_journal_from_just_before_a_seal_is_noticed(tmp_path: Path) -> None:
+    """Sealing gives rows no new numbers: that those of a journal put back lie in files shows all the same, and none counts twice."""
+    store = tmp_path / "store"
+    with Log.open(store) as log:
+        Feed(log).commit(Sighting(key="a"))
+    shutil.copy(store / "journal.db", tmp_path / "copy")
+    with Log.open(store) as log:
+        log.seal()
+    lose_journal(store)
+    shutil.copy(tmp_path / "copy", store / "journal.db")
+
+    with Log.open(store) as log:
+        assert log.mended
+        assert log.hot_count() == 0
+        Feed(log).commit(Sighting(key="a"), Sighting(key="b"))
+        log.seal()
+        assert sums(every_row(log)) == {("requests",): 2, ("input",): 20, ("output",): 10}
+
+
 def test_older_journal_is_noticed_after_a_crash_while_publishing(tmp_path: Path) -> None:
     """A segment that had just shown in the log when its writer died is known to be newer than a journal that is then put back."""
     store = tmp_path / "store"
