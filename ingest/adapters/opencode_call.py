@@ -115,8 +115,12 @@ def _event(
         # A subscription pays: OpenCode knows no price per token then.
         extra["billing"] = "not_per_token"
     status = _status(message)
+    key = keys.identity("opencode.message", id) if id else said_by_copies
+    # Copies say all the same of a call, but their ids: the original's names it where the store says which that is, else one of them does,
+    # whichever was read first.
+    facts = keys.informed(keys.digest_of(f"{said}|{cost}|{status}|{around.version}|{key.hex()}"), around.from_row and not around.copied)
     return UsageEvent(
-        key=keys.identity("opencode.message", id) if id else said_by_copies,
+        key=key,
         aliases=(said_by_copies, *claims) if id else claims,
         offers=offers,
         at=at,
@@ -136,7 +140,7 @@ def _event(
         logged_cost_usd=cost,
         logged_cost_basis=None if cost is None else "agent",
         message_id=id,
-        rank=keys.rank(complete=complete, output=tokens.output, at_us=at_us, facts=f"{said}|{cost}|{status}|{around.version}"),
+        rank=keys.rank_of(complete, tokens.output, at_us, facts),
         owner_rank=keys.owner_rank(
             copied=around.copied,
             sidechain=False,

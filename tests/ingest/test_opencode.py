@@ -88,6 +88,14 @@ def test_every_order_of_forks_gives_the_same_calls(tmp_path: Path) -> None:
         assert sum(each[0] for each in found.values()) == (3 if case == "first-forks" else 4)
 
 
+@given(st.lists(st.integers(0, 10**6), min_size=2, max_size=4, unique=True))
+def test_the_name_of_a_call_does_not_hang_on_which_copy_was_read_first(ids: list[int]) -> None:
+    """A fork's copy that says all that the original says is ranked apart from it, so that the same one counts in every order of import."""
+    ranks = [usage(ADAPTER, "opencode.db", [row(f"msg_{each}", message(), session_id=f"ses_{each}")])[0].rank for each in ids]
+
+    assert len(set(ranks)) == len(ids)
+
+
 def test_calls_of_parallel_sessions_stay_apart() -> None:
     """Two subagents started in the same millisecond are two calls, unless every time and counter agrees."""
     one = row("msg_1", message())
