@@ -21,6 +21,7 @@ from cli.ask import Request, query_of, unknown
 from cli.paths import Paths
 from cli.refresh import Store, opened
 from cli.serve import frugal
+from cli.serve.beside import Beside
 from cli.serve.contract import envelope, inventory
 from cli.serve.standing import Standing
 from pipeline.errors import UnknownName
@@ -74,6 +75,9 @@ class Service:
         self._seen: tuple[str, ...] = ()
         self._journal = ""
         """Inode of the journal that is open."""
+        self._beside: Beside | None = None
+        self._others = ""
+        """`Beside.mark` of what is loaded."""
         self._as_of_us = 0
         self._days: dict[str, tuple[int, int, int]] = {}
         self._answers = _Answers()
@@ -248,6 +252,8 @@ class Service:
         before = self._standing
         if before is None or before.settings_changed() or stamp(self.paths.journal).partition(":")[0] != self._journal:
             return self._load()
+        if self._beside is not None and self._beside.mark() != self._others:
+            return self._load()
         seen = self._looked()
         self._standing = before.followed(self._store_at_work(), self.make_views)
         if self._standing is not before:
@@ -263,6 +269,8 @@ class Service:
             self._store = None
         log = self._store_at_work().log
         self._journal = stamp(self.paths.journal).partition(":")[0]
+        self._beside = Beside(log)
+        self._others = self._beside.mark()
         store = self._store = Store(self.paths, self.environ, self.now_us(), log)
         if self.make_views is not None and not _is_counted(store):
             # To count everything anew takes memory that would never quite be given back.
@@ -289,7 +297,9 @@ class Service:
         marks = tuple(map(stamp, files))
         if any(self._is_racy(path) for path in files):
             marks = (*marks, str(time.monotonic_ns()))
-        return marks if self._standing is None else (*marks, *map(stamp, self._standing.settings))
+        if self._standing is None or self._beside is None:
+            return marks
+        return (*marks, self._beside.mark(), *map(stamp, self._standing.settings))
 
     @staticmethod
     def _is_racy(path: str) -> bool:

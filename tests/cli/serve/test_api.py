@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 from cli.ask import WrongUsage
 from cli.paths import paths
+from cli.serve import beside
 from cli.serve.contract import envelope, questions
 from cli.serve.handlers import usage
 from cli.serve.route import Route
@@ -459,6 +461,35 @@ def test_a_journal_made_anew_is_followed(api: Api) -> None:
     ringlet(api.home, "usage")
 
     assert api.ask("/api/usage", period="all")["total_requests"] == before["total_requests"] + 1
+
+
+def test_another_machines_segments_are_followed(
+    api: Api, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Segments that are copied in while the daemon runs count in its answers as in those of the command line, and no more when they go."""
+    monkeypatch.setattr(beside, "EVERY_S", 0.0)
+    other = tmp_path_factory.mktemp("other")
+    transcript(other, "theirs", reply(80, "2026-05-13T09:00:00Z"), reply(81, "2026-05-13T09:01:00Z"))
+    ringlet(other, "usage")
+    ringlet(other, "seal")
+    (theirs,) = (other / "rl/events/date=2026-05-13").iterdir()
+    copy = api.home / "rl/events/date=2026-05-13" / theirs.name
+    requests = []
+
+    def ask() -> None:
+        requests.append(api.ask("/api/usage", period="all")["total_requests"])
+        assert api.cli("--period", "all")["total_requests"] == requests[-1]
+
+    ask()
+    copy.mkdir(parents=True)
+    ask()
+    for path in theirs.iterdir():
+        shutil.copyfile(path, copy / path.name)
+    ask()
+    shutil.rmtree(copy)
+    ask()
+
+    assert requests == [11, 11, 13, 11]
 
 
 def test_an_import_reads_configured_homes_only(api: Api) -> None:
