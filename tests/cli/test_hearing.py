@@ -1,8 +1,11 @@
 """What is heard of an agent on standard input."""
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import count
+from pathlib import Path
 from threading import Thread
 
 import pytest
@@ -53,6 +56,34 @@ def test_who_never_ends_is_not_waited_for(pipe: tuple[int, int]) -> None:
     os.write(pipe[1], b"half")
 
     assert heard(pipe[0], wait_s=1.0) == b"half"
+
+
+@pytest.fixture
+def slow_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tenth of a second passes whenever the time is asked for."""
+    ticks = count()
+    monkeypatch.setattr(time, "monotonic", lambda: next(ticks) / 10)
+
+
+@pytest.mark.usefixtures("slow_clock")
+def test_who_still_speaks_is_heard_out(tmp_path: Path) -> None:
+    """However long it takes to say much, each pause is shorter than what is waited for."""
+    (tmp_path / "said").write_bytes(b"x" * 1_000_000)
+    source = os.open(tmp_path / "said", os.O_RDONLY)
+    try:
+        assert len(heard(source)) == 1_000_000
+    finally:
+        os.close(source)
+
+
+@pytest.mark.usefixtures("slow_clock")
+def test_who_speaks_for_ever_is_left() -> None:
+    """What came within five seconds is all."""
+    source = os.open("/dev/zero", os.O_RDONLY)
+    try:
+        assert 0 < len(heard(source)) <= MOST_BYTES
+    finally:
+        os.close(source)
 
 
 def test_a_closed_input_says_nothing(pipe: tuple[int, int]) -> None:
