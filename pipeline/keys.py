@@ -76,7 +76,7 @@ def digest_of(facts: str) -> int:
 
 
 def mixed(shared: int, key: bytes, a: int, b: int, c: int, d: int, e: int, f: int) -> int:
-    """34 bits over facts that many records share (any number that stands for them), a key, and six numbers of the record's own.
+    """34 bits over facts that many records share (`spread` over a number that stands for them), a key, and six numbers of the record's own.
 
     A sum of products modulo a prime: facts that differ come out equal about once in 2^34 times, and a million of them take half a second.
     """
@@ -91,6 +91,11 @@ def mixed(shared: int, key: bytes, a: int, b: int, c: int, d: int, e: int, f: in
         + e * 0x510E527FADE682D1
         + f * 0x9B05688C2B3E6C1F
     ) % _PRIME >> _MIXED_AWAY
+
+
+def spread(facts: int) -> int:
+    """A number of 34 bits, so far up that `mixed` takes nothing of it away."""
+    return facts << _MIXED_AWAY
 
 
 def informed(facts: int, knows: bool) -> int:

@@ -156,7 +156,8 @@ def facts(key: bytes, line: Line, usage: Usage, model: str | None, split: Split,
 
 def terms(line: Line, usage: Usage, model: str | None, ttl_known: bool, status: Status) -> int:
     """What many records share of their facts, as a number."""
-    return keys.digest_of(f"{model}|{ttl_known}|{usage.service_tier}|{usage.speed}|{usage.inference_geo}|{line.version}|{status}")
+    said = f"{model}|{ttl_known}|{usage.service_tier}|{usage.speed}|{usage.inference_geo}|{line.version}|{status}"
+    return keys.spread(keys.digest_of(said))
 
 
 def seldom(cost: Decimal | None, duration_ms: float | None) -> int:

@@ -179,6 +179,18 @@ def test_owners_are_ordered_by_how_they_came_by_a_call() -> None:
     assert len(set(ranks)) == len(ranks)
 
 
+@pytest.mark.parametrize("field", ["version", "model", "service_tier"])
+def test_records_that_say_something_else_are_ranked_apart(field: str) -> None:
+    """Of two records that differ in nothing but a text, the same one counts in every order: no two of a thousand such have one rank."""
+
+    def saying(text: str) -> dict[str, Any]:
+        if field == "version":
+            return record(version=text)
+        return record(message={"model": text}) if field == "model" else record(usage={"service_tier": text})
+
+    assert len({event(saying(f"9.9.{number}")).rank for number in range(1000)}) == 1000
+
+
 def test_a_record_ranks_by_stop_reason_then_output_then_time() -> None:
     """A record with a stop reason beats any without, then the larger output, then the later line; equal ranks say the same."""
     ranks = [
