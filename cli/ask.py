@@ -114,12 +114,12 @@ def query_of(request: Request, *, now_us: int, today: int, tz: str, week_start: 
         raise unknown("grouping", request.by, GROUPINGS)
     if request.what and request.by and GROUPING_NAMES[request.what] != request.by:
         raise WrongUsage(f"usage {request.what} and --by {request.by} are two groupings", mend="give one of them")
-    since, until = _day("--since", request.since), _day("--until", request.until)
+    since, until = _day("since", request.since), _day("until", request.until)
     dated = since is not None or until is not None
     if request.period is not None and dated:
-        raise WrongUsage("--period and --since/--until exclude each other", mend="give one of them")
+        raise WrongUsage("period and since/until exclude each other", mend="give one of them")
     if since is not None and until is not None and until < since:
-        raise WrongUsage(f"--until {request.until} is before --since {request.since}", mend="exchange them")
+        raise WrongUsage(f"until {request.until} is before since {request.since}", mend="exchange them")
     by = request.grouping
     period = request.period
     if period is None and not dated:
@@ -136,7 +136,7 @@ def query_of(request: Request, *, now_us: int, today: int, tz: str, week_start: 
         if getattr(request, name) not in (None, *words):
             raise unknown(name, getattr(request, name), tuple(words))
     if request.limit is not None and request.limit < 1:
-        raise WrongUsage(f"--limit {request.limit} shows nothing", mend="give 1 or more")
+        raise WrongUsage(f"limit {request.limit} shows nothing", mend="give 1 or more")
     label, first, last, since_us = range_of(period, since, until, today=today, week_start=week_start, now_us=now_us)
     return Query(
         now_us=now_us,
@@ -157,7 +157,7 @@ def query_of(request: Request, *, now_us: int, today: int, tz: str, week_start: 
 
 
 class WrongUsage(RingletError):
-    """Words of a command line that do not go together."""
+    """Words that do not go together; what an option, a parameter and a field of the page share is named without dashes: `since`."""
 
 
 def unknown(kind: str, name: str, known: "tuple[str, ...] | list[str]") -> UnknownName:
@@ -167,12 +167,12 @@ def unknown(kind: str, name: str, known: "tuple[str, ...] | list[str]") -> Unkno
     return UnknownName(what, valid=tuple(known))
 
 
-def _day(option: str, text: "str | None") -> "int | None":
+def _day(name: str, text: "str | None") -> "int | None":
     if text is None:
         return None
     day = calendar.parse_day(text)
     if day is None:
-        raise WrongUsage(f"{option} {text!r} is no date", mend="write it as 2026-05-01")
+        raise WrongUsage(f"{name} {text!r} is no date", mend="write it as 2026-05-01")
     return day
 
 

@@ -256,6 +256,17 @@ def test_records_come_in_pages_of_twenty(page: Page) -> None:
     expect(steps.get_by_role("button", name="Next")).to_be_disabled()
 
 
+def test_steps_of_records_keep_the_keyboard(page: Page) -> None:
+    """Whoever turns to the last or first page by keyboard stays among the steps, though the one that was used is no more to be had."""
+    period(page, "Today")
+    steps = page.get_by_role("navigation", name="Pages of records")
+    for name, stays in (("Next", "Next"), ("Next", "First"), ("Previous", "Previous"), ("First", "Next")):
+        before = steps.inner_text()
+        steps.get_by_role("button", name=name).press("Enter")
+        expect(steps).not_to_have_text(before, use_inner_text=True)
+        expect(steps.get_by_role("button", name=stays)).to_be_focused()
+
+
 def test_a_single_page_has_no_steps(page: Page) -> None:
     """What fits on one page says how much it is and offers no other page."""
     period(page, "All Time")

@@ -463,6 +463,16 @@ def test_a_journal_made_anew_is_followed(api: Api) -> None:
     assert api.ask("/api/usage", period="all")["total_requests"] == before["total_requests"] + 1
 
 
+@pytest.mark.parametrize(
+    "words", [{"since": "x"}, {"since": "2026-05-02", "until": "2026-05-01"}, {"period": "today", "since": "2026-05-01"}]
+)
+def test_words_that_do_not_go_together_are_named_as_parameters(api: Api, words: dict[str, str]) -> None:
+    """Who asks the API, or looks at the page, has given `since`, and no option of a command line."""
+    with pytest.raises(WrongUsage, match="since") as refused:
+        api.ask("/api/usage", **words)
+    assert "--" not in str(refused.value)
+
+
 def test_another_machines_segments_are_followed(
     api: Api, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:

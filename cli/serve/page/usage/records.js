@@ -41,7 +41,8 @@ export function records(context) {
     page = to;
     try {
       await shown();
-      node.querySelector(focus)?.focus();
+      // On the first or last page the button that was used cannot be used again; whoever goes by keyboard stays among its neighbours.
+      if (focus) (node.querySelector(`${focus}:enabled`) ?? node.querySelector("[data-turn]:enabled"))?.focus();
     } catch (trouble) {
       if (trouble.name !== "AbortError") fail(trouble, () => turn(page));
     }
