@@ -35,22 +35,19 @@ class Constant(NamedTuple):
     value: Any
 
 
-Laid = Constant | Column | Sequence[Any]
+Laid = Constant | Column | Digests | Texts | Sequence[Any]
 
 
 def laid_out(rows: Rows) -> dict[str, Laid]:
-    """The columns of the rows by name: one value for all, buffers, or as they were."""
+    """The columns of the rows by name: one value for all, buffers, or as they were where that holds few objects."""
     return {name: _laid_out(name, getattr(rows, name)) for name in FIELDS}
 
 
 def _laid_out(name: str, values: Any) -> Laid:
     if isinstance(values, Digests):
-        ends = array("i", range(0, len(values.content) + 1, DIGEST_BYTES))
-        return Column(len(values), bytes(values.content), ends)
+        return values
     if isinstance(values, Texts):
-        if 1 not in values.known:
-            return Constant(None)
-        return Column(len(values), bytes(values.content), values.ends(), bytes(values.known) if 0 in values.known else None)
+        return values if 1 in values.known else Constant(None)
     if values and values[0] == values[-1] and values.count(values[0]) == len(values) and not isinstance(values[0], dict | list):
         return Constant(values[0])
     return column(values) if name in _FLAT else values
@@ -60,6 +57,11 @@ def column(values: Any) -> Column:
     """Texts, bytes, whole numbers or flags of one kind, or None among them, as buffers."""
     if isinstance(values, array):
         return Column(len(values), values)
+    if isinstance(values, Digests):
+        ends = array("i", range(0, len(values.content) + 1, DIGEST_BYTES))
+        return Column(len(values), bytes(values.content), ends)
+    if isinstance(values, Texts):
+        return Column(len(values), bytes(values.content), values.ends(), bytes(values.known) if 0 in values.known else None)
     present = None
     kind: type = next((type(value) for value in values if value is not None), bytes)
     if None in values:

@@ -37,5 +37,5 @@ def test_a_column_with_one_value_is_that_value() -> None:
 
     assert {name for name, one in laid.items() if not isinstance(one, Constant)} == {"key", "rank", "output", "message_id", "aliases"}
     assert (laid["requests"], laid["request_id"], laid["reasoning"]) == (Constant(1), Constant(None), Constant(None))
-    assert laid["key"] == Column(2, b"k" * 32, array("i", [0, 16, 32]))
-    assert laid["message_id"] == Column(2, b"mm", array("i", [0, 1, 2]))
+    assert column(laid["key"]) == Column(2, b"k" * 32, array("i", [0, 16, 32]))
+    assert column(laid["message_id"]) == Column(2, b"mm", array("i", [0, 1, 2]))
