@@ -4,9 +4,9 @@ Decides how sums per day, dimensions and prompt size become priced cells, and wh
 library, so that a command that finds a few new lines can answer in the same breath.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import groupby, pairwise
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 from pipeline.batch import Dims
 from pipeline.digests import blake2b
@@ -20,57 +20,10 @@ from views.snapshot_text import Day
 from views.tally import NUMBERS, add, nothing, widen
 
 if TYPE_CHECKING:
-    from views.pricing.cost import Parts
+    from pipeline.questions import Call, Questions, Total
     from views.tally import Combo
 
 _FIRST_COST = NUMBERS.index("cost_input")
-
-
-class Call(Protocol):
-    """One call, as `pipeline.questions.Questions.calls` gives it."""
-
-    at_us: int
-    dim: int
-    input: int
-    output: int
-    cache_read: int
-    cache_write_5m: int
-    cache_write_1h: int
-    web_searches: int
-    reasoning: int | None
-    logged_cost: str | None
-
-
-class Total(Protocol):
-    """Sums of calls that share local day, UTC day, dimensions, prompt size and kind of logged cost, as `Questions.totals` gives them."""
-
-    day: int
-    dim: int
-    step: int
-    requests: int
-    input: int
-    output: int
-    cache_read: int
-    cache_write_5m: int
-    cache_write_1h: int
-    web_searches: int
-    reasoning: int
-    first_at_us: int
-    last_at_us: int
-    logged: str | None
-
-
-class Log(Protocol):
-    """What is asked of the log."""
-
-    def totals(self, start_us: int, end_us: int, *, offset_us: int, steps: Sequence[int]) -> Iterable[Any]:
-        """Sums of tokens and calls between two instants, in microseconds since 1970 UTC: one per local day, dims and prompt step."""
-
-    def calls(self, first_day: int, last_day: int) -> Iterable[Any]:
-        """The calls of some UTC days, numbered since 1970, both included."""
-
-    def dims(self, ids: Iterable[int]) -> dict[int, Dims]:
-        """What calls share, by number."""
 
 
 class Prices:
@@ -124,7 +77,7 @@ def touched(zone: str, utc_days: Iterable[int]) -> set[int]:
     return found
 
 
-def recount(log: Log, zone: str, local_days: Iterable[int], *, attribution: Attribution, prices: Prices) -> dict[int, Day]:
+def recount(log: "Questions", zone: str, local_days: Iterable[int], *, attribution: Attribution, prices: Prices) -> dict[int, Day]:
     """Those of the local days that have calls."""
     days: dict[int, Day] = {}
     for run in runs(zone, local_days):
@@ -132,7 +85,7 @@ def recount(log: Log, zone: str, local_days: Iterable[int], *, attribution: Attr
     return days
 
 
-def _recount(days: dict[int, Day], log: Log, run: tuple[int, int, int, int, int], attribution: Attribution, prices: Prices) -> None:
+def _recount(days: dict[int, Day], log: "Questions", run: tuple[int, int, int, int, int], attribution: Attribution, prices: Prices) -> None:
     first, last, from_us, to_us, offset_us = run
     totals = list(log.totals(from_us, to_us, offset_us=offset_us, steps=prices.steps))
     known = log.dims({total.dim for total in totals})
@@ -156,7 +109,7 @@ def session_digest(agent: str, session: str) -> str:
     return blake2b(f"{agent}\x1f{session}".encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
-def _count(day: Day, total: Total, dims: Dims, asked: tuple[str, str | None, bool], cost: "tuple[Parts, int]") -> None:
+def _count(day: Day, total: "Total", dims: Dims, asked: tuple[str, str | None, bool], cost: tuple[Parts, int]) -> None:
     profile, provider, billed = asked
     combo: Combo = (profile, dims.agent, provider, dims.model, dims.initiator)
     parts, unpriced = cost
@@ -180,7 +133,7 @@ def _count(day: Day, total: Total, dims: Dims, asked: tuple[str, str | None, boo
         widen(day.sessions, (session_digest(dims.agent, dims.session), combo), (total.first_at_us, total.last_at_us))
 
 
-def _cost(total: Total, dims: Dims, rates: Rates | None, *, billed: bool, mode: str) -> "tuple[Parts, int]":
+def _cost(total: "Total", dims: Dims, rates: Rates | None, *, billed: bool, mode: str) -> tuple[Parts, int]:
     """(parts, unpriced calls) of calls of one shape that all state a cost, all state zero, or all state none."""
     computed = None if rates is None else _computed(rates, total, total.reasoning)
     logged = None if total.logged is None else attodollars(total.logged)
@@ -188,7 +141,7 @@ def _cost(total: Total, dims: Dims, rates: Rates | None, *, billed: bool, mode: 
     return parts or (0, 0, 0, 0, 0), total.requests if status == "unpriced" else 0
 
 
-def _computed(rates: Rates, of: Total | Call, reasoning: int) -> "Parts":
+def _computed(rates: Rates, of: "Total | Call", reasoning: int) -> Parts:
     return cost(
         rates,
         input=of.input,
@@ -202,7 +155,12 @@ def _computed(rates: Rates, of: Total | Call, reasoning: int) -> "Parts":
 
 
 def _correct(
-    days: dict[int, Day], log: Log, run: tuple[int, int, int, int, int], timed: dict[int, Dims], attribution: Attribution, prices: Prices
+    days: dict[int, Day],
+    log: "Questions",
+    run: tuple[int, int, int, int, int],
+    timed: dict[int, Dims],
+    attribution: Attribution,
+    prices: Prices,
 ) -> None:
     """Add what calls of models with off-peak hours cost more or less than the standard rate that their sums were counted at."""
     first, last, from_us, to_us, offset_us = run
