@@ -54,13 +54,14 @@ def _by_time(name: str, key: Callable[[pl.Expr], pl.Expr]) -> Callable[[Frames, 
 
 def _by_session(frames: Frames, zone: str) -> pl.LazyFrame:  # noqa: ARG001
     by = ("agent", "session")
+    # Calls without a session are in the sums of a row without one, and of nobody's project or profile.
     owned = frames.sessions.filter(pl.col("session").is_not_null())
     told = owned.group_by(by).agg(
         pl.col("parent_session").drop_nulls().min(),
         # A session may move between projects and profiles; it is shown under the last of each.
         *(pl.col(name).sort_by("last_at", "slot").last() for name in ("profile", "project")),
     )
-    return _joined(owned, owned, by).join(told, on=by, how="left").select(*_BY_SESSION)
+    return _joined(frames.sessions, frames.sessions, by).join(told, on=by, how="left").select(*_BY_SESSION)
 
 
 def _joined(sums: pl.LazyFrame, spans: pl.LazyFrame, by: tuple[str, ...]) -> pl.LazyFrame:

@@ -134,8 +134,10 @@ def run(main: Any, argv: Sequence[str]) -> Outcome:
     return Outcome(code, out.read(), err.getvalue())
 
 
-def called(home: Path, at: str, initiator: Initiator, number: int, *, tokens: int = 1000, model: str | None = "gpt-5.5") -> None:
-    """A call that no agent's log tells of: of an agent that captures its own."""
+def called(
+    home: Path, at: str, initiator: Initiator, number: int, *, tokens: int = 1000, model: str | None = "gpt-5.5", named: bool = True
+) -> None:
+    """A call that no agent's log tells of: of an agent that captures its own. Its session has a name if `named`."""
     (home / "rl").mkdir(mode=0o700, exist_ok=True)
     with Log.open(home / "rl") as log:
         path = str(home / f"captured-{number}.jsonl")
@@ -146,7 +148,7 @@ def called(home: Path, at: str, initiator: Initiator, number: int, *, tokens: in
             agent="grok",
             provider="openai",
             model=model,
-            session=f"grok-{number}",
+            session=f"grok-{number}" if named else None,
             project="/src/beat",
             initiator=initiator,
             tokens=Tokens(input=tokens, output=tokens // 10),

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pipeline.log import Log
-from tests.cli.homes import at_home, mixed, reply, ringlet, transcript
+from tests.cli.homes import at_home, called, mixed, reply, ringlet, transcript
 
 
 @pytest.fixture
@@ -125,6 +125,14 @@ def test_views_that_differ_from_the_log_are_damage(home: Path) -> None:
     code, found = report(home)
     assert (code, "views" in areas(found, "damage")) == (5, True)
     assert "ringlet views rebuild --full" in {finding["mend"] for finding in found["findings"]}
+
+
+def test_calls_without_a_session_are_no_damage(home: Path) -> None:
+    """A captured call may belong to no session, and is in the sums of every view."""
+    called(home, "2026-05-13T09:00:00Z", "main", 60, named=False)
+    ringlet(home, "usage", "--by", "project", "--period", "all")
+
+    assert "views" not in areas(report(home)[1], "damage")
 
 
 def test_another_machines_log_is_no_damage(home: Path) -> None:

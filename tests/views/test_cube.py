@@ -84,10 +84,23 @@ def test_session_is_shown_where_it_was_last() -> None:
         "UTC",
         row(key="a", at=at("2026-05-01T10:00"), project="/a", parent_session="s0"),
         row(key="b", at=at("2026-05-01T11:00"), project="/b", profile="work"),
-        row(key="c", session=None),
     )
 
     assert found.select("session", "parent_session", "project", "profile", "requests").rows() == [("s1", "s0", "/b", "work", 2)]
+
+
+def test_calls_without_a_session_are_in_the_sums_by_session() -> None:
+    """They stand in one row per agent that names no session, and take no time: all views add up to the same."""
+    found = rolled(
+        "by_session",
+        "UTC",
+        row(key="a", at=at("2026-05-01T10:00")),
+        row(key="b", at=at("2026-05-01T10:00"), session=None, project="/a", profile="work"),
+        row(key="c", at=at("2026-05-01T11:00"), session=None, project="/b"),
+    )
+
+    assert found.select("session", "project", "profile", "requests", "runtime_s").rows()[-1] == (None, None, None, 2, 0.0)
+    assert found["requests"].to_list() == [1, 2]
 
 
 @pytest.mark.parametrize("known", VIEWS, ids=lambda known: known.name)

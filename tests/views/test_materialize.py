@@ -148,7 +148,7 @@ def test_files_say_what_they_were_made_from(log: Log) -> None:
     for known in VIEWS:
         (path,) = shelf.files(views_of(log), known)
         about = pl.read_parquet_metadata(path)
-        assert (about["ringlet.view"], about["ringlet.version"], about["ringlet.seq"]) == (known.name, "1", "1")
+        assert (about["ringlet.view"], about["ringlet.version"], about["ringlet.seq"]) == (known.name, "2", "1")
         assert os.stat(path).st_mode & 0o777 == 0o600
     assert not os.path.exists(os.path.join(views_of(log), ".staging"))
 

@@ -299,6 +299,9 @@ def test_records_of_one_source(page: Page) -> None:
     expect(page.locator("[data-part=records] tbody tr")).to_have_count(3)
     assert set(badges.all_inner_texts()) == {"Agent"}
 
+    page.get_by_label("Source of the records").select_option("memory")
+    expect(page.locator("[data-part=records]")).to_contain_text("No record is of this source.")
+
 
 def test_the_source_of_the_bar_holds_for_records(page: Page) -> None:
     """A source in the filter bar is the records' too, and gone with it."""

@@ -54,10 +54,11 @@ export function records(context) {
     if (mine !== turns) return; // what was typed meanwhile is on its way
     const { rows, pages, total } = answer;
     const many = make("p", { role: "status" }, total === 1 ? "1 record" : `${grouped(total)} records`);
+    const none = search.value.trim() ? "No record bears this name." : "No record is of this source.";
     const titles = heads("Source", "Name", "#Input", "#Output", "#Cost", "#Duration", "#Time");
     fill(
       body,
-      rows.length ? table("Usage records", titles, make("tbody", {}, rows.map(line))) : make("p.empty", {}, "No record bears this name."),
+      rows.length ? table("Usage records", titles, make("tbody", {}, rows.map(line))) : make("p.empty", {}, none),
       make("div.turn", {}, many, pages > 1 ? steps(pages) : null),
     );
   }
