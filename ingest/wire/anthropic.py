@@ -131,9 +131,17 @@ def _replies(told: _Told) -> list[Reply]:
 
 
 def _split(usage: Usage) -> Split:
-    """As in a transcript; but where writes were added to those that the reply began with, they live as long if all of those live alike."""
+    """As in a transcript; but the breakdown is that of the writes which the reply began with.
+
+    What was added to them lives as long as they do, where all of them live alike; else it counts as 5m, and theirs stay as they are.
+    """
     split, parts = split_of(usage), usage.cache_creation
-    if split.ttl_known or parts is None or parts.ephemeral_5m_input_tokens or not parts.ephemeral_1h_input_tokens:
+    if split.ttl_known or parts is None:
         return split
     written = split.cache_write_5m + split.cache_write_1h
-    return Split(split.input, split.output, split.cache_read, 0, written, False)
+    short, long = parts.ephemeral_5m_input_tokens or 0, parts.ephemeral_1h_input_tokens or 0
+    if long and not short:
+        long = written
+    elif short + long > written:
+        long = 0
+    return Split(split.input, split.output, split.cache_read, written - long, long, False)

@@ -6,6 +6,9 @@ DeepSeek, Moonshot, Mistral, MiniMax, OpenRouter and others are told apart by wh
 The prompt holds what was read from and written to the cache. The completion holds the reasoning, except where the written total says that
 it does not (xAI). Usage may stand in a last chunk without choices, on the chunk with the finish reason, in that chunk's choice (Moonshot),
 twice (Groq) or as zeros on every chunk until it is known (MiniMax): the last that counts anything is the reply's.
+
+A compound system of Groq's says which models it asked and what each of them used: where these add up to the reply's usage, they are its
+calls.
 """
 
 from decimal import Decimal
@@ -15,7 +18,7 @@ import msgspec
 
 from ingest import decode
 from ingest.wire.reply import Reply, count, inside, member, milliseconds, read, reported
-from pipeline.events import Status, Tokens
+from pipeline.events import Tokens
 
 _TICKS_PER_USD = Decimal(10**10)
 
@@ -31,6 +34,7 @@ class _Chunk(msgspec.Struct, gc=False):
     service_tier: Any = None
     choices: list[_Choice] | None = None
     usage: Any = None
+    usage_breakdown: Any = None
     x_groq: Any = None
     error: Any = None
 
@@ -43,6 +47,7 @@ class Chat:
         self._model: str | None = None
         self._tier: str | None = None
         self._usage: dict[str, Any] | None = None
+        self._models: list[Any] = []
         self._failed = False
 
     def take(self, record: bytes) -> None:
@@ -60,26 +65,39 @@ class Chat:
         for usage in (member(chunk.x_groq, "usage"), *(choice.usage for choice in choices), chunk.usage):
             if isinstance(usage, dict) and _says_something(usage):
                 self._usage = usage
+        for breakdown in (chunk.usage_breakdown, member(chunk.x_groq, "usage_breakdown")):
+            models = member(breakdown, "models")
+            if isinstance(models, list):
+                self._models = models
 
     def replies(self) -> list[Reply]:
         """See `Format`."""
-        usage = self._usage
-        if usage is None:
+        if self._usage is None:
             return []
-        status: Status = "error" if self._failed else "ok"
-        spent, queued = milliseconds(usage.get("total_time")), milliseconds(usage.get("queue_time"))
-        return [
-            Reply(
-                model=self._model,
-                tokens=tokens_of(usage),
-                reasoning=reported(usage, "completion_tokens_details", "reasoning_tokens"),
-                tier=self._tier,
-                status=status,
-                duration_ms=None if spent is None else spent + (queued or 0),
-                cost_usd=cost_of(usage),
-                id=self._id,
-            )
+        whole = self._reply(self._usage, self._model)
+        parts = [
+            self._reply(used, decode.text(member(each, "model")), part=f"model{position}")
+            for position, each in enumerate(self._models)
+            if isinstance(used := member(each, "usage"), dict)
         ]
+        sums = [sum(counts) for counts in zip(*(msgspec.structs.astuple(each.tokens) for each in parts), strict=True)]
+        return parts if sums == [*msgspec.structs.astuple(whole.tokens)] else [whole]
+
+    def _reply(self, usage: dict[str, Any], model: str | None, *, part: str = "") -> Reply:
+        spent, queued = milliseconds(usage.get("total_time")), milliseconds(usage.get("queue_time"))
+        tokens = tokens_of(usage)
+        return Reply(
+            model=model,
+            tokens=tokens,
+            ttl_known=not tokens.cache_write_5m,
+            reasoning=within(tokens, reported(usage, "completion_tokens_details", "reasoning_tokens")),
+            tier=self._tier,
+            status="error" if self._failed else "ok",
+            duration_ms=None if spent is None else spent + (queued or 0),
+            cost_usd=cost_of(usage),
+            id=self._id,
+            part=part,
+        )
 
 
 def tokens_of(usage: dict[str, Any]) -> Tokens:
@@ -105,6 +123,11 @@ def divided(prompt: int, output: int, read: int, written: int, reasoning: int, t
         cache_read=read,
         cache_write_5m=written,
     )
+
+
+def within(tokens: Tokens, reasoning: int | None) -> int | None:
+    """Reasoning as the part of the output that it is: never more."""
+    return None if reasoning is None else min(reasoning, tokens.output)
 
 
 def cost_of(usage: dict[str, Any]) -> Decimal | None:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from ingest import decode
-from ingest.wire.openai_chat import cost_of, divided
+from ingest.wire.openai_chat import cost_of, divided, within
 from ingest.wire.reply import Reply, count, member, read, reported
 from pipeline.events import Status
 
@@ -56,12 +56,14 @@ class Responses:
         reasoning = reported(usage, "output_tokens_details", "reasoning_tokens")
         cached = count(usage, "input_tokens_details", "cached_tokens")
         written = count(usage, "input_tokens_details", "cache_write_tokens")
+        tokens = divided(prompt, output, cached, written, reasoning or 0, reported(usage, "total_tokens"))
         status: Status = "error" if told.get("status") == "failed" else "ok"
         return [
             Reply(
                 model=decode.text(told.get("model")),
-                tokens=divided(prompt, output, cached, written, reasoning or 0, reported(usage, "total_tokens")),
-                reasoning=reasoning,
+                tokens=tokens,
+                ttl_known=not tokens.cache_write_5m,
+                reasoning=within(tokens, reasoning),
                 tier=decode.text(told.get("service_tier")),
                 status=status,
                 cost_usd=cost_of(usage),

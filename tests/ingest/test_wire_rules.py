@@ -111,6 +111,22 @@ def test_writes_added_during_a_reply_live_as_long_as_its_first_ones() -> None:
     assert (event.tokens.cache_write_5m, event.tokens.cache_write_1h, event.ttl_known) == (0, 50, False)
 
 
+@pytest.mark.parametrize(
+    ("short", "long", "last", "known"), [(10, 20, 50, (30, 20)), (10, 20, 12, (12, 0)), (30, 0, 50, (50, 0)), (0, 30, 10, (0, 10))]
+)
+def test_what_is_added_to_writes_of_both_lives_is_of_unknown_life(short: int, long: int, last: int, known: tuple[int, int]) -> None:
+    """Writes that were said to live for an hour still do: only what came on top is put to five minutes."""
+    first = {"ephemeral_5m_input_tokens": short, "ephemeral_1h_input_tokens": long}
+    said = [
+        start(input_tokens=2, cache_creation_input_tokens=short + long, cache_creation=first, output_tokens=1),
+        delta(cache_creation_input_tokens=last, output_tokens=4),
+    ]
+    event = one(fed(A, [sse(said)]))
+
+    assert (event.tokens.cache_write_5m, event.tokens.cache_write_1h) == known
+    assert not event.ttl_known
+
+
 def test_tier_speed_place_searches_and_thinking_are_kept() -> None:
     """What decides the price of a call is kept from wherever in the stream it stands."""
     said = [
@@ -201,6 +217,30 @@ def test_the_call_of_a_transcript_line_has_the_same_key() -> None:
             ],
             (5, 4, 0, 0),
         ),
+        (
+            "reasoning beside a longer completion, as the total says",
+            [
+                chunk(
+                    usage={
+                        "prompt_tokens": 5,
+                        "completion_tokens": 4,
+                        "total_tokens": 12,
+                        "completion_tokens_details": {"reasoning_tokens": 3},
+                    }
+                )
+            ],
+            (5, 7, 0, 0),
+        ),
+        (
+            "more reasoning than completion, without a total",
+            [chunk(usage={"prompt_tokens": 5, "completion_tokens": 2, "completion_tokens_details": {"reasoning_tokens": 3}})],
+            (5, 5, 0, 0),
+        ),
+        (
+            "reasoning in a completion without a total",
+            [chunk(usage={"prompt_tokens": 5, "completion_tokens": 4, "completion_tokens_details": {"reasoning_tokens": 3}})],
+            (5, 4, 0, 0),
+        ),
         ("the same usage again in a last chunk", [chunk(usage={"prompt_tokens": 3, "completion_tokens": 2})] * 2, (3, 2, 0, 0)),
     ],
 )
@@ -209,6 +249,74 @@ def test_a_chat_tells_its_usage_in_many_places(name: str, chunks: list[Any], kno
     tokens = one(fed(C, [sse(chunks, done=True)])).tokens
 
     assert (tokens.input, tokens.output, tokens.cache_read, tokens.cache_write_5m) == known
+
+
+def test_names_stand_in_any_chunk() -> None:
+    """The first chunk of some servers names nothing, and some name only some chunks: of what several say the last counts."""
+    said = [
+        chunk(id="", model="", service_tier=None),
+        chunk(id="c1", model="asked", service_tier="auto"),
+        chunk(id="chatcmpl-8e243c57-23b3-9db2-a02e", model="served", service_tier="flex"),
+        {"choices": [], "usage": {"prompt_tokens": 4, "completion_tokens": 2}},
+    ]
+    event = one(fed(C, [sse(said, done=True)]))
+
+    assert (event.message_id, event.model, event.tier) == ("chatcmpl-8e243c57-23b3-9db2-a02e", "served", "flex")
+
+
+@pytest.mark.parametrize("kind", [C, R])
+@pytest.mark.parametrize(("written", "known"), [(10, False), (0, True)])
+def test_how_long_writes_live_is_not_said(kind: Kind, written: int, known: bool) -> None:
+    """Servers in OpenAI's shape tell what was written to the cache and not for how long."""
+    if kind is C:
+        usage = {"prompt_tokens": 30, "completion_tokens": 1, "prompt_tokens_details": {"cache_write_tokens": written}}
+        event = one(fed(C, [sse([chunk(usage=usage)])]))
+    else:
+        told = {"input_tokens": 30, "output_tokens": 1, "input_tokens_details": {"cache_write_tokens": written}}
+        event = one(fed(R, [sse([{"type": "response.completed", "response": {"id": "resp_1", "usage": told}}])]))
+
+    assert (event.tokens.input, event.tokens.cache_write_5m, event.ttl_known) == (30 - written, written, known)
+
+
+@pytest.mark.parametrize("kind", [C, R])
+def test_reasoning_is_never_more_than_the_output(kind: Kind) -> None:
+    """Where the total says that reasoning lies inside the output, no more of the output is reasoning than there is."""
+    if kind is C:
+        usage = {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7, "completion_tokens_details": {"reasoning_tokens": 3}}
+        event = one(fed(C, [sse([chunk(usage=usage)])]))
+    else:
+        told = {"input_tokens": 5, "output_tokens": 2, "total_tokens": 7, "output_tokens_details": {"reasoning_tokens": 3}}
+        event = one(fed(R, [sse([{"type": "response.completed", "response": {"id": "resp_1", "usage": told}}])]))
+
+    assert (event.tokens.output, event.reasoning) == (2, 2)
+
+
+_COMPOUND = [
+    {"model": "llama-3.3-70b-versatile", "usage": {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}},
+    {
+        "model": "openai/gpt-oss-120b",
+        "usage": {"prompt_tokens": 300, "completion_tokens": 50, "prompt_tokens_details": {"cached_tokens": 80}},
+    },
+]
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+@pytest.mark.parametrize(
+    ("prompt", "calls"),
+    [
+        (400, [("llama-3.3-70b-versatile", 100, 20, 0, 0, 0, None), ("openai/gpt-oss-120b", 220, 50, 80, 0, 0, None)]),
+        (401, [("groq/compound", 321, 70, 80, 0, 0, None)]),
+    ],
+)
+def test_a_compound_system_s_calls_are_those_of_its_models(streamed: bool, prompt: int, calls: list[Any]) -> None:
+    """Groq says which models a system asked: their usage adds up to the reply's and stands in its place, never beside it."""
+    usage = {"prompt_tokens": prompt, "completion_tokens": 70, "prompt_tokens_details": {"cached_tokens": 80}}
+    breakdown = {"usage_breakdown": {"models": _COMPOUND}}
+    told = chunk(model="groq/compound", usage=usage, **({"x_groq": breakdown} if streamed else breakdown))
+    events = fed(C, [sse([told], done=True)] if streamed else [json.dumps(told).encode()], type=SSE if streamed else JSON)
+
+    assert counts(events) == calls
+    assert len({event.key for event in events if isinstance(event, UsageEvent)}) == len(calls)
 
 
 def test_groq_counts_its_own_time() -> None:
@@ -234,11 +342,21 @@ def test_openrouters_cost_is_what_the_provider_states(byok: bool, cost: str) -> 
     assert (event.logged_cost_usd, event.logged_cost_basis) == (Decimal(cost), "provider")
 
 
-def test_an_error_in_a_chat_with_usage_counts_as_failed() -> None:
-    """A stream that reports an error and then its usage is a failed call that counts."""
-    said = [chunk(error={"code": 502}, choices=[{"finish_reason": "error"}]), chunk(usage={"prompt_tokens": 7, "completion_tokens": 1})]
+@pytest.mark.parametrize(
+    "failure", [{"error": {"code": 502}}, {"choices": [{"finish_reason": "error"}]}, {"x_groq": {"error": "over capacity"}}]
+)
+def test_an_error_in_a_chat_with_usage_counts_as_failed(failure: dict[str, Any]) -> None:
+    """A stream that reports an error, wherever its server does so, and then its usage is a failed call that counts."""
+    said = [chunk(**failure), chunk(usage={"prompt_tokens": 7, "completion_tokens": 1})]
 
     assert one(fed(C, [sse(said)])).status == "error"
+
+
+def test_an_upstream_s_part_alone_is_no_cost() -> None:
+    """Where OpenRouter does not say what it took, nobody states a cost."""
+    usage = {"prompt_tokens": 9, "completion_tokens": 2, "cost": None, "is_byok": True, "cost_details": {"upstream_inference_cost": 0.04}}
+
+    assert one(fed(C, [sse([chunk(usage=usage)])])).logged_cost_usd is None
 
 
 def test_an_error_with_zeros_is_no_call() -> None:
