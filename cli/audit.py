@@ -121,7 +121,7 @@ def _warnings(coverage: Told) -> list[str]:
         for each in coverage["unpriced"]
     ]
     warnings += [
-        f"{many(each['calls'], 'call')} of {escaped(each['model'])} by old versions hold only a part of the output"
+        f"{many(each['calls'], 'call')} of {escaped(each['model'])} with a part of the output: logged so by an old version, or cut short"
         for each in coverage["partial"]
     ]
     warnings += [f"{many(number, 'record')} in quarantine: {reason} (ringlet doctor)" for reason, number in coverage["quarantined"].items()]

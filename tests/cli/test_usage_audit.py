@@ -36,6 +36,16 @@ def test_nothing_missing_ends_with_0(tmp_path: Path) -> None:
     assert (outcome.code, outcome.out.splitlines()[-1]) == (0, "Nothing is known to be missing.")
 
 
+def test_outputs_that_are_known_in_part_are_named_with_both_causes(tmp_path: Path) -> None:
+    """An old version wrote a placeholder, or the proxy saw a reply that was cut: nothing tells the two apart by now."""
+    line = reply(1, "2026-05-13T09:00:00Z", output=1).replace("2.1.240", "2.1.50").replace('"end_turn"', "null")
+    transcript(tmp_path, "one", line)
+    outcome = ringlet(tmp_path, "usage", "audit")
+
+    said = "! 1 call of claude-sonnet-4-5-20250929 with a part of the output: logged so by an old version, or cut short"
+    assert (outcome.code, said in outcome.out) == (1, True)
+
+
 def test_days_whose_logs_are_gone_are_named(tmp_path: Path) -> None:
     """A deleted transcript's day is named; its call is still counted."""
     path = transcript(tmp_path, "one", reply(1, "2026-05-12T09:00:00Z"))
