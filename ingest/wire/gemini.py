@@ -20,6 +20,7 @@ class _Record(msgspec.Struct, gc=False):
     responseId: Any = None
     interaction: Any = None
     object: Any = None
+    status: Any = None
     usage: Any = None
     id: Any = None
     model: Any = None

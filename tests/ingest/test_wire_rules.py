@@ -147,6 +147,45 @@ def test_the_call_of_a_transcript_line_has_the_same_key() -> None:
     assert event.profile == "work"
 
 
+def test_zeros_before_a_cut_are_no_call() -> None:
+    """Translating servers begin a reply with zeros: cut there, nothing is known of what was used; any prompt count is something."""
+    nothing = start(input_tokens=0, cache_read_input_tokens=0, cache_creation_input_tokens=0, output_tokens=0)
+
+    assert fed(A, [sse([nothing])], ended="aborted") == [Seen(what="aborted_before_usage")]
+    for name in ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"):
+        assert len(counts(fed(A, [sse([start(**{name: 1}, output_tokens=0)])], ended="aborted"))) == 1
+
+
+def test_web_fetches_are_free() -> None:
+    """Of what tools did at the provider only searches are billed one by one."""
+    tools = {"web_search_requests": 2, "web_fetch_requests": 7}
+
+    assert one(fed(A, [sse([start(input_tokens=1, output_tokens=1), delta(output_tokens=2, server_tool_use=tools)])])).web_searches == 2
+
+
+def test_calls_inside_a_reply_are_priced_as_the_reply_is() -> None:
+    """An advisor's and a compaction's call run on the reply's tier, at its speed and place; searches and thinking are the reply's own."""
+    hops = [
+        {"type": "compaction", "input_tokens": 60, "output_tokens": 5},
+        {"type": "message", "input_tokens": 6, "output_tokens": 7},
+        {"type": "advisor_message", "model": "claude-fable-5", "input_tokens": 9, "output_tokens": 8},
+    ]
+    tools, thought = {"web_search_requests": 1}, {"thinking_tokens": 3}
+    said = [
+        start(input_tokens=6, output_tokens=1, service_tier="batch", speed="fast", inference_geo="us"),
+        delta(output_tokens=7, iterations=hops, server_tool_use=tools, output_tokens_details=thought),
+    ]
+    events = [event for event in fed(A, [sse(said)]) if isinstance(event, UsageEvent)]
+
+    assert [(event.model, event.tokens.input, event.tokens.output, event.initiator) for event in events] == [
+        ("claude-sonnet-5", 6, 7, "main"),
+        ("claude-sonnet-5", 60, 5, "task"),
+        ("claude-fable-5", 9, 8, "main"),
+    ]
+    assert [(event.tier, event.speed, event.geo) for event in events] == [("batch", "fast", "us")] * 3
+    assert [(event.web_searches, event.reasoning) for event in events] == [(1, 3), (0, None), (0, None)]
+
+
 # Chat
 
 
@@ -333,10 +372,13 @@ def test_groqs_other_usage_is_none() -> None:
     assert counts(fed(C, [json.dumps(told).encode()], type=JSON)) == [("m", 4, 2, 0, 0, 0, None)]
 
 
-@pytest.mark.parametrize(("byok", "cost"), [(False, "0.0095"), (True, "0.0495")])
-def test_openrouters_cost_is_what_the_provider_states(byok: bool, cost: str) -> None:
-    """With a key of the user's own the upstream's part comes on top; else it is information."""
-    usage = {"prompt_tokens": 9, "completion_tokens": 2, "cost": 0.0095, "is_byok": byok, "cost_details": {"upstream_inference_cost": 0.04}}
+@pytest.mark.parametrize(
+    ("byok", "upstream", "cost"), [(False, 0.04, "0.0095"), (True, 0.04, "0.0495"), (True, None, "0.0095"), (True, "?", "0.0095")]
+)
+def test_openrouters_cost_is_what_the_provider_states(byok: bool, upstream: object, cost: str) -> None:
+    """With a key of the user's own the upstream's part comes on top, where it is known; else it is information."""
+    details = {"upstream_inference_cost": upstream}
+    usage = {"prompt_tokens": 9, "completion_tokens": 2, "cost": 0.0095, "is_byok": byok, "cost_details": details}
     event = one(fed(C, [b": OPENROUTER PROCESSING\n\n" + sse([chunk(usage=usage)], done=True)]))
 
     assert (event.logged_cost_usd, event.logged_cost_basis) == (Decimal(cost), "provider")
@@ -391,6 +433,25 @@ def test_a_compaction_is_a_task() -> None:
     assert one(fed(R, [json.dumps(told).encode()], type=JSON)).initiator == "task"
 
 
+def test_a_response_s_own_tier_id_and_cache_are_kept() -> None:
+    """What was served and what was written to the cache stand in the last event; a gateway's other ids before it mean nothing."""
+    details = {"cached_tokens": 20, "cache_write_tokens": 10}
+    usage = {"input_tokens": 50, "input_tokens_details": details, "output_tokens": 9, "output_tokens_details": {"reasoning_tokens": 4}}
+    begun = {"type": "response.created", "response": {"id": "resp_first", "service_tier": "auto", "usage": None}}
+    ended = {"type": "response.completed", "response": {"id": "resp_last", "model": "m", "service_tier": "flex", "usage": usage}}
+    event = one(fed(R, [sse([begun, ended])]))
+
+    assert (event.tokens.input, event.tokens.cache_read, event.tokens.cache_write_5m, event.tokens.output) == (20, 20, 10, 9)
+    assert (event.message_id, event.tier, event.reasoning) == ("resp_last", "flex", 4)
+
+
+def test_an_error_before_a_failed_response_is_the_same_failure() -> None:
+    """An error and the failed response after it are one call."""
+    failed = {"type": "response.failed", "response": {"id": "resp_1", "status": "failed", "usage": {"input_tokens": 5, "output_tokens": 1}}}
+
+    assert one(fed(R, [sse([{"type": "error", "code": "server_error"}, failed])])).status == "error"
+
+
 def test_geminis_running_values_are_not_added() -> None:
     """Every chunk repeats what was used so far; a field that the last one leaves out stays."""
     first = {"usageMetadata": {"promptTokenCount": 9, "candidatesTokenCount": 4, "thoughtsTokenCount": 2}, "responseId": "r"}
@@ -408,6 +469,33 @@ def test_a_gemini_stream_may_be_an_array(wrapped: bool) -> None:
     said = [{"response": told} if wrapped else told] * 2
 
     assert counts(fed(G, [json.dumps(said).encode()], type=JSON)) == [(None, 7, 4, 5, 0, 0, None)]
+
+
+def test_gemini_s_tier_and_errors_are_kept_and_its_live_name_of_the_output_is_read() -> None:
+    """`responseTokenCount` stands for the candidates' count in live replies; an error after usage is a failed call that counts."""
+    told = {"usageMetadata": {"promptTokenCount": 9, "responseTokenCount": 4, "serviceTier": "flex"}, "responseId": "r"}
+    event = one(fed(G, [sse([told, {"error": {"code": 503}}])]))
+
+    assert (event.tokens.output, event.tier, event.status) == (4, "flex", "error")
+
+
+@pytest.mark.parametrize(("status", "known"), [("completed", "ok"), ("failed", "error")])
+def test_an_interaction_tells_its_parts_apart(status: str, known: str) -> None:
+    """30 in, of them 10 from the cache, 5 more by tools; 7 written and 3 thought: 25 uncached and 10 out."""
+    usage = {
+        "total_input_tokens": 30,
+        "total_cached_tokens": 10,
+        "total_tool_use_tokens": 5,
+        "total_output_tokens": 7,
+        "total_thought_tokens": 3,
+        "total_tokens": 45,
+    }
+    told = {"id": "v1_interaction", "model": "gemini-3", "status": status, "service_tier": "priority", "usage": usage}
+    streamed = one(fed(Kind.INTERACTIONS, [sse([{"event_type": "interaction.completed", "interaction": told}])]))
+    whole = one(fed(Kind.INTERACTIONS, [json.dumps({"object": "interaction", **told}).encode()], type=JSON))
+
+    assert counts([streamed, whole]) == [("gemini-3", 25, 10, 10, 0, 0, 3)] * 2
+    assert [(event.status, event.message_id, event.tier) for event in (streamed, whole)] == [(known, "v1_interaction", "priority")] * 2
 
 
 def test_a_prompt_that_was_blocked_has_been_used() -> None:
@@ -428,9 +516,26 @@ def test_ollamas_last_line_is_the_call() -> None:
     assert (event.model, event.tokens.input, event.tokens.output, event.duration_ms, event.logged_cost_usd) == ("llama3", 26, 9, 4883, None)
 
 
-def test_loading_a_model_is_no_call() -> None:
-    """Ollama answers to loading as to a call."""
-    assert fed(OLLAMA, [b'{"model":"llama3","done":true,"done_reason":"load"}'], type=JSON) == [Seen(what="no_usage")]
+def test_ollamas_cached_prompt_lies_inside_the_prompt() -> None:
+    """Newer builds say how much of the prompt was still known."""
+    told = {"model": "llama3", "done": True, "prompt_eval_count": 26, "prompt_eval_cached_count": 20, "eval_count": 9}
+
+    assert counts(fed(OLLAMA, [json.dumps(told).encode()], type=JSON)) == [("llama3", 6, 9, 20, 0, 0, None)]
+
+
+def test_an_ollama_stream_that_was_cut_is_no_call() -> None:
+    """Without the last record nothing says what was used."""
+    said = b'{"model":"llama3","message":{"content":"x"},"done":false}\n'
+
+    assert fed(OLLAMA, [said], type="application/x-ndjson", ended="aborted") == [Seen(what="aborted_before_usage")]
+
+
+@pytest.mark.parametrize("reason", ["load", "unload"])
+def test_loading_a_model_is_no_call(reason: str) -> None:
+    """Ollama answers to loading and unloading as to a call."""
+    told = {"model": "llama3", "done": True, "done_reason": reason}
+
+    assert fed(OLLAMA, [json.dumps(told).encode()], type=JSON) == [Seen(what="no_usage")]
 
 
 # What is not counted
