@@ -52,6 +52,14 @@ def test_five_classes_each_have_their_rate() -> None:
     assert [dollars(part) for part in parts] == ["3", "1.5", "0.1575", "0.6", "0"]
 
 
+def test_nothing_is_billed_that_was_not_used() -> None:
+    """A token of one class costs its rate and nothing else."""
+    found = rates(CACHED)
+
+    assert cost(found, input=1) == (3 * MICRO, 0, 0, 0, 0)
+    assert cost(found, output=1) == (0, 15 * MICRO, 0, 0, 0)
+
+
 def test_prompt_over_the_threshold_bills_the_whole_request_dearer() -> None:
     """300,000 prompt tokens on a model with a 200k tier pay the upper rate for every token, output and cache included."""
     tiered = CACHED | {
@@ -111,6 +119,22 @@ def test_service_tiers_have_their_rates_and_fall_back_to_standard(tier: str | No
     assert rates(prices, tier=tier).input == expected * MICRO
 
 
+@pytest.mark.parametrize(
+    ("tier", "said"),
+    [
+        ("flex", True),
+        ("batch", False),
+        ("fast", False),
+        *((plain, False) for plain in (None, "", "Standard", "default", "auto", "normal", "on_demand", "standard_only")),
+    ],
+)
+def test_an_unlisted_service_tier_is_said(tier: str | None, said: bool) -> None:
+    """That the standard rate was taken for a tier without one is told; what providers call their usual service needs no word."""
+    found = rates(FLAT | {"input_cost_per_token_batches": 1e-06, "input_cost_per_token_priority": 6e-06}, tier=tier)
+
+    assert [note for note in found.notes if "tier" in note] == ([f"no rate for tier {tier} is listed: standard rate"] if said else [])
+
+
 def test_fast_and_region_multiply_every_token_class() -> None:
     """Speed fast times 6 and region us times 1.1 apply together to input, output and cache alike, not to searches."""
     prices = CACHED | {
@@ -151,6 +175,13 @@ def test_anthropic_alone_has_ratios_for_missing_cache_rates() -> None:
     assert claude.web_search == 10**16
     assert (other.cache_write_5m, other.cache_write_1h, other.cache_read, other.web_search) == (3 * MICRO, 3 * MICRO, 3 * MICRO, 0)
     assert "cache read: no discount known, input rate" in other.notes
+
+
+def test_claude_has_its_ratios_at_any_host() -> None:
+    """Whoever resells Claude without listing cache rates: they follow Anthropic's ratios."""
+    found = rates(FLAT, name="us.anthropic.claude-x-1-v1:0", provider="bedrock")
+
+    assert (found.cache_write_5m, found.cache_write_1h, found.cache_read) == (375 * MICRO // 100, 6 * MICRO, 3 * MICRO // 10)
 
 
 def test_one_hour_write_without_a_rate_pays_the_rate_of_all_writes() -> None:
@@ -239,9 +270,10 @@ def test_user_table_wins_for_its_days_and_is_the_whole_price() -> None:
     assert (after.rule, after.origin) == ("your tokenPriceTable", "table")
 
 
-def test_row_without_an_input_or_output_rate_prices_nothing() -> None:
+@pytest.mark.parametrize("name", ["input_cost_per_token", "output_cost_per_token"])
+def test_row_without_an_input_or_output_rate_prices_nothing(name: str) -> None:
     """Half a price is no price."""
-    assert resolve(one_model({"2025-01-06": {"output_cost_per_token": 1e-06}}), Shape("acme", "m-1", DAY)) is None
+    assert resolve(one_model({"2025-01-06": {name: 1e-06}}), Shape("acme", "m-1", DAY)) is None
 
 
 def test_zero_price_counts_only_for_the_provider_that_lists_it() -> None:
@@ -253,6 +285,15 @@ def test_zero_price_counts_only_for_the_provider_that_lists_it() -> None:
     assert own.input == 0
     assert resolve(free, Shape("other", "m-1", DAY)) is None
     assert resolve(free, Shape(None, "m-1", DAY)) is None
+
+
+@pytest.mark.parametrize("free", ["input_cost_per_token", "output_cost_per_token"])
+def test_only_an_all_zero_row_is_a_free_one(free: str) -> None:
+    """A row that asks for something is a price for whoever calls that name."""
+    found = resolve(one_model({"2025-01-06": FLAT | {free: 0.0}}), Shape("other", "m-1", DAY))
+
+    assert found is not None
+    assert found.input + found.output == (15 if free == "input_cost_per_token" else 3) * MICRO
 
 
 def test_prompt_of_a_step_exceeds_exactly_that_many_thresholds() -> None:
