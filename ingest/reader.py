@@ -340,7 +340,7 @@ def _rows(adapter: Adapter[Any], found: Found, source_id: int, cursor: Cursor | 
     complete = True
     try:
         for query in found.pattern.queries:
-            for mark, record in rows.read_rows(found.source.path, query, marks.get(query.table)):
+            for mark, record in rows.read_rows(found.source.path, query, marks.get(query.table), now_ms=manner.now_ns // 10**6):
                 state, events = adapter.step(state, record)
                 tally.record(events, 0, len(record), record)
                 reading.counts.bytes += len(record)

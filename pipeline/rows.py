@@ -53,7 +53,8 @@ class RowQuery(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     updated: str | None = "time_updated"
     """Column that grows whenever a row changes; where the database lacks it every look reads all rows. None: rows never change."""
     overlap: int = 60_000
-    """How far below the last look's greatest `updated` the next one begins, in its unit: transactions commit out of order."""
+    """How far below the last look's greatest `updated` the next one begins, in its unit: transactions commit out of order, and clocks are
+    set back a little."""
     only: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """(column, values), one of which a row must have, `*` standing for any text; a column that is missing asks nothing."""
     joins: tuple[Join, ...] = ()
@@ -85,14 +86,19 @@ def load(dumped: bytes) -> dict[str, Mark]:
     return msgspec.msgpack.decode(dumped, type=dict[str, Mark]) if dumped else {}
 
 
-def read_rows(path: str, query: RowQuery, mark: Mark | None = None) -> Generator[tuple[Mark, bytes], None, None]:
+def read_rows(
+    path: str, query: RowQuery, mark: Mark | None = None, *, now_ms: int | None = None
+) -> Generator[tuple[Mark, bytes], None, None]:
     """(mark, record) of every row due since `mark`; a row may come again, and does within the overlap.
+
+    With `now_ms`, milliseconds since 1970, an `updated` of a time to come hides no row that changes before it, and a mark that was left
+    under a clock set back since is the beginning.
 
     Each mark can be kept: it stands behind its row, in the middle of a pass too. Raises `RowsUnavailable` where the database can't be read
     now, then from the copy as well.
     """
     try:
-        for reached, record in _read(path, query, mark):
+        for reached, record in _read(path, query, mark, now_ms):
             mark = reached
             yield reached, record
         return
@@ -101,14 +107,14 @@ def read_rows(path: str, query: RowQuery, mark: Mark | None = None) -> Generator
             raise _unavailable(path, error) from error
     try:
         with foreign.copied(path) as copy:
-            yield from _read(copy, query, mark)
+            yield from _read(copy, query, mark, now_ms)
     except (sqlite3.Error, OSError) as error:
         raise _unavailable(path, error) from error
 
 
-def _read(path: str, query: RowQuery, mark: Mark | None) -> Iterator[tuple[Mark, bytes]]:
+def _read(path: str, query: RowQuery, mark: Mark | None, now_ms: int | None) -> Iterator[tuple[Mark, bytes]]:
     with closing(foreign.opened(path)) as db:
-        plan = _Plan(db, query)
+        plan = _Plan(db, query, now_ms)
         if not plan.possible:
             return
         mark = plan.valid(mark)
@@ -137,9 +143,10 @@ def _read(path: str, query: RowQuery, mark: Mark | None) -> Iterator[tuple[Mark,
 class _Plan:
     """The SQL of one query against one database as it is."""
 
-    def __init__(self, db: sqlite3.Connection, query: RowQuery) -> None:
+    def __init__(self, db: sqlite3.Connection, query: RowQuery, now_ms: int | None) -> None:
         self._db = db
         self._query = query
+        self._now_ms = now_ms
         known = {table: _columns(db, table) for table in {query.table, *(join.table for join in query.joins)}}
         own = known[query.table]
         self.possible = query.id in own
@@ -169,8 +176,11 @@ class _Plan:
         self._select = f"SELECT {', '.join(selected)} FROM {_name(query.table)} t{joined}"
 
     def valid(self, mark: Mark | None) -> Mark:
-        """`mark`, or the beginning where it speaks of another shape of the database."""
-        return mark if mark is not None and mark.schema == self._schema else Mark(schema=self._schema)
+        """`mark`, or the beginning where it speaks of another shape of the database, or of a time to come."""
+        if mark is None or mark.schema != self._schema:
+            return Mark(schema=self._schema)
+        since = self._since(mark)
+        return mark if since is None or self._now_ms is None or since <= self._now_ms else Mark(schema=self._schema)
 
     def few(self, mark: Mark) -> tuple[Mark, list[tuple[Any, ...]]] | None:
         """The rows due and the mark behind them, where one page holds them all; None otherwise.
@@ -186,13 +196,13 @@ class _Plan:
             return None
         times = [row[1] for row in rows if isinstance(row[1], int | float)]
         updated = max([*times, mark.updated] if isinstance(mark.updated, int | float) else times, default=None)
-        return Mark(updated=updated, rowid=rowid or 0, schema=self._schema), rows
+        return Mark(updated=self._by_now(updated), rowid=rowid or 0, schema=self._schema), rows
 
     def begun(self, mark: Mark) -> Mark:
         """The mark of a pass over many pages that begins now; what is written while it runs belongs to the next one."""
         updated = self._greatest(self._updated.removeprefix("t."))
         rowid = self._greatest("rowid") if self._numbered else 0
-        return msgspec.structs.replace(mark, next_updated=updated, next_rowid=rowid or 0)
+        return msgspec.structs.replace(mark, next_updated=self._by_now(updated), next_rowid=rowid or 0)
 
     def page(self, mark: Mark) -> list[tuple[Any, ...]]:
         """The next rows after `mark`: position, `updated`, and the columns."""
@@ -228,6 +238,9 @@ class _Plan:
         if self._updated == "NULL" or not isinstance(mark.updated, int | float):
             return None
         return mark.updated - self._query.overlap
+
+    def _by_now(self, updated: Scalar) -> Scalar:
+        return updated if self._now_ms is None or not isinstance(updated, int | float) else min(updated, self._now_ms)
 
     def _greatest(self, column: str) -> Any:
         return self._db.execute(f"SELECT max({column}) FROM {_name(self._query.table)}").fetchone()[0]

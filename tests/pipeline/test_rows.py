@@ -26,10 +26,10 @@ def add(db: sqlite3.Connection, id: str, updated: int, data: str = "{}", session
     db.execute("INSERT OR REPLACE INTO message VALUES (?, ?, ?, ?)", (id, session, updated, data))
 
 
-def read(path: Path, query: RowQuery = QUERY, mark: Mark | None = None) -> tuple[list[str], Mark | None]:
+def read(path: Path, query: RowQuery = QUERY, mark: Mark | None = None, *, now_ms: int | None = None) -> tuple[list[str], Mark | None]:
     """The ids that one look gives, and the mark after it."""
     ids = []
-    for reached, record in read_rows(str(path), query, mark):
+    for reached, record in read_rows(str(path), query, mark, now_ms=now_ms):
         mark = reached
         ids.append(json.loads(record)["row"]["id"])
     return ids, mark
@@ -97,6 +97,36 @@ def test_a_row_changed_in_place_comes_again(tmp_path: Path) -> None:
         ids, _ = read(tmp_path / "a.db", mark=mark)
 
     assert ids == ["m1", "m2"]
+
+
+@pytest.mark.parametrize("page", [1, 500])
+def test_a_time_to_come_hides_no_row_that_changes_before_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: int) -> None:
+    """A row that came from a machine whose clock is ahead does not keep the changes of the others from being read."""
+    monkeypatch.setattr(rows, "PAGE_ROWS", page)
+    with database(tmp_path / "a.db") as db:
+        add(db, "m1", 100)
+        add(db, "m2", 9_000)
+        _, mark = read(tmp_path / "a.db", now_ms=110)
+        db.execute("UPDATE message SET time_updated = 120 WHERE id = 'm1'")
+
+        ids, _ = read(tmp_path / "a.db", mark=mark, now_ms=130)
+
+    assert ids == ["m1", "m2"]
+
+
+def test_after_a_clock_was_set_back_all_is_read_again(tmp_path: Path) -> None:
+    """What changed since then is older than what was read before; once the whole was read, looks are short again."""
+    with database(tmp_path / "a.db") as db:
+        add(db, "m1", 9_000)
+        add(db, "m2", 9_100)
+        _, mark = read(tmp_path / "a.db", now_ms=9_100)
+        db.execute("UPDATE message SET time_updated = 200 WHERE id = 'm1'")
+        ids, mark = read(tmp_path / "a.db", mark=mark, now_ms=300)
+        add(db, "m3", 310)
+
+        again, _ = read(tmp_path / "a.db", mark=mark, now_ms=320)
+
+    assert (ids, again) == (["m1", "m2"], ["m2", "m3"])
 
 
 def test_a_row_written_late_with_an_old_time_is_read(tmp_path: Path) -> None:
