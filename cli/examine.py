@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime
 from cli import examine_views
 from cli.figures import many
 from cli.hooks import examined
-from cli.lost import lost_days, lost_models, lost_threads, sum_of
+from cli.lost import lost_history, lost_threads
 from cli.paths import Paths
 from cli.refresh import Store
 from cli.report import Finding, Report, SourceReport, shown
@@ -188,15 +188,11 @@ def _answers(store: Store, report: Report, answer: Answer) -> Iterator[Finding]:
 
 
 def _lost(store: Store, report: Report) -> Iterator[Finding]:
-    days = lost_days(store)
-    if days:
-        tokens = sum(gap.tokens for gap in days)
-        what = f"{tokens:,} more tokens on {many(len({gap.day for gap in days}), 'day')} ({days[0].day} to {days[-1].day})"
-    else:
-        models = lost_models(store)
-        tokens = sum(sum_of(lack) for _, lack in models)
-        what = f"{tokens:,} more tokens of {', '.join(model for model, _ in models)}"
-    if tokens:
+    history = report.lost_history = lost_history(store)
+    tokens = sum(each.tokens for each in history)
+    if history:
+        days = sorted({each.day for each in history if each.day is not None})
+        what = f"{tokens:,} more tokens" + (f" on {many(len(days), 'day')} ({days[0]} to {days[-1]})" if days else "")
         yield _gone(f"Claude Code's own statistics know {what}", "stats-cache.json")
     threads = lost_threads(store)
     more = sum(thread.tokens for thread in threads)

@@ -1,12 +1,14 @@
 """History that is gone: what an agent's own statistics remember beyond the calls that are known.
 
-Decides which statistics are compared with which calls. It is shown beside totals and never added to them.
+Decides which statistics are compared with which calls, and how a list of it reads. It is shown beside totals and never added to them.
 """
 
 import os
 from collections.abc import Iterator
 from datetime import date, timedelta
 
+from cli.escaped import escaped
+from cli.figures import many
 from cli.refresh import Store
 from ingest.adapters import claude_stats, codex_threads
 from ingest.adapters.claude_stats import Lost, ModelSums
@@ -45,6 +47,19 @@ def remembered(store: Store) -> gaps.Gaps:
     return made
 
 
+def lost_history(store: Store) -> list[Lost]:
+    """What Claude Code remembers and no known call explains, by local day and model; by model alone where no day lacks anything."""
+    return lost_days(store) or [Lost(model=model, day=None, tokens=_sum_of(lack)) for model, lack in lost_models(store)]
+
+
+def listed(history: list[Lost], most: int) -> list[str]:
+    """One line for each day and model, `most` at the most, and one that says how many are left out."""
+    lines = [f"  {each.day or 'all time'}  {escaped(each.model)}  {many(each.tokens, 'token')}" for each in history[:most]]
+    if len(history) > most:
+        lines.append(f"  and {len(history) - most:,} more (ringlet doctor --json)")
+    return lines
+
+
 def lost_days(store: Store) -> list[Lost]:
     """Tokens by local day and model that Claude Code counted and no known call explains: at least so many."""
     known: dict[tuple[date, str], int] = {}
@@ -77,7 +92,7 @@ def lost_models(store: Store) -> list[tuple[str, ModelSums]]:
         )
     for each in stats:
         for model, lack in claude_stats.lost_by_model(each, known):
-            if sum_of(lack) > sum_of(largest.get(model, ModelSums())):
+            if _sum_of(lack) > _sum_of(largest.get(model, ModelSums())):
                 largest[model] = lack
     return sorted(largest.items())
 
@@ -103,7 +118,7 @@ def lost_threads(store: Store) -> list[ThreadTotal]:
     return sorted(found.values(), key=lambda thread: (thread.at, thread.session))
 
 
-def sum_of(sums: ModelSums) -> int:
+def _sum_of(sums: ModelSums) -> int:
     """Tokens of all classes."""
     return sums.input + sums.output + sums.cache_read + sums.cache_write
 

@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 
 from cli.escaped import escaped
+from ingest.adapters.claude_stats import Lost
 
 Status = Literal["well", "warnings", "damage"]
 
@@ -58,6 +59,8 @@ class Report(msgspec.Struct, kw_only=True):
     unpriced_models: list[str] = []
     lost_tokens: int = 0
     """Tokens that an agent's statistics remember and no log holds any more, at least."""
+    lost_history: list[Lost] = []
+    """Claude Code's part of them, by local day and model."""
     segments: int = 0
     hot_rows: int = 0
     calls: int = 0

@@ -10,6 +10,7 @@ import typer
 from cli.escaped import escaped
 from cli.examine import examine
 from cli.figures import many
+from cli.lost import listed
 from cli.outcomes import DOCTOR_DAMAGE, DOCTOR_WARNINGS, DONE, NOT_FOUND
 from cli.paths import Paths, paths
 from cli.refresh import Store, opened
@@ -127,6 +128,9 @@ def _tell_findings(report: Report) -> None:
             place = f" ({finding.where})" if finding.where else ""
             mend = f"; {finding.mend}" if finding.mend else ""
             typer.echo(f"{_MARKS[finding.level]} {area}: {escaped(finding.what)}{place}{mend}")
+            if area == "lost history" and finding is found[0]:
+                for line in listed(report.lost_history, SHOWN):
+                    typer.echo(line)
         if len(found) > SHOWN:
             typer.echo(f"  {area}: {len(found) - SHOWN} more (ringlet doctor --json)")
     typer.echo({"well": "All is well.", "warnings": "Warnings, no damage.", "damage": "There is damage."}[report.status])

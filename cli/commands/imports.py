@@ -14,7 +14,7 @@ from cli.app import clock
 from cli.escaped import escaped, path_shown
 from cli.figures import many, usd
 from cli.known_before import known_elsewhere
-from cli.lost import lost_models, sum_of
+from cli.lost import listed, lost_history
 from cli.paths import Paths, paths
 from cli.profile_changes import changed
 from cli.progress import bar
@@ -32,6 +32,9 @@ from pipeline.profiles import Rule, Rules, checked_name
 from views.query import Query, Totals
 
 app = typer.Typer(add_completion=False)
+
+_GONE_SHOWN = 10
+"""Days and models of lost history that are listed."""
 
 
 @app.command()
@@ -183,11 +186,13 @@ def _told(
     lines.append(_cost(store, adapter, profiles, dry_run=dry_run, more=path is not None and not dry_run))
     lines += _skipped(share, summary)
     if adapter.agent == "claude" and path is None:
-        forgotten = sum(sum_of(sums) for _, sums in lost_models(store))
-        if forgotten:
+        gone = lost_history(store)
+        if gone:
+            tokens = sum(each.tokens for each in gone)
             lines.append(
-                f"  {forgotten:,} further tokens stand in Claude Code's stats-cache.json alone, their transcripts are gone: ringlet doctor"
+                f"  {tokens:,} further tokens stand in Claude Code's stats-cache.json alone, their transcripts are gone: ringlet doctor"
             )
+            lines += [f"  {line}" for line in listed(gone, _GONE_SHOWN)]
     return lines
 
 

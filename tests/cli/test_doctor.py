@@ -181,7 +181,18 @@ def test_history_that_only_statistics_remember_is_told(home: Path) -> None:
 
     found = report(home)[1]
     assert found["lost_tokens"] == 3900
+    assert found["lost_history"] == [{"model": "claude-sonnet-4-5-20250929", "day": "2026-05-04", "tokens": 3900}]
+    assert "\n  2026-05-04  claude-sonnet-4-5-20250929  3,900 tokens\n" in ringlet(home, "doctor").out
     assert json.loads(ringlet(home, "usage", "--period", "all", "--json").out)["total_tokens"] == json.loads(before)["total_tokens"]
+
+
+def test_lost_history_without_days_is_told_by_model(home: Path) -> None:
+    """Where only sums over all time lack something, they are told by model, and have no day."""
+    sums = {"inputTokens": 600, "outputTokens": 90}
+    (home / ".claude" / "stats-cache.json").write_text(json.dumps({"version": 1, "modelUsage": {"claude-gone-1": sums}}))
+
+    assert report(home)[1]["lost_history"] == [{"model": "claude-gone-1", "day": None, "tokens": 690}]
+    assert "\n  all time  claude-gone-1  690 tokens\n" in ringlet(home, "doctor").out
 
 
 def test_call_of_the_future_is_kept_and_told(home: Path) -> None:

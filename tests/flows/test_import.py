@@ -56,6 +56,21 @@ def test_an_import_prints_what_was_read_whose_it_is_and_what_it_cost(home: Path,
     ]
 
 
+def test_an_import_lists_what_only_statistics_remember(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Tokens beyond the known calls are listed by day and model: of March 1 two calls, 220 tokens, are known and 1,220 remembered."""
+    gone = [{"date": f"2026-02-{day:02}", "tokensByModel": {"claude-opus-4-5": 7}} for day in range(1, 11)]
+    days = [*gone, {"date": "2026-03-01", "tokensByModel": {"claude-sonnet-4-5-20250929": 1220}}]
+    (home / ".claude/stats-cache.json").write_text(json.dumps({"version": 1, "dailyModelTokens": days}))
+
+    assert run(["import", "claude"]) == 0
+
+    assert capsys.readouterr().out.splitlines()[-12:] == [
+        "  1,070 further tokens stand in Claude Code's stats-cache.json alone, their transcripts are gone: ringlet doctor",
+        *(f"    2026-02-{day:02}  claude-opus-4-5  7 tokens" for day in range(1, 11)),
+        "    and 1 more (ringlet doctor --json)",
+    ]
+
+
 def test_the_profile_is_made_and_keeps_the_home(home: Path) -> None:
     """`--to` makes the profile and maps the home to it, for what was read before and for what comes."""
     run(["ingest"])

@@ -156,6 +156,15 @@ class SourceState(msgspec.Struct, frozen=True, kw_only=True):
     seen: dict[str, int]
 
 
+class LostTokens(msgspec.Struct, frozen=True, kw_only=True):
+    """Tokens of one model that Claude Code's statistics remember and no log holds any more, at least."""
+
+    day: str | None
+    """Local day; null for a sum over all time."""
+    model: str
+    tokens: int
+
+
 class DoctorReport(Told, frozen=True, kw_only=True):
     """GET /api/doctor: what `ringlet doctor --json` says."""
 
@@ -167,6 +176,7 @@ class DoctorReport(Told, frozen=True, kw_only=True):
     seen: dict[str, int]
     unpriced_models: tuple[str, ...]
     lost_tokens: int
+    lost_history: tuple[LostTokens, ...]
     segments: int
     hot_rows: int
     calls: int
