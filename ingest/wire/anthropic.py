@@ -138,7 +138,7 @@ def _split(usage: Usage) -> Split:
     split, parts = split_of(usage), usage.cache_creation
     if split.ttl_known or parts is None:
         return split
-    written = split.cache_write_5m + split.cache_write_1h
+    written = split.cache_write_5m
     short, long = parts.ephemeral_5m_input_tokens or 0, parts.ephemeral_1h_input_tokens or 0
     if long and not short:
         long = written

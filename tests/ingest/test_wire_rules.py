@@ -86,17 +86,17 @@ def test_an_error_before_usage_is_no_call() -> None:
 
 
 def test_a_reply_spliced_into_another_is_a_call_of_its_own() -> None:
-    """Another message id in the same stream is another call; the first was cut off."""
+    """Another message id in the same stream is another call; the first was cut off, unless it had told its last usage."""
     second = {
         "type": "message_start",
         "message": {"id": "msg_2", "model": "claude-sonnet-5", "usage": {"input_tokens": 50, "output_tokens": 1}},
     }
-    events = fed(A, [sse([start(input_tokens=50, output_tokens=1), second, delta(output_tokens=8)])])
+    cut = fed(A, [sse([start(input_tokens=50, output_tokens=1), second, delta(output_tokens=8)])])
+    whole = fed(A, [sse([start(input_tokens=50, output_tokens=1), delta(output_tokens=2), second, delta(output_tokens=8)])])
 
-    assert [(event.message_id, event.tokens.output, event.status) for event in events if isinstance(event, UsageEvent)] == [
-        ("msg_1", 1, "error"),
-        ("msg_2", 8, "ok"),
-    ]
+    for events, first in ((cut, ("msg_1", 1, "error")), (whole, ("msg_1", 2, "ok"))):
+        calls = [(event.message_id, event.tokens.output, event.status) for event in events if isinstance(event, UsageEvent)]
+        assert calls == [first, ("msg_2", 8, "ok")]
 
 
 def test_writes_added_during_a_reply_live_as_long_as_its_first_ones() -> None:
@@ -112,7 +112,8 @@ def test_writes_added_during_a_reply_live_as_long_as_its_first_ones() -> None:
 
 
 @pytest.mark.parametrize(
-    ("short", "long", "last", "known"), [(10, 20, 50, (30, 20)), (10, 20, 12, (12, 0)), (30, 0, 50, (50, 0)), (0, 30, 10, (0, 10))]
+    ("short", "long", "last", "known"),
+    [(10, 20, 50, (30, 20)), (10, 20, 12, (12, 0)), (30, 0, 50, (50, 0)), (0, 30, 10, (0, 10)), (0, 0, 40, (40, 0))],
 )
 def test_what_is_added_to_writes_of_both_lives_is_of_unknown_life(short: int, long: int, last: int, known: tuple[int, int]) -> None:
     """Writes that were said to live for an hour still do: only what came on top is put to five minutes."""
@@ -125,6 +126,19 @@ def test_what_is_added_to_writes_of_both_lives_is_of_unknown_life(short: int, lo
 
     assert (event.tokens.cache_write_5m, event.tokens.cache_write_1h) == known
     assert not event.ttl_known
+
+
+def test_an_iteration_says_how_long_all_writes_live() -> None:
+    """Where the last part of a reply tells the lives of all that was written, nothing need be supposed."""
+    first, all_of_it = ({"ephemeral_5m_input_tokens": short, "ephemeral_1h_input_tokens": 30} for short in (0, 20))
+    hop = {"type": "message", "input_tokens": 2, "output_tokens": 4, "cache_creation_input_tokens": 50, "cache_creation": all_of_it}
+    said = [
+        start(input_tokens=2, cache_creation_input_tokens=30, cache_creation=first, output_tokens=1),
+        delta(cache_creation_input_tokens=50, output_tokens=4, iterations=[hop]),
+    ]
+    event = one(fed(A, [sse(said)]))
+
+    assert (event.tokens.cache_write_5m, event.tokens.cache_write_1h, event.ttl_known) == (20, 30, True)
 
 
 def test_tier_speed_place_searches_and_thinking_are_kept() -> None:
@@ -152,6 +166,7 @@ def test_zeros_before_a_cut_are_no_call() -> None:
     nothing = start(input_tokens=0, cache_read_input_tokens=0, cache_creation_input_tokens=0, output_tokens=0)
 
     assert fed(A, [sse([nothing])], ended="aborted") == [Seen(what="aborted_before_usage")]
+    assert counts(fed(A, [sse([nothing, delta(output_tokens=7)])])) == [("claude-sonnet-5", 0, 7, 0, 0, 0, None)]
     for name in ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"):
         assert len(counts(fed(A, [sse([start(**{name: 1}, output_tokens=0)])], ended="aborted"))) == 1
 
