@@ -71,8 +71,17 @@ def test_an_error_after_usage_began_is_an_error_that_counts() -> None:
     """What was used before a provider failed is counted, as a failed call."""
     failure = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
     event = one(fed(A, [sse([start(input_tokens=100, output_tokens=3), failure])]))
+    late = one(fed(A, [sse([start(input_tokens=100, output_tokens=3), delta(output_tokens=9), failure])]))
 
-    assert (event.tokens.input, event.status) == (100, "error")
+    assert (event.tokens.input, event.status, event.partial_output) == (100, "error", True)
+    assert (late.tokens.output, late.status, late.partial_output) == (9, "error", False)
+
+
+def test_a_reply_without_its_end_is_no_whole_one() -> None:
+    """Some proxies end a stream in good order that their provider broke off: without a last usage it failed."""
+    event = one(fed(A, [sse([start(input_tokens=100, output_tokens=3)])], ended="ok"))
+
+    assert (event.status, event.partial_output) == ("error", True)
 
 
 def test_a_call_that_was_whole_before_its_client_went_is_no_aborted_one() -> None:
