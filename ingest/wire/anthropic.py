@@ -22,11 +22,9 @@ from pipeline.events import Status
 class _Event(msgspec.Struct, gc=False):
     type: Any = None
     message: Any = None
-    delta: Any = None
     usage: Any = None
     id: Any = None
     model: Any = None
-    stop_reason: Any = None
     content_block: Any = None
 
 
@@ -36,7 +34,6 @@ class _Told(msgspec.Struct, gc=False):
     id: str | None
     model: str | None
     usage: dict[str, Any]
-    stop_reason: str | None = None
     finished: bool = False
     """Its last usage has come."""
     failed: bool = False
@@ -56,7 +53,6 @@ class Messages:
                 self._start(event.message)
             case "message_delta" if self._told:
                 told = self._told[-1]
-                told.stop_reason = decode.text(member(event.delta, "stop_reason")) or told.stop_reason
                 if isinstance(event.usage, dict):
                     told.usage.update({name: value for name, value in event.usage.items() if value is not None})
                     told.finished = True
@@ -67,8 +63,7 @@ class Messages:
                 self._told[-1].failed = True
             case "message" if isinstance(event.usage, dict):
                 # A whole reply instead of a stream.
-                stop, name = decode.text(event.stop_reason), decode.text(event.id)
-                self._told.append(_Told(name, decode.text(event.model), event.usage, stop, finished=True))
+                self._told.append(_Told(decode.text(event.id), decode.text(event.model), event.usage, finished=True))
 
     def replies(self) -> list[Reply]:
         """See `Format`. A reply that was cut before its last usage has an output that is not known."""
@@ -88,7 +83,7 @@ class Messages:
 def _replies(told: _Told) -> list[Reply]:
     usage = usage_of(told.usage)
     assert usage is not None
-    message = Message(id=told.id, model=told.model, stop_reason=told.stop_reason, usage=usage)
+    message = Message(id=told.id, model=told.model, usage=usage)
     split = _split(usage)
     status: Status = "error" if told.failed or not told.finished else "ok"
     details, tools = usage.output_tokens_details, usage.server_tool_use

@@ -293,6 +293,35 @@ def test_a_fallback_counts_what_was_written_before_it_only_where_the_top_level_l
     assert hidden(Usage(input_tokens=4, output_tokens=6, iterations=hops)) == []
 
 
+@pytest.mark.parametrize("name", ["input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"])
+def test_only_an_iteration_that_equals_the_top_level_splits_its_cache_writes(name: str) -> None:
+    """600 written, 100 of them for five minutes and 500 for an hour, says the last iteration that agrees; a later one is another's."""
+    whole: dict[str, Any] = {"input_tokens": 7, "output_tokens": 9, "cache_read_input_tokens": 40, "cache_creation_input_tokens": 600}
+    hops = [
+        Iteration(**whole, cache_creation=CacheCreation(100, 500)),
+        Iteration(**whole | {name: whole[name] + 1}, cache_creation=CacheCreation(600, 0)),
+    ]
+    split = split_of(Usage(**whole, cache_creation=CacheCreation(300, 500), iterations=hops))
+
+    assert (split.cache_write_5m, split.cache_write_1h, split.ttl_known) == (100, 500, True)
+
+
+@pytest.mark.parametrize(
+    ("said", "initiator"),
+    [
+        ({"isCompactSummary": True}, "task"),
+        ({"isSidechain": True, "agentId": "acompact-3f"}, "task"),
+        ({"isSidechain": True, "agentId": "a3f"}, "subagent"),
+        ({"entrypoint": "memory-extraction"}, "memory"),
+        ({"isSidechain": True, "attributionAgent": "Memory"}, "memory"),
+        ({"entrypoint": "cli", "attributionAgent": "reviewer"}, "main"),
+    ],
+)
+def test_the_line_tells_the_initiator(said: dict[str, Any], initiator: str) -> None:
+    """Wherever it stands, a line that speaks of compaction is a task's, and one that names memory is memory's."""
+    assert event(record(**said)).initiator == initiator
+
+
 @given(
     flat=st.none() | st.integers(0, 9),
     short=st.none() | st.integers(0, 9),

@@ -137,6 +137,14 @@ def test_what_is_added_to_writes_of_both_lives_is_of_unknown_life(short: int, lo
     assert not event.ttl_known
 
 
+def test_the_model_that_answered_is_named_where_a_fallback_began() -> None:
+    """A block says to which model a reply fell back, without any iterations; what other blocks say of models means nothing."""
+    block = {"type": "content_block_start", "content_block": {"type": "fallback", "to": {"model": "claude-opus-4-8"}}}
+    other = {"type": "content_block_start", "content_block": {"type": "tool_use", "to": {"model": "claude-tool-1"}}}
+
+    assert one(fed(A, [sse([start(input_tokens=1, output_tokens=1), block, other, delta(output_tokens=2)])])).model == "claude-opus-4-8"
+
+
 def test_an_iteration_says_how_long_all_writes_live() -> None:
     """Where the last part of a reply tells the lives of all that was written, nothing need be supposed."""
     first, all_of_it = ({"ephemeral_5m_input_tokens": short, "ephemeral_1h_input_tokens": 30} for short in (0, 20))
