@@ -52,7 +52,7 @@ def way(where: Paths, profile: Profile) -> Way:
         return Way(address=upstream.base)
     if not _answers(running.capture_port):
         return Way(why_not="the daemon's proxy does not answer (ringlet daemon stop, then start)")
-    return Way(address=entrances.address(where, running.capture_port, profile.name, name))
+    return Way(address=entrances.address(where, running.capture_port, profile.mark, name))
 
 
 def hold(where: Paths) -> None:

@@ -40,6 +40,13 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Where its agent sends calls; None: where the provider is usually reached."""
     key: str | None = None
     """Under which name its API key is kept, never the key itself; None: it has none."""
+    captured_as: str | None = None
+    """The name that its captured calls bear, where that is not its own: what it was made as, or another where that was taken."""
+
+    @property
+    def mark(self) -> str:
+        """The name that its captured calls bear, as long as it lives."""
+        return self.name if self.captured_as is None else self.captured_as
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -72,6 +79,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     version: int = 1
     profiles: tuple[Profile, ...] = ()
     rules: tuple[Rule, ...] = ()
+    gone: tuple[str, ...] = ()
+    """Marks of profiles that were deleted."""
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Rules":
@@ -104,9 +113,10 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
         raise UnknownName(f"no profile {name!r}; there are: {', '.join(self.names())}", mend="ringlet profiles list shows them")
 
     def profile_of(self, agent: str, root: str | None, project: str | None, own: str | None = None) -> str:
-        """The profile that a call belongs to: what its source itself knows (`own`), else the first rule that matches, else `default`."""
-        if own is not None:
-            return own
+        """The profile that a call belongs to: that of the mark which its source itself knows (`own`), else of the first rule that matches,
+        else `default`. A mark that no profile ever had here, such as another machine's, is a name like any."""
+        if own is not None and own not in self.gone:
+            return next((profile.name for profile in self.profiles if profile.mark == own), own)
         for rule in self.rules:
             if rule.matches(agent, root, project):
                 return rule.profile
@@ -120,11 +130,19 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
         return logged
 
     def create(self, profile: Profile, rules: tuple[Rule, ...] = ()) -> "Rules":
-        """With one more profile and its rules. Raises `RingletError` for a name that is taken or unusable."""
+        """With one more profile and its rules. Raises `RingletError` for a name that is taken or unusable.
+
+        Calls that were captured for a deleted profile of that name are its; those of one that was renamed are not.
+        """
         checked_name(profile.name)
         if profile.name in self.names():
             raise _taken(profile.name)
-        grown = msgspec.structs.replace(self, profiles=(*self.profiles, profile))
+        if any(known.mark == profile.name for known in self.profiles):
+            taken = {*self.gone, *(known.mark for known in self.profiles)}
+            free = next(mark for n in range(2, len(taken) + 3) if (mark := f"{profile.name}.{n}") not in taken)
+            profile = msgspec.structs.replace(profile, captured_as=free)
+        gone = tuple(mark for mark in self.gone if mark != profile.mark)
+        grown = msgspec.structs.replace(self, profiles=(*self.profiles, profile), gone=gone)
         for rule in rules:
             grown = grown.map(rule)
         return grown
@@ -153,14 +171,14 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, profiles=(*others, changed))
 
     def rename(self, old: str, new: str) -> "Rules":
-        """With profile `old` called `new`, in its rules too."""
+        """With profile `old` called `new`, in its rules too; its captured calls stay its own."""
         profile = self.find(old)
         checked_name(new)
         if old == DEFAULT:
             raise RingletError("the profile 'default' is where unmapped usage goes and keeps its name")
         if new in self.names():
             raise _taken(new)
-        renamed = msgspec.structs.replace(profile, name=new)
+        renamed = msgspec.structs.replace(profile, name=new, captured_as=None if new == profile.mark else profile.mark)
         return msgspec.structs.replace(
             self,
             profiles=tuple(renamed if known.name == old else known for known in self.profiles),
@@ -169,11 +187,12 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
 
     def delete(self, name: str) -> "Rules":
         """Without profile `name` and its rules; its usage falls to the next rule that matches, or to `default`."""
-        self.find(name)
+        mark = self.find(name).mark
         if name == DEFAULT:
             raise RingletError("the profile 'default' is where unmapped usage goes and cannot be deleted")
         return msgspec.structs.replace(
             self,
+            gone=(*(known for known in self.gone if known != mark), mark),
             profiles=tuple(known for known in self.profiles if known.name != name),
             rules=tuple(rule for rule in self.rules if rule.profile != name),
         )

@@ -108,8 +108,9 @@ def address(
     running = launch.find(where)
     if running.capture_port is None:
         raise NothingFound("the daemon captures no calls", mend="[capture] enabled = true in config.toml, then start it again")
-    entrances.Entrances(where).upstream(Rules.load(where.profiles).find(profile), provider)
-    typer.echo(entrances.address(where, running.capture_port, profile, provider))
+    found = Rules.load(where.profiles).find(profile)
+    entrances.Entrances(where).upstream(found, provider)
+    typer.echo(entrances.address(where, running.capture_port, found.mark, provider))
 
 
 @app.command()

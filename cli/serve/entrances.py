@@ -122,7 +122,8 @@ class Entrances:
             logger.warning("the proxy goes on as it was: %s", error)
             return
         # Kept under a digest: looking a word up tells by its time nothing of the words that there are.
-        self._profiles = {_digest(self._salt, _word(self._key, name)): rules.find(name) for name in rules.names()}
+        known = [rules.find(name) for name in rules.names()]
+        self._profiles = {_digest(self._salt, _word(self._key, profile.mark)): profile for profile in known}
         told = settings.endpoints()
         self._upstreams = {
             name: _usable(name, endpoint, configured=name in told) for name, endpoint in {**providers.ENDPOINTS, **told}.items()
@@ -137,14 +138,14 @@ class Entrances:
         self._stamps = stamps
 
 
-def word(paths: Paths, profile: str) -> str:
-    """The part of the address that stands for a profile: the same as long as `access/capture.key` is."""
-    return _word(tokens.secret(paths, SECRET).encode(), profile)
+def word(paths: Paths, mark: str) -> str:
+    """The part of the address that stands for a profile (`Profile.mark`): the same as long as `access/capture.key` is."""
+    return _word(tokens.secret(paths, SECRET).encode(), mark)
 
 
-def address(paths: Paths, port: int, profile: str, provider: str) -> str:
+def address(paths: Paths, port: int, mark: str, provider: str) -> str:
     """What an agent of this profile is given as its provider's address, in place of the provider's scheme and host."""
-    return f"http://127.0.0.1:{port}/{word(paths, profile)}/{provider}"
+    return f"http://127.0.0.1:{port}/{word(paths, mark)}/{provider}"
 
 
 def _usable(name: str, endpoint: str, *, configured: bool, where: str = "") -> Upstream | RingletError:
@@ -154,8 +155,8 @@ def _usable(name: str, endpoint: str, *, configured: bool, where: str = "") -> U
         return error
 
 
-def _word(key: bytes, profile: str) -> str:
-    return hmac.new(key, b"profile\x1f" + profile.encode("utf-8", "surrogatepass"), "sha256").hexdigest()[:_LETTERS]
+def _word(key: bytes, mark: str) -> str:
+    return hmac.new(key, b"profile\x1f" + mark.encode("utf-8", "surrogatepass"), "sha256").hexdigest()[:_LETTERS]
 
 
 def _digest(key: bytes, word: str) -> bytes:

@@ -76,7 +76,7 @@ class Tapping:
         return Exchange(
             name=f"{time.time_ns()}.{os.urandom(8).hex()}",
             kind=self._kind.value,
-            profile=self._profile.name,
+            profile=self._profile.mark,
             agent=self._profile.agent or agent,
             agent_version=version if self._profile.agent in (None, agent) else None,
             provider=upstream.name,

@@ -91,6 +91,36 @@ def test_usage_of_a_deleted_profile_falls_to_the_next_rule() -> None:
     assert rules.delete("work").profile_of("claude", HOME, None) == "all"
 
 
+def test_captured_calls_follow_a_renamed_profile() -> None:
+    """A captured call bears the name that its profile was made by, and is the profile's under every later name."""
+    once = Rules(profiles=(WORK,)).rename("work", "b")
+    twice = once.rename("b", "c")
+    back = twice.rename("c", "work")
+
+    assert [rules.profile_of("codex", None, None, "work") for rules in (once, twice, back)] == ["b", "c", "work"]
+    assert [rules.profiles[0].mark for rules in (once, twice, back)] == ["work", "work", "work"]
+    assert back == Rules(profiles=(WORK,))
+
+
+def test_a_new_profile_under_an_old_name_has_its_own_captured_calls() -> None:
+    """What was captured for the renamed one stays there."""
+    rules = Rules(profiles=(WORK,)).rename("work", "b").create(WORK)
+    mark = rules.find("work").mark
+
+    assert mark != "work"
+    assert [rules.profile_of("codex", None, None, own) for own in ("work", mark)] == ["b", "work"]
+    assert rules.rename("work", "c").create(WORK).find("work").mark not in ("work", mark)
+
+
+def test_captured_calls_of_a_deleted_profile_follow_the_rules() -> None:
+    """They fall to the next rule or to `default`, as logged ones do, and come back with a profile of that name."""
+    rules = Rules(profiles=(WORK,)).delete("work")
+
+    assert rules.profile_of("codex", None, None, "work") == "default"
+    assert rules.create(WORK).profile_of("codex", None, None, "work") == "work"
+    assert Rules(profiles=(WORK,)).rename("work", "b").delete("b").profile_of("codex", None, None, "work") == "default"
+
+
 @pytest.mark.parametrize("name", ["", "a/b", "-x", " x", "x" * 65, "a\nb", "default"])
 def test_unusable_names_are_refused(name: str) -> None:
     """A profile's name is short, printable, and can be typed as an argument; `default` exists already."""
@@ -146,6 +176,7 @@ def test_rules_survive_being_written(
     rules = Rules(profiles=tuple(Profile(name=name) for name in "abc"))
     for name, agent, root, project in made:
         rules = rules.map(Rule(profile=name, agent=agent, root=root, project=project))
+    rules = rules.rename("a", "d").delete("b")
     path = tmp_path_factory.mktemp("rules") / "profiles.json"
     path.write_bytes(rules.dump())
 

@@ -319,6 +319,18 @@ def test_a_profiles_own_endpoint_is_where_its_providers_calls_go(tmp_path: Any) 
     assert (ways.is_here("llm.corp.example"), ways.is_here("api.openai.com")) == (True, False)
 
 
+def test_an_address_outlives_a_new_name(tmp_path: Any) -> None:
+    """An agent that runs while its profile is renamed goes on, and its calls are the profile's."""
+    where = home(tmp_path, profiles='{"profiles":[{"name":"work"}]}')
+    ways, word = Entrances(where), entrances.word(where, "work")
+    assert ways.profile(word) is not None
+    (tmp_path / "profiles.json").write_bytes(Rules.load(where.profiles).rename("work", "day-job").dump())
+
+    found = ways.profile(word)
+    assert found is not None
+    assert (found.name, entrances.word(where, found.mark)) == ("day-job", word)
+
+
 def test_a_mistake_in_a_file_cuts_nobody_off(tmp_path: Any) -> None:
     """While the configuration or the profiles cannot be read, all ways lead where they led."""
     where = home(tmp_path, profiles='{"profiles":[{"name":"work"}]}')
