@@ -75,8 +75,6 @@ class Messages:
         name, usage = decode.text(message.get("id")), message.get("usage")
         if self._told and self._told[-1].id == name:
             return  # said twice
-        if self._told and not self._told[-1].finished:
-            self._told[-1].failed = True
         self._told.append(_Told(name, decode.text(message.get("model")), dict(usage) if isinstance(usage, dict) else {}))
 
 

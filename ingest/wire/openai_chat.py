@@ -133,7 +133,8 @@ def within(tokens: Tokens, reasoning: int | None) -> int | None:
 def cost_of(usage: dict[str, Any]) -> Decimal | None:
     """What the provider says it charged, in US dollars; None where it does not say.
 
-    xAI counts in ticks. OpenRouter's `cost` is what it takes itself: with a key of the user's own, the upstream's part comes on top.
+    xAI counts in ticks. OpenRouter's `cost` is what it takes itself: with a key of the user's own, the upstream's part comes on top, and
+    where that is not said, neither is the cost.
     """
     ticks = usage.get("cost_in_usd_ticks")
     if isinstance(ticks, int) and not isinstance(ticks, bool):
@@ -141,7 +142,7 @@ def cost_of(usage: dict[str, Any]) -> Decimal | None:
     cost = decode.usd(usage.get("cost"))
     if cost is not None and usage.get("is_byok") is True:
         upstream = decode.usd(member(usage, "cost_details", "upstream_inference_cost"))
-        return cost if upstream is None else decode.usd(cost + upstream)
+        return None if upstream is None else decode.usd(cost + upstream)
     return cost
 
 

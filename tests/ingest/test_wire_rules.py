@@ -77,6 +77,14 @@ def test_an_error_after_usage_began_is_an_error_that_counts() -> None:
     assert (late.tokens.output, late.status, late.partial_output) == (9, "error", False)
 
 
+def test_a_reply_that_was_not_streamed_is_whole() -> None:
+    """What comes at once has its last usage; a server that says nothing of tools has searched nothing."""
+    told = {"type": "message", "id": "msg_1", "model": "m", "usage": {"input_tokens": 3, "output_tokens": 4, "server_tool_use": {}}}
+    event = one(fed(A, [json.dumps(told).encode()], type=JSON))
+
+    assert (event.status, event.partial_output, event.web_searches) == ("ok", False, 0)
+
+
 def test_a_reply_without_its_end_is_no_whole_one() -> None:
     """Some proxies end a stream in good order that their provider broke off: without a last usage it failed."""
     event = one(fed(A, [sse([start(input_tokens=100, output_tokens=3)])], ended="ok"))
@@ -405,15 +413,16 @@ def test_groqs_other_usage_is_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("byok", "upstream", "cost"), [(False, 0.04, "0.0095"), (True, 0.04, "0.0495"), (True, None, "0.0095"), (True, "?", "0.0095")]
+    ("byok", "upstream", "cost"), [(False, 0.04, "0.0095"), (True, 0.04, "0.0495"), (True, None, None), (True, "?", None)]
 )
-def test_openrouters_cost_is_what_the_provider_states(byok: bool, upstream: object, cost: str) -> None:
-    """With a key of the user's own the upstream's part comes on top, where it is known; else it is information."""
+def test_openrouters_cost_is_what_the_provider_states(byok: bool, upstream: object, cost: str | None) -> None:
+    """With a key of the user's own the upstream's part comes on top: without it OpenRouter's fee is no cost of the call. Else it is
+    information."""
     details = {"upstream_inference_cost": upstream}
     usage = {"prompt_tokens": 9, "completion_tokens": 2, "cost": 0.0095, "is_byok": byok, "cost_details": details}
     event = one(fed(C, [b": OPENROUTER PROCESSING\n\n" + sse([chunk(usage=usage)], done=True)]))
 
-    assert (event.logged_cost_usd, event.logged_cost_basis) == (Decimal(cost), "provider")
+    assert (event.logged_cost_usd, event.logged_cost_basis) == ((None, None) if cost is None else (Decimal(cost), "provider"))
 
 
 @pytest.mark.parametrize(
