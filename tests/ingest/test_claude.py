@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ingest.adapter import Place
 from ingest.adapters.claude import ADAPTER, NEEDLE, file_of, home_of
-from ingest.adapters.claude_call import hops_of, split_of, writes_placeholders
+from ingest.adapters.claude_call import hops_of, split_of, split_of_hop, writes_placeholders
 from ingest.adapters.claude_line import CacheCreation, Iteration, Message, Usage
 from pipeline.batch import Batch
 from pipeline.events import Event, Rejected, Seen, Tokens, UsageEvent
@@ -304,6 +304,18 @@ def test_only_an_iteration_that_equals_the_top_level_splits_its_cache_writes(nam
     split = split_of(Usage(**whole, cache_creation=CacheCreation(300, 500), iterations=hops))
 
     assert (split.cache_write_5m, split.cache_write_1h, split.ttl_known) == (100, 500, True)
+
+
+def test_a_call_inside_a_reply_splits_its_writes_itself() -> None:
+    """100 for five minutes and 500 for an hour, where nothing says otherwise; a sum that they are not is right, and all of it is 5m."""
+    parts = CacheCreation(100, 500)
+    splits = [split_of_hop(Iteration(cache_creation_input_tokens=flat, cache_creation=parts)) for flat in (None, 600, 700)]
+
+    assert [(each.cache_write_5m, each.cache_write_1h, each.ttl_known) for each in splits] == [
+        (100, 500, True),
+        (100, 500, True),
+        (700, 0, False),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -827,6 +827,27 @@ def test_short_names_are_no_identity() -> None:
     assert event_of(exchange(C, name="x1"), ending, reply).key != event_of(exchange(C, name="x2"), ending, reply).key
 
 
+def test_what_a_reply_leaves_out_its_exchange_tells() -> None:
+    """The model that was asked for stands where a reply names none, our own time where the provider took none; a part of a reply has
+    no time of its own."""
+    asked, ending = exchange(C, model_asked="asked", request_id="req_1"), Ending(at=AT, duration_ms=7)
+    silent, telling, part = (
+        event_of(asked, ending, Reply(model=model, tokens=Tokens(input=1), id="chatcmpl-8e243c57-23b3", duration_ms=spent, part=part))
+        for model, spent, part in ((None, None, ""), ("served", 5, ""), ("served", 5, "model0"))
+    )
+
+    assert [event.model for event in (silent, telling, part)] == ["asked", "served", "served"]
+    assert [event.duration_ms for event in (silent, telling, part)] == [7, 5, None]
+    assert len({silent.key, part.key}) == 2
+
+
+def test_a_request_s_id_is_kept_where_agents_write_it_down_too() -> None:
+    """Anthropic's request ids stand in transcripts; others' headers of that name mean a gateway's own numbers."""
+    reply, ending = Reply(model="m", tokens=Tokens(input=1), id="msg_1"), Ending(at=AT, duration_ms=7)
+
+    assert [event_of(exchange(kind, request_id="req_1"), ending, reply).request_id for kind in (A, C, R)] == ["req_1", None, None]
+
+
 def test_a_name_of_the_providers_is_the_identity() -> None:
     """The same reply seen twice is one call."""
     reply = Reply(model="m", tokens=Tokens(input=1), id="chatcmpl-8e243c57-23b3-9db2-a02e-e3c53929c368")
