@@ -64,7 +64,7 @@ def tokens() -> Chart:
 
 def initiators() -> Chart:
     """Tokens per day by who asked: main agent, task agents, heartbeat. Fields: at, main, task, heartbeat, total, cost."""
-    return _stacked({"main": "Main agent", "task": "Task agent", "heartbeat": "Heartbeat"})
+    return _stacked({"main": "Main Agent", "task": "Task Agent", "heartbeat": "Heartbeat"})
 
 
 def cost() -> Chart:

@@ -62,7 +62,7 @@ def test_initiators_are_told_apart(tmp_path: Path) -> None:
     transcript(tmp_path, "one", reply(1, "2026-05-13T09:00:00Z"), reply(2, "2026-05-13T09:01:00Z", sidechain=True))
     picture = svg(tmp_path, "--period", "today", "--by", "initiator")
 
-    assert "Main agent: 1,100; Task agent: 1,100; Heartbeat: 0" in picture
+    assert "Main Agent: 1,100; Task Agent: 1,100; Heartbeat: 0" in picture
 
 
 def test_names_are_ranked_by_cost(tmp_path: Path) -> None:

@@ -194,6 +194,12 @@ def test_cards_say_what_a_day_and_a_request_come_to(page: Page) -> None:
     assert under["cost"] == f"~${cost / requests:.4f} per request"
 
 
+def test_cards_have_their_names(page: Page) -> None:
+    """The cards from left to right, and the chart of who asked."""
+    assert page.locator(".card dt").all_inner_texts() == ["Requests", "Total Tokens", "Estimated Cost", "Avg / Call", "Sessions", "Runtime"]
+    assert page.get_by_role("heading", name="Main Agent vs. Task Agent vs. Heartbeat").is_visible()
+
+
 def test_seldom_is_not_never(page: Page) -> None:
     """One request in 30 days is less than one a day, not none."""
     dated(page, "From", "2026-04-14")
@@ -358,6 +364,25 @@ def test_days_stand_in_their_order(page: Page) -> None:
     for part in ("daily", "initiators", "cost"):
         labels = page.locator(f"[data-part={part}] .drawn svg text", has_text="May").all()
         assert [label.text_content() for label in sorted(labels, key=left)] == week
+
+
+@pytest.mark.parametrize("first", ["2026-05-01", "2026-04-13", "2026-02-01", "2026-01-20", "2025-05-13"])
+def test_no_label_of_a_chart_is_cut_off(daemon: Shown, first: str) -> None:
+    """Dates and amounts lie within their chart, however many days there are and whether or not their labels had to be turned."""
+    for width in (1400, 700, 400):
+        with daemon.page(f"/usage?since={first}&until=2026-05-13", viewport={"width": width, "height": 900}) as page:
+            for part in ("daily", "initiators", "cost"):
+                drawn = page.locator(f"[data-part={part}] svg")
+                expect(drawn).to_be_visible()
+                over = drawn.evaluate(
+                    """drawn => {
+                      const box = drawn.getBoundingClientRect();
+                      const labels = [...drawn.querySelectorAll("text")].filter((text) => text.textContent);
+                      const boxes = labels.map((label) => label.getBoundingClientRect());
+                      return Math.max(...boxes.map((each) => Math.max(each.bottom - box.bottom, box.left - each.left)));
+                    }"""
+                )
+                assert over <= 1, (part, width)
 
 
 def left(label: Locator) -> float:

@@ -30,6 +30,8 @@ export function canvas(name, label, kind = "div.canvas") {
       tooltip: TOOLTIP,
       config: theme(),
     });
+    // Whether labels are turned hangs on the width that they leave: the room for them is only right when that is settled.
+    await made.resize().runAsync();
     view = made;
   }
 
@@ -94,7 +96,7 @@ function theme() {
   return {
     background: "transparent",
     font,
-    padding: { left: 0, right: 4, top: 6, bottom: 0 },
+    padding: { left: 0, right: 4, top: 6, bottom: 2 },
     autosize: { type: "fit", contains: "padding", resize: true },
     axis: { labelColor: faint, gridColor: line, labelFontSize: 12, labelFont: font },
     view: { stroke: null },

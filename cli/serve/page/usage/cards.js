@@ -8,9 +8,9 @@ const LONG = 9;
 
 const CARDS = [
   ["requests", "Requests"],
-  ["tokens", "Total tokens"],
-  ["cost", "Estimated cost"],
-  ["average", "Avg / call"],
+  ["tokens", "Total Tokens"],
+  ["cost", "Estimated Cost"],
+  ["average", "Avg / Call"],
   ["sessions", "Sessions"],
   ["runtime", "Runtime"],
 ];

@@ -7,14 +7,14 @@ import { legend, part } from "./part.js";
 const NAMES = ["main", "task", "heartbeat"];
 
 export function initiators() {
-  const { node, body, fail } = part("Main agent vs. task agent vs. heartbeat", {
+  const { node, body, fail } = part("Main Agent vs. Task Agent vs. Heartbeat", {
     name: "initiators",
-    acts: [legend([["main", "Main agent"], ["task", "Task agent"], ["heartbeat", "Heartbeat"]])],
+    acts: [legend([["main", "Main Agent"], ["task", "Task Agent"], ["heartbeat", "Heartbeat"]])],
   });
   const chart = chartIn(body, {
     name: "initiators",
     label: "Stacked bars: tokens of the main agent, of task agents and of the heartbeat per day",
-    titles: ["Day", "Main agent", "Task agent", "Heartbeat", "Est. cost"],
+    titles: ["Day", "Main Agent", "Task Agent", "Heartbeat", "Est. cost"],
     cells: (row) => [row.at, ...NAMES.map((name) => grouped(row[name])), usd(row.cost)],
   });
   node.hidden = true;
