@@ -207,6 +207,9 @@ def _address(running: Running, code: str) -> str:
 def _described(running: Running, condition: Condition, where: Paths) -> Iterator[tuple[str, str]]:
     now = time.time()
     yield "Running", f"pid {running.pid}, for {_ago(condition.uptime_s)}, version {condition.version}"
+    installed = itself.version()
+    if installed not in (None, condition.version):
+        yield "Upgrade", f"{installed} is installed and does not run yet; ringlet daemon stop, then start"
     yield "Address", running.url
     watching = {"polling": "polling (a folder gives no events)", "watching": "watching, by events of the file system"}
     yield "Watcher", watching.get(condition.watcher, condition.watcher)

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from cli import itself
 from pipeline import durable
 from pipeline.log import Log
 from tests.cli.daemons import NOTICED_S, ROOT, Home, daemon, get, needed, until
-from tests.cli.homes import reply, transcript
+from tests.cli.homes import reply, ringlet, transcript
 
 DAY = "2026-05-13T09:00:00Z"
 
@@ -58,6 +59,16 @@ def test_it_starts_once_tells_how_it_is_and_stops(home: Home) -> None:
     assert not (home.store / "daemon.json").exists()
     with Log.open(home.store) as log:
         assert (log.hot_count(), sum(segment.rows for segment in log.segments())) == (0, 2)
+
+
+def test_a_daemon_of_another_version_is_told(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A daemon that goes on while ringlet is upgraded is what it was; `status` says what makes it the new one."""
+    with daemon(home):
+        assert "Upgrade" not in ringlet(home.folder, "daemon", "status").out
+        monkeypatch.setattr(itself, "version", lambda: "99.0")
+        shown = ringlet(home.folder, "daemon", "status").out
+
+    assert "Upgrade     99.0 is installed and does not run yet; ringlet daemon stop, then start" in shown
 
 
 def test_answers_are_the_same_with_and_without_it(home: Home) -> None:
