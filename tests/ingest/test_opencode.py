@@ -151,12 +151,58 @@ def test_a_guess_about_reasoning_is_flagged(changes: dict[str, Any], soft: bool)
     assert (call.extra.get("reasoning") == "soft") is soft
 
 
+@pytest.mark.parametrize(
+    ("table", "output", "reasoning", "counted"), [("message", 50, 20, 50), ("message", 20, 20, 20), ("session_message", 50, 20, 70)]
+)
+def test_the_second_generation_always_counts_reasoning_apart(table: str, output: int, reasoning: int, counted: int) -> None:
+    """Without a sum OpenCode 1 had OpenAI's reasoning inside the output until May 2026, perhaps all of it; OpenCode 2 never had."""
+    january_ms = 1_767_225_600_000
+    data = message(tokens=tokens(output, reasoning), providerID="openai", time={"created": january_ms, "completed": january_ms + 9000})
+    (call,) = usage(ADAPTER, "opencode.db", [row("msg_1", data, table=table, type="assistant")])
+
+    assert (call.tokens.output, call.reasoning) == (counted, reasoning)
+
+
+def test_a_message_without_an_id_is_known_by_what_it_says() -> None:
+    """A damaged row loses its name and not its call; read again it is the same."""
+    one, again = (usage(ADAPTER, "opencode.db", [row("", message())])[0] for _ in range(2))
+
+    assert one.tokens.output == 600
+    assert one.message_id is None
+    assert one.key == again.key
+
+
 def test_the_row_names_a_message() -> None:
     """A copied message may still hold the ids of its original; the row's own columns count."""
     data = message(id="msg_old", sessionID="ses_old")
     (call,) = usage(ADAPTER, "opencode.db", [row("msg_1", data, session={"id": "ses_a", "directory": "/w/app", "version": "1.2.3"})])
 
     assert (call.message_id, call.session, call.project, call.agent_version) == ("msg_1", "ses_a", "/w/app", "1.2.3")
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"modelID": "m", "providerID": "p"},
+        {"modelID": None, "providerID": None, "model": {"modelID": "m", "providerID": "p"}},
+        {"modelID": None, "providerID": None, "model": {"id": "m", "providerID": "p", "variant": "high"}},
+    ],
+)
+def test_model_and_provider_stand_in_one_of_three_ways(named: dict[str, Any]) -> None:
+    """Beside the tokens, or together in one object, whose name of the model changed."""
+    (call,) = usage(ADAPTER, "opencode.db", [row("msg_1", message(**named))])
+
+    assert (call.model, call.provider) == ("m", "p")
+
+
+@pytest.mark.parametrize(
+    ("said", "known"), [({"id": "msg_own", "sessionID": "ses_own"}, ("msg_own", "ses_own")), ({}, ("msg_place", "ses_place"))]
+)
+def test_a_file_names_itself_before_its_place_does(said: dict[str, Any], known: tuple[str, str]) -> None:
+    """A copied file holds the message that it says; only one that says nothing is named by folder and file."""
+    (call,) = usage(ADAPTER, "storage/message/ses_place/msg_place.json", [encoded(message(**said))])
+
+    assert (call.message_id, call.session) == known
 
 
 def test_an_error_without_tokens_is_counted_by_name() -> None:

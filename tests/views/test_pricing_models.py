@@ -27,6 +27,8 @@ LISTED = (
     ("xai/grok-4", "xai"),
     ("minimax/MiniMax-M2.5", "minimax"),
     ("fireworks_ai/glm-9", "fireworks_ai"),
+    ("hosted_x/lark-9", "hosted_x"),
+    ("lark-7", "acme"),
 )
 FILE = book_file(dict.fromkeys(LISTED, PRICE))
 BOOK = Book(FILE)
@@ -71,6 +73,9 @@ def found(provider: str | None, model: str | None) -> Rates | None:
         ("minimax", "MiniMax-M2.5", "minimax/MiniMax-M2.5", "provider/model"),
         ("minimax", "minimax-m2.5", "minimax/MiniMax-M2.5", "provider/model, letter case"),
         ("fireworks-ai", "glm-9", "fireworks_ai/glm-9", "provider/model"),
+        ("hosted-x", "lark-9", "hosted_x/lark-9", "provider/model"),
+        ("self", "lark-7[1m]", "lark-7", "context mark"),
+        (None, "lark-7[1m]", "lark-7", "context mark"),
     ],
 )
 def test_name_is_found_by_the_first_rule_that_answers(provider: str | None, model: str, row: str, rule: str) -> None:
@@ -106,6 +111,10 @@ def test_what_names_no_model_has_no_price(model: str | None) -> None:
         ("anthropic", "claude-opus-4-6-preview"),
         (None, "kimi-for-coding"),
         (None, "codex-auto-review"),
+        ("elsewhere", "lark-7[1m]"),
+        ("anthropic", "claude-opus-4-6-2026020"),
+        ("anthropic", "claude-opus-4-6-10000000"),
+        ("anthropic", "claude-opus-4-6-20ab0205"),
     ],
 )
 def test_likeness_is_no_price(provider: str | None, model: str) -> None:
