@@ -20,6 +20,8 @@ from views.query import (
 
 EXPORT_FORMATS = ("csv", "json", "jsonl", "parquet")
 
+_LISTED = 100
+"""Valid names that an error lists; there may be thousands of projects and sessions."""
 _WORDS = {"initiator": INITIATORS, "source": SOURCES}
 
 
@@ -162,7 +164,7 @@ class WrongUsage(RingletError):
 
 def unknown(kind: str, name: str, known: "tuple[str, ...] | list[str]") -> UnknownName:
     """The error for a name that is none of `known`."""
-    shown = ", ".join(known[:40]) + (f" and {len(known) - 40} more" if len(known) > 40 else "")
+    shown = ", ".join(known[:_LISTED]) + (f" and {len(known) - _LISTED} more" if len(known) > _LISTED else "")
     what = f"no {kind} {name!r}; there are: {shown}" if known else f"no {kind} {name!r}; there is none yet"
     return UnknownName(what, valid=tuple(known))
 

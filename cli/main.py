@@ -79,12 +79,15 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def ringlet(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.", callback=_version, is_eager=True)] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.", callback=_version, is_eager=True)] = False,  # noqa: ARG001
+    json: Annotated[bool, typer.Option("--json", help="The same as --json behind a command.")] = False,
 ) -> None:
     """What your AI coding agents used and what it cost: exact, instant, kept for good.
 
     Start with `ringlet usage`; with no agent on this machine, `ringlet demo`.
     """
+    if json:
+        raise WrongUsage("--json is for commands that answer something", mend="leave it out")
 
 
 def run(argv: list[str]) -> int:
@@ -100,7 +103,16 @@ def _refuse_nothing(argv: list[str]) -> None:
             raise WrongUsage(f"{option or before} is followed by an empty value", mend="give one, or leave it out")
 
 
+def _placed(argv: list[str]) -> list[str]:
+    """The command line with a `--json` that stands before its command behind it, where each command has its own.
+
+    Behind the name of a profile that is run stands what its agent is to be given.
+    """
+    return [*argv[1:], "--json"] if argv[:1] == ["--json"] and len(argv) > 1 and argv[1:3] != ["profiles", "run"] else argv
+
+
 def _run(argv: list[str]) -> int:
+    argv = _placed(argv)
     if argv[:1] != ["guard"]:  # it says so itself, with an exit code of its own
         # What an agent is to be given is the agent's business.
         _refuse_nothing(argv[:3] if argv[:2] == ["profiles", "run"] else argv)

@@ -254,8 +254,12 @@ def _notes(answer: Answer, look: Look) -> str:
         models = ", ".join(_head(_clean(model)) for model in answer.unpriced_models[:3]) + (" …" if len(answer.unpriced_models) > 3 else "")
         first = _quoted(answer.unpriced_models[0]) if answer.unpriced_models else "MODEL"
         calls = "1 call has" if totals.unpriced_requests == 1 else f"{count(totals.unpriced_requests)} calls have"
-        notes.append(f"* {calls} no known price and no cost here ({models}).")
-        notes.append(f"  Why: ringlet prices show {first}. Newer prices: ringlet registry sync.")
+        if answer.query.cost_mode == "logged":
+            notes.append(f"* {calls} no cost in the log and none here ({models}).")
+            notes.append("  At list prices: --cost-mode auto.")
+        else:
+            notes.append(f"* {calls} no known price and no cost here ({models}).")
+            notes.append(f"  Why: ringlet prices show {first}. Newer prices: ringlet registry sync.")
     if totals.unbilled_requests:
         calls = "1 call is" if totals.unbilled_requests == 1 else f"{count(totals.unbilled_requests)} calls are"
         notes.append(f"- {calls} not billed per token (local or managed provider) and without cost.")

@@ -9,6 +9,7 @@ import typer
 
 from cli.advice import unread
 from cli.app import clock
+from cli.commands.listed import Listed
 from cli.escaped import path_shown
 from cli.figures import size
 from cli.homes import Found, found
@@ -17,14 +18,12 @@ from cli.paths import paths
 from cli.refresh import opened
 from ingest.reader import said
 
-app = typer.Typer(help="Agents: what was found where.", add_completion=False)
+app = typer.Typer(cls=Listed, add_completion=False)
 
 
-@app.callback(invoke_without_command=True)
-def agents(ctx: typer.Context) -> None:
+@app.callback()
+def agents() -> None:
     """Agents: what was found where. Without a command, the list."""
-    if ctx.invoked_subcommand is None:
-        list_()
 
 
 @app.command("list")

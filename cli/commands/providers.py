@@ -6,12 +6,13 @@ import msgspec
 import typer
 
 from cli import config
+from cli.commands.listed import Listed
 from cli.paths import paths
 from pipeline.errors import UnknownName
 from pipeline.profiles import Rules
 from pipeline.providers import billing, known
 
-app = typer.Typer(help="Providers: who bills for calls, and how.", add_completion=False)
+app = typer.Typer(cls=Listed, add_completion=False)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -22,11 +23,9 @@ _MEANING = {
 }
 
 
-@app.callback(invoke_without_command=True)
-def providers(ctx: typer.Context) -> None:
+@app.callback()
+def providers() -> None:
     """Providers: who bills for calls, and how. Without a command, the list."""
-    if ctx.invoked_subcommand is None:
-        list_()
 
 
 @app.command("list")

@@ -44,3 +44,12 @@ def test_a_home_of_nobody_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.chdir(tmp_path)
     with pytest.raises(LookupError, match="no such user"):
         paths({"RINGLET_HOME": "~nobody-here/x", "HOME": str(tmp_path)})
+
+
+def test_an_unknown_provider_is_answered_with_all_there_are(home: Path) -> None:
+    """The valid names are listed, all of them: the last in the alphabet too."""
+    done = ringlet(home, "usage", "--provider", "nope")
+
+    assert done.code == 2
+    assert done.err.startswith("ringlet: no provider 'nope'; there are: ai21, ")
+    assert done.err.endswith(", zai, zhipuai\n")

@@ -366,6 +366,15 @@ def test_exporting_nothing_is_no_error(home: Path) -> None:
     assert ringlet(home, "usage", "--export", "csv", "--since", "2025-01-01", "--until", "2025-01-02").out.count("\r\n") == 1
 
 
+def test_a_log_without_costs_is_told_as_that(home: Path) -> None:
+    """`--cost-mode logged` shows what logs state; where they state nothing, no price list is to blame."""
+    out = ringlet(home, "usage", "--period", "all", "--cost-mode", "logged").out
+
+    assert "no cost in the log and none here" in out
+    assert "At list prices: --cost-mode auto." in out
+    assert "registry sync" not in out
+
+
 def test_lost_history_is_told_beside_totals_and_in_none(home: Path) -> None:
     """What Claude Code's statistics remember of 2 May, and no transcript explains, is a note under totals and no number in them."""
     stats = {"version": 2, "dailyModelTokens": [{"date": "2026-05-02", "tokensByModel": {"claude-sonnet-4-5-20250929": 5_000_000}}]}
