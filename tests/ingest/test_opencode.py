@@ -96,6 +96,24 @@ def test_the_name_of_a_call_does_not_hang_on_which_copy_was_read_first(ids: list
     assert len(set(ranks)) == len(ids)
 
 
+@pytest.mark.parametrize(("boundary", "calls"), [(5, 1), (2, 1), (1, 2)])
+def test_a_copy_of_a_reply_that_was_not_over_is_known_by_its_place(boundary: int, calls: int) -> None:
+    """A fork of OpenCode 2 keeps the places of what it copies: up to its boundary a row is its parent's call, whatever it says of it."""
+
+    def placed(id: str, session: str, said: dict[str, Any], **about: Any) -> bytes:
+        columns = {"id": id, "session_id": session, "type": "assistant", "seq": 2, "data": json.dumps(said)}
+        return msgspec.json.encode({"table": "session_message", "row": columns, **about}, order="deterministic")
+
+    early = message(tokens=tokens(100), time={"created": CREATED_MS})
+    original = placed("msg_1", "ses_p", message())
+    copy = placed("msg_2", "ses_f", early, session={"fork_session_id": "ses_p"}, boundary={"seq": boundary})
+
+    for order in ([original, copy], [copy, original]):
+        found = calls_of([batch_of(usage(ADAPTER, "opencode.db", order))])
+        assert len(found) == calls
+        assert max((call["output"], call["session"]) for call in found) == (600, "ses_p")
+
+
 def test_calls_of_parallel_sessions_stay_apart() -> None:
     """Two subagents started in the same millisecond are two calls, unless every time and counter agrees."""
     one = row("msg_1", message())
@@ -161,6 +179,63 @@ def test_the_second_generation_always_counts_reasoning_apart(table: str, output:
     (call,) = usage(ADAPTER, "opencode.db", [row("msg_1", data, table=table, type="assistant")])
 
     assert (call.tokens.output, call.reasoning) == (counted, reasoning)
+
+
+@pytest.mark.parametrize(("total", "output"), [(13_900, 788), (13_712, 600)])
+def test_the_sum_tells_whether_reasoning_is_in_the_output(total: int, output: int) -> None:
+    """12 in, 600 out, 188 thought, 12,000 read, 1,100 written: 13,900 with the thoughts beside the output, 13,712 with them in it."""
+    said = {"total": total, "input": 12, "output": 600, "reasoning": 188, "cache": {"read": 12_000, "write": 1_100}}
+    (call,) = usage(ADAPTER, "opencode.db", [row("msg_1", message(tokens=said))])
+
+    assert (call.tokens.output, call.tokens.cache_read, call.tokens.cache_write_5m, call.extra) == (output, 12_000, 1_100, {})
+
+
+@pytest.mark.parametrize("used", [{"input": 1}, {"output": 1}, {"reasoning": 1}, {"cache": {"read": 1}}, {"cache": {"write": 1}}])
+def test_one_token_of_any_class_is_a_call(used: dict[str, Any]) -> None:
+    """Only a message without any count is none."""
+    (call,) = usage(ADAPTER, "opencode.db", [row("msg_1", message(tokens=used))])
+
+    assert sum(msgspec.structs.astuple(call.tokens)) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (None, "ok"),
+        ({"name": "MessageAbortedError"}, "aborted"),
+        ({"type": "aborted"}, "aborted"),
+        ("aborted", "aborted"),
+        ({"name": "APIError"}, "error"),
+        ("broken", "error"),
+    ],
+)
+def test_a_reply_that_failed_or_was_stopped_counts_what_it_used(error: object, status: str) -> None:
+    """However this version writes why: the call says whether it failed or somebody stopped it."""
+    (call,) = usage(ADAPTER, "opencode.db", [row("msg_1", message(error=error))])
+
+    assert (call.status, call.tokens.output) == (status, 600)
+
+
+@pytest.mark.parametrize(
+    ("said", "initiator"),
+    [
+        ({}, "main"),
+        ({"summary": {"title": "a diff"}}, "main"),
+        ({"agent": "build", "mode": "plan"}, "main"),
+        ({"summary": True}, "task"),
+        ({"agent": "compaction"}, "task"),
+        ({"mode": "compaction"}, "task"),
+        ({"agent": "title"}, "task"),
+        ({"mode": "summary"}, "task"),
+    ],
+)
+def test_a_message_tells_what_it_was_for(said: dict[str, Any], initiator: str) -> None:
+    """Compactions, titles and summaries are tasks, by whichever field says so, in a subagent's session too; else its calls are its own."""
+    alone, below = (
+        usage(ADAPTER, "opencode.db", [row("msg_1", message(**said), session={"parent_id": parent})])[0] for parent in (None, "ses_p")
+    )
+
+    assert (alone.initiator, below.initiator) == (initiator, "subagent" if initiator == "main" else "task")
 
 
 def test_a_message_without_an_id_is_known_by_what_it_says() -> None:
