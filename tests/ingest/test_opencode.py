@@ -100,8 +100,8 @@ def test_the_name_of_a_call_does_not_hang_on_which_copy_was_read_first(ids: list
 def test_a_copy_of_a_reply_that_was_not_over_is_known_by_its_place(boundary: int, calls: int) -> None:
     """A fork of OpenCode 2 keeps the places of what it copies: up to its boundary a row is its parent's call, whatever it says of it."""
 
-    def placed(id: str, session: str, said: dict[str, Any], **about: Any) -> bytes:
-        columns = {"id": id, "session_id": session, "type": "assistant", "seq": 2, "data": json.dumps(said)}
+    def placed(id: str, inside: str, said: dict[str, Any], **about: Any) -> bytes:
+        columns = {"id": id, "session_id": inside, "type": "assistant", "seq": 2, "data": json.dumps(said)}
         return msgspec.json.encode({"table": "session_message", "row": columns, **about}, order="deterministic")
 
     early = message(tokens=tokens(100), time={"created": CREATED_MS})
