@@ -159,6 +159,15 @@ def _prices(store: Store) -> Iterator[Finding]:
         yield Finding(
             level="warning", area="prices", what=f"the newest price is {age} days old", mend="ringlet registry sync fetches today's"
         )
+    damaged = sync.trouble(store.paths.prices)
+    if damaged is not None:
+        yield Finding(
+            level="damage",
+            area="prices",
+            what=f"what was synced is damaged: {damaged}",
+            where=shown(store.paths.prices),
+            mend="ringlet registry sync fetches today's",
+        )
 
 
 def _all_time(store: Store) -> Answer:

@@ -6,10 +6,11 @@ Decides when views are behind, and when they are damaged. Reads the roll-ups and
 from collections.abc import Iterator
 from decimal import Decimal
 
+from cli.deep import terms_of
 from cli.refresh import Store
 from cli.report import Finding
 from pipeline.record import SUMS
-from views import shelf
+from views import materialize, shelf
 from views.query import Answer
 
 _COSTS = ("cost_input", "cost_output", "cost_cache_write", "cost_cache_read", "cost_other")
@@ -26,6 +27,13 @@ def found(store: Store, answer: Answer) -> Iterator[Finding]:
             level="note",
             area="views",
             what="the views are behind the log; the next question brings them up to date",
+            mend="ringlet views rebuild",
+        )
+    elif not materialize.stand(store.paths.views, store.log, terms_of(store)):
+        yield Finding(
+            level="note",
+            area="views",
+            what="the views are of other prices, rules, settings or machines; the next question that needs them makes them anew",
             mend="ringlet views rebuild",
         )
     else:

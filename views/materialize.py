@@ -15,6 +15,7 @@ import polars as pl
 
 from pipeline.errors import Damaged, Held
 from pipeline.log import Log
+from pipeline.questions import Position
 from views import logged, shelf
 from views.calls import costed, counted, folded, listed, owned, rated, recosted
 from views.catalog import VIEWS, Frames
@@ -64,6 +65,11 @@ def _refreshed(views: str, log: Log, terms: Terms, known: shelf.Mark | None, pro
         _roll_up(views, writer, due, terms)
         writer.publish(whole=not due.keep)
     return Made(len(due.days), calls, whole=not due.keep)
+
+
+def stand(views: str, log: Log, terms: Terms) -> bool:
+    """Whether the views are of the log as it is, other machines' segments included, and of these terms."""
+    return shelf.mark(views) == _mark(log.position(), logged.foreign(log), terms)
 
 
 def asked(views: str, log: Log, terms: Terms, question: Callable[[Frames], T]) -> T:
@@ -151,7 +157,7 @@ class _Due(NamedTuple):
 
 def _due(views: str, log: Log, terms: Terms, known: shelf.Mark | None) -> _Due:
     content = logged.look(log, None if known is None else known.position)
-    mark = shelf.Mark(content.position, terms.stamp + content.foreign, terms.zone)
+    mark = _mark(content.position, content.foreign, terms)
     days = content.days()
     everything = _Due(content, mark, days, set(), keep=False)
     if known is None or content.changed is None or known.stamp != mark.stamp:
@@ -163,6 +169,10 @@ def _due(views: str, log: Log, terms: Terms, known: shelf.Mark | None) -> _Due:
         return everything
     lacking = {_month(day) for day in days if any(_month(day) not in table for table in tables)}
     return _Due(content, mark, due, lacking, keep=True)
+
+
+def _mark(position: Position, foreign: str, terms: Terms) -> shelf.Mark:
+    return shelf.Mark(position, terms.stamp + foreign, terms.zone)
 
 
 def _make(views: str, writer: shelf.Writer, due: _Due, terms: Terms, progress: Callable[[int], None] | None) -> int:

@@ -25,8 +25,7 @@ def list_(json: Json = False) -> None:
     """List the views, how large they are, and whether they are up to date with the log."""
     with opened(paths(), os.environ, clock()) as store:
         folder = store.paths.views
-        mark = shelf.mark(folder)
-        stale = mark is None or (mark.position, mark.stamp, mark.zone) != (store.log.position(), terms_of(store).stamp, store.zone)
+        stale = not materialize.stand(folder, store.log, terms_of(store))
         sizes = shelf.sizes(folder)
     if json:
         listed = [
@@ -45,7 +44,7 @@ def list_(json: Json = False) -> None:
     for view in VIEWS:
         files, taken = sizes[view.name]
         typer.echo(f"{view.name:<12} {files:>6,} {size(taken):>9}  {view.what}")
-    typer.echo(f"\nin {folder}: {'older than the log; ringlet views rebuild mends that' if stale else 'up to date'}")
+    typer.echo(f"\nin {folder}: {'out of date; ringlet views rebuild mends that' if stale else 'up to date'}")
 
 
 @app.command()

@@ -62,6 +62,35 @@ def test_call_without_a_price_is_a_warning(home: Path) -> None:
     assert (code, found["status"], found["unpriced_models"]) == (1, "warnings", ["mystery-9"])
 
 
+@pytest.mark.parametrize("setting", ['[tokenPriceTable."claude-sonnet-4-5-20250929"]\ninput = 1\noutput = 2', 'timezone = "Asia/Tokyo"'])
+def test_views_of_other_settings_are_no_damage(home: Path, setting: str) -> None:
+    """Views that were made before prices or the zone were changed add up to other sums than the log: they are old, not damaged."""
+    ringlet(home, "usage", "--by", "project", "--period", "all")
+    (home / "rl" / "config.toml").write_text(setting)
+
+    code, found = report(home)
+
+    assert (code, "views" in areas(found, "note"), areas(found, "damage")) == (1, True, set())
+    ringlet(home, "usage", "--by", "project", "--period", "all")
+    assert "views" not in areas(report(home)[1], "note")
+
+
+def test_damaged_prices_are_found(home: Path, tmp_path: Path) -> None:
+    """Synced prices of which a part is gone give way to the shipped ones; doctor says so, and another sync mends it."""
+    prices = '{"mystery-9": {"input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6, "litellm_provider": "anthropic", "mode": "chat"}}'
+    (tmp_path / "prices.json").write_text(prices)
+    ringlet(home, "registry", "sync", "--file", str(tmp_path / "prices.json"))
+    assert areas(report(home)[1], "damage") == set()
+    synced = home / "rl" / "prices" / "synced.tsv"
+    synced.write_bytes(synced.read_bytes()[:60])
+
+    code, found = report(home)
+    assert (code, areas(found, "damage")) == (5, {"prices"})
+
+    ringlet(home, "registry", "sync", "--file", str(tmp_path / "prices.json"))
+    assert areas(report(home)[1], "damage") == set()
+
+
 def test_quarantined_record_is_listed_with_its_place(home: Path) -> None:
     """A line that claims usage and cannot be believed is named by file and byte, and its text is nowhere."""
     bad = reply(50, "2026-05-13T09:00:00Z", output=-7, project="/src/secret-plan")

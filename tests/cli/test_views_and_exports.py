@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 from contextlib import redirect_stdout
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from cli import gate
 from pipeline import durable
-from tests.cli.homes import at_home, mixed, ringlet
+from tests.cli.homes import at_home, mixed, reply, ringlet, transcript
 
 
 @pytest.fixture
@@ -86,6 +87,20 @@ def test_views_are_listed(home: Path) -> None:
     found = json.loads(ringlet(home, "views", "list", "--json").out)
     assert found["up_to_date"] is True
     assert [view["view"] for view in found["views"]][:4] == ["calls", "sessions", "cube", "by_profile"]
+
+
+def test_views_beside_another_machines_segments_are_up_to_date(home: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Once they are made with what another machine saw, `views list` says so."""
+    other = tmp_path_factory.mktemp("other")
+    transcript(other, "one", reply(90, "2026-05-13T09:00:00Z", session="s90"))
+    ringlet(other, "ingest")
+    ringlet(other, "seal")
+    shutil.copytree(other / "rl" / "events", home / "rl" / "events", dirs_exist_ok=True)
+    assert "out of date" in ringlet(home, "views", "list").out
+
+    ringlet(home, "usage", "projects")
+
+    assert "up to date" in ringlet(home, "views", "list").out
 
 
 def test_deleted_views_are_rebuilt(home: Path) -> None:
