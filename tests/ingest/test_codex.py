@@ -416,20 +416,48 @@ def test_a_tier_that_was_asked_for_is_kept_beside() -> None:
     assert [(each.tier, each.extra) for each in usage(ADAPTER, PATH, lines)] == [(None, {"asked_tier": "priority"}), (None, {})]
 
 
-@pytest.mark.parametrize("in_between", ["nothing", "turn", "sum"])
-def test_a_record_explains_one_total(in_between: str) -> None:
-    """A record of a response that looks like the one before is its own call, once a new turn or its sum over the thread says so."""
+@pytest.mark.parametrize(("in_between", "count"), [("nothing", 1), ("turn", 2), ("sum", 2), ("another sum", 1)])
+def test_a_record_explains_one_total(in_between: str, count: int) -> None:
+    """A record of a response that looks like the one before is its own call, once a new turn or its sum over the thread says so; a sum
+    that knows of other totals than the file says nothing."""
     usage_of = counters(100, 0, 10)
     payload = {"thread_id": "t-1", "response_id": "resp_2", "usage": usage_of}
     if in_between == "sum":
         payload["thread_token_usage"] = counters(200, 0, 20)
+    if in_between == "another sum":
+        payload["thread_token_usage"] = counters(900, 0, 90)
     record = encoded({"timestamp": "2026-09-01T09:00:09Z", "type": "token_usage_record", "payload": payload})
     turn = encoded({"timestamp": "2026-09-01T09:00:08Z", "type": "turn_context", "payload": {"model": "m"}})
     lines = [header(), total(100, 0, 10), *([turn] if in_between == "turn" else []), record, total(200, 0, 20)]
 
     calls = calls_of([batch_of(usage(ADAPTER, PATH, lines))])
 
-    assert len(calls) == (1 if in_between == "nothing" else 2)
+    assert len(calls) == count
+
+
+@pytest.mark.parametrize(("held", "initiator"), [(True, "main"), (False, "task")])
+def test_only_a_record_that_no_total_holds_is_a_compaction_s(held: bool, initiator: str) -> None:
+    """What a running total accounts for was asked by whoever asked the turn, though the thread is compacted right after."""
+    payload = {"thread_id": "t-1", "response_id": "resp_1", "usage": counters(100, 0, 10)}
+    record = encoded({"timestamp": "2026-09-01T09:00:09Z", "type": "token_usage_record", "payload": payload})
+    compacted = encoded({"timestamp": "2026-09-01T09:00:10Z", "type": "compacted", "payload": {"message": ""}})
+    lines = [header(), record, *([total(100, 0, 10)] if held else []), compacted]
+
+    (call,) = calls_of([batch_of(usage(ADAPTER, PATH, lines))])
+
+    assert (call["input"], call["output"], call["initiator"]) == (100, 10, initiator)
+
+
+def test_a_total_that_grew_in_its_parts_alone_is_no_call() -> None:
+    """After a compaction totals are filled up that nobody asked for: where neither prompt nor completion grew, nothing was used."""
+    filled, later = (
+        total(0, 0, 0, total_token_usage=counters(prompt, 0, output, 5) | {"total_tokens": 258_400})
+        for prompt, output in ((100, 10), (130, 14))
+    )
+    lines = [header(), total(100, 0, 10), filled, later]
+
+    assert [(each.tokens.input, each.tokens.output) for each in usage(ADAPTER, PATH, lines)] == [(100, 10), (30, 4)]
+    assert others(ADAPTER, PATH, lines) == []
 
 
 def test_a_record_that_contradicts_itself_is_rejected_once() -> None:
