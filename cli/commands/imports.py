@@ -229,7 +229,7 @@ def _cost(store: Store, adapter: Adapter[Any], profiles: Sequence[str], *, dry_r
     head = "Cost would be" if dry_run else "✓ Cost reconstructed:"
     if first is None or last is None:
         return f"{head} - (no calls)"
-    notes = [f"{_day(first, store.zone)} → {_day(last, store.zone)}"]
+    notes = [_span(first, last, store.zone)]
     if more:
         notes.append(f"all of {adapter.title} in {_whose(profiles)}")
     if unpriced:
@@ -270,6 +270,8 @@ def _short(path: str, home: str) -> str:
     return path_shown(os.path.abspath(os.path.expanduser(path)), home)
 
 
-def _day(at_us: int, zone: str) -> str:
-    day = datetime.fromtimestamp(at_us / 1_000_000, UTC).astimezone(ZoneInfo(zone))
-    return f"{day:%b} {day.day}, {day.year}"
+def _span(first_us: int, last_us: int, zone: str) -> str:
+    """Mar 1 → May 12, 2026; the first year too where it is another."""
+    first, last = (datetime.fromtimestamp(at / 1_000_000, UTC).astimezone(ZoneInfo(zone)) for at in (first_us, last_us))
+    year = f", {first.year}" if first.year != last.year else ""
+    return f"{first:%b} {first.day}{year} → {last:%b} {last.day}, {last.year}"

@@ -52,8 +52,16 @@ def test_an_import_prints_what_was_read_whose_it_is_and_what_it_cost(home: Path,
     assert capsys.readouterr().out.splitlines() == [
         "✓ Read 3 events from ~/.claude/projects (2 files, 3 records; 3 new)",
         "✓ Attributed to profile 'work'",
-        "✓ Cost reconstructed: <$0.01 (Mar 1, 2026 → May 12, 2026)",
+        "✓ Cost reconstructed: <$0.01 (Mar 1 → May 12, 2026)",
     ]
+
+
+def test_years_are_told_where_they_differ(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A call of New Year's Eve 2025: then the first day has its year as well."""
+    (home / ".claude/projects/-w-app/s-0.jsonl").write_text(reply(9, day="2025-12-31"))
+
+    run(["import", "claude"])
+    assert "(Dec 31, 2025 → May 12, 2026)" in capsys.readouterr().out
 
 
 def test_an_import_lists_what_only_statistics_remember(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -93,7 +101,7 @@ def test_twice_is_once(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert calls(home) == 3
     out = capsys.readouterr().out
     assert "✓ Read 0 events from ~/backup (2 files, 3 records; nothing new)" in out
-    assert "✓ Cost reconstructed: <$0.01 (Mar 1, 2026 → May 12, 2026; all of Claude Code in profile 'default')" in out
+    assert "✓ Cost reconstructed: <$0.01 (Mar 1 → May 12, 2026; all of Claude Code in profile 'default')" in out
 
 
 def test_a_copy_moves_nothing_and_says_so(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
