@@ -157,6 +157,21 @@ def is_status(entry: object) -> bool:
     return isinstance(entry, dict) and next(_ours(entry.get("command")), "") == "statusline"
 
 
+def renamed(content: dict[str, Any], old: str, new: str) -> None:
+    """Have our guard and status line of profile `old` speak of `new`: a guard of nobody's would let the agent go on for ever."""
+    hooks = content.get("hooks")
+    groups = hooks.get(HOOK) if isinstance(hooks, dict) else None
+    inner = [group["hooks"] for group in groups or () if isinstance(group, dict) and isinstance(group.get("hooks"), list)]
+    for entry in (content.get(STATUS), *(hook for each in inner for hook in each)):
+        if isinstance(entry, dict) and next(_ours(entry.get("command")), "") in ("guard", "statusline"):
+            words = shlex.split(entry["command"])
+            named = [at + 1 for at, word in enumerate(words[:-1]) if word == "--profile" and words[at + 1] == old]
+            for at in named:
+                words[at] = new
+            if named:
+                entry["command"] = shlex.join(words)
+
+
 def command_line(environ: Mapping[str, str], *words: str) -> list[str]:
     """What starts this ringlet, with its store and its agents' homes, wherever an agent is at work and whatever home it was given.
 

@@ -1,6 +1,8 @@
 """`ringlet profiles`: who usage belongs to, and the rules that decide it."""
 
+import os
 import shlex
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Annotated
@@ -9,7 +11,7 @@ from urllib.parse import urlsplit
 import msgspec
 import typer
 
-from cli import api_keys, config
+from cli import agent_settings, api_keys, config
 from cli.agent_launch import Places, launch
 from cli.ask import WrongUsage
 from cli.commands import runs
@@ -18,6 +20,7 @@ from cli.figures import many
 from cli.padded import padded
 from cli.paths import paths
 from cli.profile_changes import changed
+from pipeline.errors import RingletError
 from pipeline.profiles import DEFAULT, Profile, Rule, Rules, absolute
 from pipeline.providers import billing
 
@@ -147,9 +150,17 @@ def rename(
 
     where = paths()
     book.load(where.hooks)  # what cannot be read is said before anything is changed
+    budgets = config.load(where.config).budgets
     changed(where, lambda rules: rules.rename(old, new))
     book.changed(where, lambda hooks: hooks.renamed(old, new))
     typer.echo(f"✓ {old!r} is now {new!r}")
+    with suppress(RingletError):  # no settings of its own, or none that can be read: nothing of ours is in them
+        file = agent_settings.Settings(agent_settings.path_of(new, Rules.load(where.profiles), os.environ))
+        agent_settings.renamed(file.content, old, new)
+        if file.text is not None and file.save():
+            typer.echo(f"✓ Its guard and status line follow: {escaped(file.path)}")
+    if old in budgets:
+        typer.echo(f"! config.toml has a budget for {old!r}: rename it there, too", err=True)
 
 
 @app.command()

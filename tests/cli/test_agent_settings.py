@@ -97,6 +97,22 @@ def test_removing_leaves_what_was_there(home: Path) -> None:
     assert ringlet(home, "guard", "remove", "default").code == 3
 
 
+def test_guard_and_status_line_follow_a_renamed_profile(tmp_path: Path) -> None:
+    """A guard that asked for a profile which is nobody's any more would fail, and an agent goes on where its guard fails."""
+    ringlet(tmp_path, "profiles", "create", "claude", "work", "--home", str(tmp_path / "h"))
+    ringlet(tmp_path, "guard", "install", "work", "--period", "day", "--limit", "5")
+    ringlet(tmp_path, "statusline", "install", "work")
+    (tmp_path / "rl" / "config.toml").write_text("[budgets.work]\nday = 5\n")
+    done = ringlet(tmp_path, "profiles", "rename", "work", "day job")
+    content = json.loads((tmp_path / "h" / "settings.json").read_text())
+
+    (command,) = guards(content)
+    assert command.endswith(" guard --profile 'day job' --period day --limit 5")
+    assert content["statusLine"]["command"].endswith("statusline --profile 'day job'")
+    assert "config.toml has a budget for 'work'" in done.err
+    assert ringlet(tmp_path, "guard", "remove", "day job").code == 0
+
+
 def test_a_file_that_was_not_there_is_made_and_left_empty(home: Path) -> None:
     """New settings are for their owner's eyes; without our hook nothing is left in them."""
     ringlet(home, "guard", "install", "default")
