@@ -102,20 +102,30 @@ def under(
 
 
 def loose(adapter: Adapter[Any], path: str, troubles: list[Trouble]) -> Iterator[Found]:
-    """Line files in a folder that is laid out in no way the agent knows (or the file itself): somebody copied them together.
+    """Log files in a folder that is laid out in no way the agent knows (or the file itself): somebody copied them together.
 
+    Line files lie anywhere; documents still lie in the folders that say what they are, under whatever name what was around those has now.
     Prompt histories lie beside logs and are never read.
     """
-    pattern = next((pattern for pattern in adapter.patterns if pattern.kind == "lines"), None)
-    if pattern is None:
-        return
     root = path if os.path.isdir(path) else os.path.dirname(path)
-    trouble: list[tuple[str, str]] = []
-    for found, inode, size, mtime_ns in sweep([place(root, glob, journalled=False) for glob in _LOOSE], trouble):
-        if path in (root, found) and os.path.basename(found) not in _NEVER:
-            source = Source(path=found, agent=adapter.agent, root=root, kind="lines")
-            yield Found(source=source, pattern=pattern, inode=inode, size=size, mtime_ns=mtime_ns)
-    troubles.extend(Trouble(path=path, reason=reason) for path, reason in trouble)
+    for pattern, globs in _loosely(adapter):
+        trouble: list[tuple[str, str]] = []
+        for found, inode, size, mtime_ns in sweep([place(root, glob, journalled=False) for glob in globs], trouble):
+            if path in (root, found) and os.path.basename(found) not in _NEVER:
+                source = Source(path=found, agent=adapter.agent, root=root, kind=pattern.kind)
+                yield Found(source=source, pattern=pattern, inode=inode, size=size, mtime_ns=mtime_ns)
+        troubles.extend(Trouble(path=path, reason=reason) for path, reason in trouble)
+
+
+def _loosely(adapter: Adapter[Any]) -> Iterator[tuple[Pattern, Sequence[str]]]:
+    """What of an agent can be known without its layout, and where it may lie."""
+    lines = next((pattern for pattern in adapter.patterns if pattern.kind == "lines"), None)
+    if lines is not None:
+        yield lines, _LOOSE
+    for pattern in adapter.patterns:
+        _, _, inner = pattern.glob.partition("/")
+        if pattern.kind == "document" and "*" not in inner.partition("/")[0]:
+            yield pattern, [above + inner for above in ("", "*/", "*/*/")]
 
 
 def looked(adapters: Sequence[Adapter[Any]], environ: Mapping[str, str], home: str, further: Mapping[str, Sequence[str]] = {}) -> Looked:

@@ -152,6 +152,24 @@ def test_loose_log_files_can_be_imported(home: Path, asked: str, capsys: pytest.
     assert calls(home) == 1
 
 
+def test_a_renamed_opencode_store_can_be_imported(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A copy of OpenCode's JSON store is known by its folders of messages, whatever is above them: named itself, or what holds it."""
+    message = {"id": "msg_1", "sessionID": "ses_1", "role": "assistant", "modelID": "gpt-5", "providerID": "openai", "finish": "stop"}
+    counts = {
+        "time": {"created": 1_770_000_000_000},
+        "tokens": {"input": 10, "output": 5, "reasoning": 0, "cache": {"read": 0, "write": 0}},
+    }
+    folder = home / "backup/storage_old/message/ses_1"
+    folder.mkdir(parents=True)
+    (folder / "msg_1.json").write_text(json.dumps({**message, **counts}))
+
+    assert run(["import", "opencode", "--from", str(home / "backup/storage_old")]) == 0
+    assert "Read 1 event from ~/backup/storage_old (1 file, 1 record; 1 new)" in capsys.readouterr().out
+    assert run(["import", "opencode", "--from", str(home / "backup")]) == 0
+    assert "nothing new" in capsys.readouterr().out
+    assert calls(home) == 1
+
+
 def test_a_dry_run_keeps_nothing(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`--dry-run` says what would be read and cost; afterwards there is no store and no profile."""
     assert run(["import", "claude", "--to", "work", "--dry-run"]) == 0
