@@ -1,6 +1,7 @@
 """How Claude Code's transcripts become events, beyond the cases of `data-fixtures/claude`: homes, owners, identities, known good files."""
 
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -249,6 +250,31 @@ def test_a_copy_that_leaves_out_how_long_cache_writes_live_gives_way() -> None:
         assert event(record(usage=told, message={"id": f"m{n}"})).rank > event(record(usage=untold, message={"id": f"m{n}"})).rank
 
 
+def test_a_further_call_inside_a_reply_repeats_nothing_of_the_reply() -> None:
+    """Searches, thinking, a stated cost and the time that all took are the reply's own: an advisor's call has none of them again."""
+    advisor = {"type": "advisor_message", "model": "claude-fable-5", "input_tokens": 9, "output_tokens": 8}
+    tools, thought = {"web_search_requests": 2}, {"thinking_tokens": 30}
+    line = record(
+        usage={"iterations": [advisor], "server_tool_use": tools, "output_tokens_details": thought}, costUSD=0.25, durationMs=1200
+    )
+    said = [
+        (each.web_searches, each.reasoning, each.logged_cost_usd, each.logged_cost_basis, each.duration_ms)
+        for each in step(line)
+        if isinstance(each, UsageEvent)
+    ]
+
+    assert said == [(2, 30, Decimal("0.25"), "provider", 1200), (0, None, None, None, None)]
+
+
+def test_a_line_in_a_subagents_file_is_a_sidechains() -> None:
+    """Where a file lies says so, even where its lines do not: its replay of a parent's reply is found by the prompt."""
+    line = record(isSidechain=False)
+    below, beside = event(line, "projects/-w-app/s-1/subagents/agent-1.jsonl"), event(line, "projects/-w-app/x/y/s-1.jsonl")
+
+    assert (len(below.aliases), len(beside.aliases)) == (1, 0)
+    assert below.owner_rank > beside.owner_rank
+
+
 def test_a_further_call_inside_a_reply_is_named_by_its_position() -> None:
     """An advisor's call has an identity of its own, the same in every line of the reply."""
     advisor = {"type": "advisor_message", "model": "claude-fable-5", "input_tokens": 9, "output_tokens": 8}
@@ -349,6 +375,30 @@ def test_cache_writes_add_up_to_the_flat_count(
 
     assert split.cache_write_5m + split.cache_write_1h == ((short or 0) + (long or 0) if flat is None else flat)
     assert split.ttl_known or not split.cache_write_1h
+
+
+@pytest.mark.parametrize(
+    ("kind", "type", "counts"),
+    [
+        ("agent_progress", "assistant", True),
+        ("agent_progress", None, True),
+        ("agent_progress", "user", False),
+        ("bash_progress", "assistant", False),
+    ],
+)
+def test_only_a_subagents_own_record_is_repeated_by_progress(kind: str, type: str | None, counts: bool) -> None:
+    """Other usage in a progress line is counted by name: nobody knows what it is of. A copy is its subagent's, at its own time."""
+    copy = {"type": type, "timestamp": "2026-09-01T10:00:03.000Z", "requestId": "req_B", "message": record()["message"]}
+    line = record(type="progress", data={"type": kind, "message": copy})
+    del line["message"]
+    (found,) = step(line)
+
+    if counts:
+        assert isinstance(found, UsageEvent)
+        assert (found.initiator, found.request_id, found.at.second) == ("subagent", "req_B", 3)
+        assert found.owner_rank > event(record(isSidechain=True)).owner_rank
+    else:
+        assert found == Seen(what="usage_on_another_type_of_line")
 
 
 def test_no_text_of_a_prompt_leaves_the_adapter() -> None:

@@ -448,6 +448,13 @@ def test_only_a_record_that_no_total_holds_is_a_compaction_s(held: bool, initiat
     assert (call["input"], call["output"], call["initiator"]) == (100, 10, initiator)
 
 
+def test_reasoning_is_never_more_than_the_completion() -> None:
+    """Files of other programs count reasoning apart: of ten tokens no more than ten were thought."""
+    (call,) = usage(ADAPTER, PATH, [header(), total(0, 0, 0, total_token_usage=counters(100, 0, 10, 50))])
+
+    assert (call.tokens.output, call.reasoning) == (10, 10)
+
+
 def test_a_total_that_grew_in_its_parts_alone_is_no_call() -> None:
     """After a compaction totals are filled up that nobody asked for: where neither prompt nor completion grew, nothing was used."""
     filled, later = (

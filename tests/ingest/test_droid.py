@@ -77,6 +77,15 @@ def test_versions_in_any_order_end_in_the_greatest(totals: list[tuple[int, int, 
     assert found == calls_of([batch_of([event], number) for number, event in enumerate(events, 1)])
 
 
+def test_equal_totals_are_dated_by_the_earlier_start() -> None:
+    """A session began to call once: of two files that say the same of it the one that knows an earlier time dates it."""
+    early, late = (usage(ADAPTER, PATH, [settings(100, 5, at)])[0] for at in ("2026-09-01T09:00:00Z", "2026-09-02T09:00:00Z"))
+
+    for number, order in enumerate(([early, late], [late, early])):
+        (call,) = calls_of([batch_of(order, number)])
+        assert call["day"] == "2026-09-01"
+
+
 def test_a_total_that_fell_adds_nothing(tmp_path: Path) -> None:
     """An older copy that is put back, or written late, is no new usage; what then goes beyond the greatest total is."""
     path = tmp_path / "home" / PATH

@@ -14,6 +14,7 @@ from ingest.adapter import Place
 from ingest.adapters.grok import ADAPTER
 from ingest.reader import Manner
 from ingest.run import Summary, refresh
+from pipeline.events import UsageEvent
 from pipeline.log import Log
 from tests.contracts.model import calls_of
 from tests.ingest.sightings import batch_of, by_session, encoded, others, usage
@@ -107,6 +108,41 @@ def test_every_order_of_forks_gives_the_same_calls(tmp_path: Path) -> None:
     for number, order in enumerate(itertools.permutations(files)):
         found = by_session(tmp_path / str(number), ADAPTER, order)
         assert found == {"a": (1, 100, 0, 0, 10), "b": (1, 200, 0, 0, 20), "c": (1, 300, 0, 0, 30)}
+
+
+@pytest.mark.parametrize(
+    ("of_turn", "of_model", "cost"),
+    [
+        ({"costUsdTicks": 310_000_000}, {}, "0.031"),
+        ({"costUsdTicks": 310_000_000}, {"costUsdTicks": 300_000_000}, "0.03"),
+        ({"costUsdTicks": 0}, {}, None),
+        ({"costUsdTicks": 310_000_000, "costIsPartial": True}, {}, None),
+        ({"costUsdTicks": 310_000_000}, {"costIsPartial": True}, None),
+    ],
+)
+def test_a_cost_counts_where_all_of_it_is_known(of_turn: dict[str, Any], of_model: dict[str, Any], cost: str | None) -> None:
+    """10^10 ticks are a dollar; zero stands where xAI knows no cost, and a part of one is none."""
+    line = json.loads(turn("P", "s-1", 1_788_253_200_000, 10, 1))
+    used = line["params"]["update"]["usage"]
+    used |= of_turn
+    used["modelUsage"]["grok-4.6"] |= of_model
+    (call,) = usage(ADAPTER, PATH, [encoded(line)])
+
+    assert (None if call.logged_cost_usd is None else str(call.logged_cost_usd)) == cost
+    assert call.logged_cost_basis == (None if cost is None else "provider")
+
+
+def test_a_fork_owns_nothing_that_another_session_has() -> None:
+    """A session that says where it came from gives way to any that does not, whichever is said to have begun first."""
+    ranks: list[int] = []
+    for parent, created in ((None, "2026-09-02T09:00:00Z"), ("s-0", "2026-09-01T09:00:00Z")):
+        beside = encoded({"info": {"id": "s-1"}, "created_at": created, "parent_session_id": parent})
+        state = ADAPTER.start(Place(path=PATH, root="/g", beside=beside))
+        _, (call,) = ADAPTER.step(state, turn("P", "s-1", 1_788_253_200_000, 5, 1))
+        assert isinstance(call, UsageEvent)
+        ranks.append(call.owner_rank)
+
+    assert ranks[0] < ranks[1]
 
 
 def test_a_turn_logged_again_with_more_is_one_call() -> None:
