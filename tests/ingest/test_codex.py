@@ -198,6 +198,25 @@ def test_a_spawned_subagent_copies_nothing() -> None:
     assert (call.initiator, call.session, call.parent_session, call.extra) == ("subagent", "t-1", "t-0", {})
 
 
+def test_a_thread_began_when_its_header_says() -> None:
+    """The header's own time counts, not that of the line which was written later: a turn in between is the fork's own."""
+    begun = json.loads(header(at="2026-09-01T09:00:00Z", forked_from_id="t-0")) | {"timestamp": "2026-09-01T10:00:00Z"}
+    own_turn = encoded(
+        {"timestamp": "2026-09-01T10:00:01Z", "type": "event_msg", "payload": {"type": "task_started", "started_at": 1_788_255_000}}
+    )
+
+    lines = [encoded(begun), total(100, 0, 10), own_turn, total(120, 0, 12)]
+
+    assert [each.tokens.input for each in usage(ADAPTER, PATH, lines)] == [20]
+
+
+def test_another_threads_header_among_own_calls_copies_nothing() -> None:
+    """Only before the first call is a second header one of copied history."""
+    lines = [header(), total(100, 0, 10), header("t-9"), total(120, 0, 12)]
+
+    assert [(each.session, each.tokens.input, each.extra) for each in usage(ADAPTER, PATH, lines)] == [("t-1", 100, {}), ("t-1", 20, {})]
+
+
 def test_unresolved_copies_are_flagged() -> None:
     """A call that may be a copy says so, whoever turns out to own it."""
     (call,) = usage(ADAPTER, PATH, [header(forked_from_id="t-0"), total(10, 0, 1)])
@@ -239,6 +258,19 @@ def test_a_copied_message_does_not_end_the_copy() -> None:
     )
     source = {"subagent": {"thread_spawn": {"parent_thread_id": "t-0", "depth": 2}}}
     lines = [header(forked_from_id="t-0", source=source), woken, old_turn, total(500, 0, 50), woken, own_turn, total(520, 0, 52)]
+
+    assert [each.tokens.input for each in usage(ADAPTER, PATH, lines)] == [20]
+
+
+@pytest.mark.parametrize(("spawned", "woke"), [(True, False), (True, None), (False, True)])
+def test_only_the_message_that_wakes_a_subagent_ends_a_copy(spawned: bool, woke: bool | None) -> None:
+    """Messages between agents are many: one that starts no turn, or in a person's fork, is part of what was copied."""
+    source = {"subagent": {"thread_spawn": {"parent_thread_id": "t-0", "depth": 1}}} if spawned else "cli"
+    message = encoded({"timestamp": "2026-09-01T09:00:00Z", "type": "inter_agent_communication", "payload": {"trigger_turn": woke}})
+    own_turn = encoded(
+        {"timestamp": "2026-09-01T09:00:01Z", "type": "event_msg", "payload": {"type": "task_started", "started_at": 1_788_253_260}}
+    )
+    lines = [header(forked_from_id="t-0", source=source), message, total(500, 0, 50), own_turn, total(520, 0, 52)]
 
     assert [each.tokens.input for each in usage(ADAPTER, PATH, lines)] == [20]
 
