@@ -275,6 +275,26 @@ def test_only_the_message_that_wakes_a_subagent_ends_a_copy(spawned: bool, woke:
     assert [each.tokens.input for each in usage(ADAPTER, PATH, lines)] == [20]
 
 
+def test_another_threads_record_does_not_end_a_copy() -> None:
+    """A record of the thread's own shows that its own part has begun; one of another thread counts for itself, as a copy."""
+    payload = {"thread_id": "t-0", "response_id": "resp_0", "usage": counters(7, 0, 3)}
+    record = encoded({"timestamp": "2026-09-01T09:00:00Z", "type": "token_usage_record", "payload": payload})
+    own_turn = encoded(
+        {"timestamp": "2026-09-01T09:00:01Z", "type": "event_msg", "payload": {"type": "task_started", "started_at": 1_788_253_260}}
+    )
+    lines = [header(forked_from_id="t-0"), record, total(500, 0, 50), own_turn, total(520, 0, 52)]
+
+    assert [(each.tokens.input, each.extra) for each in usage(ADAPTER, PATH, lines)] == [(7, {"replay": "unresolved"}), (20, {})]
+
+
+@pytest.mark.parametrize(("source", "initiator"), [("compact", "task"), ("review", "task"), ("cli", "main"), (None, "main"), ([], "main")])
+def test_a_word_tells_who_started_a_thread(source: object, initiator: str) -> None:
+    """What Codex starts by itself is mostly written as an object, and as a plain word by some builds."""
+    (call,) = usage(ADAPTER, PATH, [header(source=source), total(10, 0, 1)])
+
+    assert call.initiator == initiator
+
+
 def test_no_time_span_decides_what_is_a_copy() -> None:
     """Own calls in the second of the fork count: nothing is dropped because it is stamped alike."""
     lines = [header(), *(total(100 * number, 0, number, at="2026-09-01T09:00:00Z") for number in (1, 2, 3))]

@@ -320,6 +320,11 @@ def test_calls_inside_a_reply_are_priced_as_the_reply_is() -> None:
             [chunk(usage={"prompt_tokens": 5, "completion_tokens": 4, "completion_tokens_details": {"reasoning_tokens": 3}})],
             (5, 4, 0, 0),
         ),
+        (
+            "a cache beside a prompt too small for it",
+            [chunk(usage={"prompt_tokens": 9, "completion_tokens": 1, "cached_tokens": 40})],
+            (9, 1, 40, 0),
+        ),
         ("the same usage again in a last chunk", [chunk(usage={"prompt_tokens": 3, "completion_tokens": 2})] * 2, (3, 2, 0, 0)),
     ],
 )

@@ -67,6 +67,48 @@ def test_search_price_is_the_medium_one_and_a_price_per_thousand_is_dropped_alon
     assert listing.fields_of(FLAT | {"search_context_cost_per_query": {"search_context_size_medium": 35.0}}).keys() == {"i", "o"}
 
 
+@pytest.mark.parametrize(
+    ("sizes", "price"),
+    [
+        ({"search_context_size_low": 0.01}, 10**16),
+        ({"search_context_size_medium": 0}, 0),
+        ({"search_context_size_medium": 1}, 10**18),
+        ({"search_context_size_medium": "1.01"}, None),
+        ({"search_context_size_high": 0.05}, None),
+        ({"search_context_size_medium": None}, None),
+        (0.01, None),
+    ],
+)
+def test_a_search_costs_up_to_a_dollar(sizes: object, price: int | None) -> None:
+    """The medium price, else the small one; nothing is a price of a search that costs more than a dollar, or stands elsewhere."""
+    assert listing.fields_of({"search_context_cost_per_query": sizes}).get("s") == price
+
+
+def test_a_price_that_is_null_is_not_listed() -> None:
+    """Null is not zero: nothing is known."""
+    assert listing.fields_of(FLAT | {"cache_read_input_token_cost": None}).keys() == {"i", "o"}
+
+
+@pytest.mark.parametrize("tiers", [[{}], ["x"], [{"range": [0]}], [{"range": "0-1"}], [{"range": [0, 1, 2]}]])
+def test_a_table_of_tiers_without_ranges_is_refused(tiers: object) -> None:
+    """Which prompts a tier is for is not guessed."""
+    with pytest.raises(listing.Unbelievable):
+        listing.fields_of(FLAT | {"tiered_pricing": tiers})
+
+
+@pytest.mark.parametrize("tiers", [[], None, {}])
+def test_no_table_of_tiers_leaves_the_rates(tiers: object) -> None:
+    """An empty table replaces nothing."""
+    assert listing.fields_of(FLAT | {"tiered_pricing": tiers}) == listing.fields_of(FLAT)
+
+
+def test_only_numbers_are_factors() -> None:
+    """What else a listing says of its provider is passed over."""
+    assert listing.fields_of({"provider_specific_entry": {"fast": True, "us": None, "A b": 2, "more": {"x": 1}, "eu": "1.1"}}) == {
+        "x.eu": "11/10"
+    }
+
+
 def test_factors_are_fractions() -> None:
     """1.1 is eleven tenths, not its nearest binary fraction."""
     assert listing.fields_of({"provider_specific_entry": {"fast": 6.0, "us": 1.1}}) == {"x.fast": "6/1", "x.us": "11/10"}
@@ -81,7 +123,13 @@ def test_off_peak_weekdays_by_number_or_name_and_hours_for_every_day() -> None:
 
 
 @pytest.mark.parametrize(
-    "block", [{"hours_utc": "25:00-01:00"}, {"windows": [{"hours_utc": "1-2", "weekdays": [8]}]}, {"weekday_timezone": "Mars"}]
+    "block",
+    [
+        {"hours_utc": "25:00-01:00"},
+        {"windows": [{"hours_utc": "01:00-02:00", "weekdays": [8]}]},
+        {"windows": [{"hours_utc": "01:00-02:00", "weekdays": ["12"]}]},
+        {"weekday_timezone": "Mars"},
+    ],
 )
 def test_unreadable_hours_are_refused(block: dict[str, object]) -> None:
     """A listing whose hours cannot be read is not believed."""
@@ -113,6 +161,7 @@ def test_table_rows_of_one_model_may_follow_each_other() -> None:
     ("row", "said"),
     [
         ({"input": 1}, "input and output are needed"),
+        ({"output": 1}, "input and output are needed"),
         ({"input": 0.000003, "output": 1}, "per million tokens"),
         ({"input": 5000, "output": 1}, "per million tokens"),
         ({"input": 1, "output": 1, "cache": 1}, "unknown cache"),
@@ -124,3 +173,10 @@ def test_table_row_that_cannot_be_meant_is_refused_with_the_reason(row: dict[str
     """A mistake in the user's table is an error that names it, never a silent price."""
     with pytest.raises(listing.Unbelievable, match=f'tokenPriceTable."m": .*{said}'):
         listing.table({"m": row})
+
+
+@pytest.mark.parametrize("name", ["", "a\tb", "a\nb", "a\rb"])
+def test_a_name_that_no_file_can_hold_is_refused(name: str) -> None:
+    """A model's name is one word of one line."""
+    with pytest.raises(listing.Unbelievable, match="is not a model name"):
+        listing.table({name: {"input": 1, "output": 1}})
