@@ -185,9 +185,9 @@ class _Desk:
         if last is None:
             low, high = day << DAY_BITS, (day + 1) << DAY_BITS
             found = self._connection.execute(
-                "SELECT max((SELECT coalesce(max(id), ?1) FROM calls WHERE id >= ?1 AND id < ?2),"
-                " (SELECT coalesce(max(id), ?1) FROM moved WHERE id >= ?1 AND id < ?2))",
-                (low, high),
+                "SELECT max((SELECT coalesce(max(id), :low) FROM calls WHERE id >= :low AND id < :high),"
+                " (SELECT coalesce(max(id), :low) FROM moved WHERE id >= :low AND id < :high))",
+                {"low": low, "high": high},
             ).fetchone()
             last = found[0]
         self._last[day] = last + count

@@ -133,7 +133,7 @@ class Questions:
         if since.epoch != self.position().epoch:
             return None
         rows = self._connection.execute(
-            "SELECT day FROM hot WHERE seq > ?1 UNION SELECT day FROM segments WHERE epoch = ?2 AND hi > ?1", (since.seq, since.epoch)
+            "SELECT day FROM hot WHERE seq > ? UNION SELECT day FROM segments WHERE epoch = ? AND hi > ?", (since.seq, since.epoch, since.seq)
         )
         return {day for (day,) in rows}
 

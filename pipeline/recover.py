@@ -164,7 +164,7 @@ def adopt(home: str, connection: sqlite3.Connection, machine: str) -> list[str]:
     connection.execute("UPDATE meta SET value = ? WHERE name = 'epoch'", (os.urandom(4).hex(),))
     connection.execute("UPDATE meta SET value = ? WHERE name = 'seq'", (len(hot),))
     # A number that rows of a lost journal bear never means another source.
-    connection.execute("INSERT INTO meta VALUES('sources', ?1) ON CONFLICT DO UPDATE SET value = max(value, ?1)", (highest,))
+    connection.execute("INSERT INTO meta VALUES('sources', ?) ON CONFLICT DO UPDATE SET value = max(value, excluded.value)", (highest,))
     connection.execute("UPDATE sources SET cursor = NULL, counts = NULL, seen = NULL")
     durable.step("adopted")
     return notes

@@ -91,8 +91,8 @@ def _runs(batch: Batch, rows: Sequence[int]) -> list[tuple[int, int]]:
 def _alike(connection: sqlite3.Connection, batch: Batch, rows: Sequence[int], columns: str) -> Iterable[tuple[Any, ...]]:
     """These columns of known calls `c`, among them nearly all that have the key of one of `rows`."""
     days = sorted({at_us // DAY_US for at_us in picked(batch.at_us, rows)})
-    last = "SELECT coalesce(max(id), ?1) - ?1 FROM calls WHERE id >= ?1 AND id < ?2"
-    there = sum(connection.execute(last, (day << DAY_BITS, (day + 1) << DAY_BITS)).fetchone()[0] for day in days)
+    last = "SELECT coalesce(max(id), :low) - :low FROM calls WHERE id >= :low AND id < :high"
+    there = sum(connection.execute(last, {"low": day << DAY_BITS, "high": (day + 1) << DAY_BITS}).fetchone()[0] for day in days)
     if there <= _SCANNED * len(rows):
         # Most sightings of a call are of one date, and reading a date through costs a quarter of looking for each of its calls.
         sql = f"SELECT {columns} FROM calls c WHERE c.id >= ? AND c.id < ?"

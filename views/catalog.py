@@ -61,7 +61,7 @@ def _by_session(frames: Frames, zone: str) -> pl.LazyFrame:  # noqa: ARG001
         # A session may move between projects and profiles; it is shown under the last of each.
         *(pl.col(name).sort_by("last_at", "slot").last() for name in ("profile", "project")),
     )
-    return _joined(frames.sessions, frames.sessions, by).join(told, on=by, how="left").select(*_BY_SESSION)
+    return _joined(frames.sessions, frames.sessions, by).join(told, on=by, how="left", maintain_order="left").select(*_BY_SESSION)
 
 
 def _joined(sums: pl.LazyFrame, spans: pl.LazyFrame, by: tuple[str, ...]) -> pl.LazyFrame:
