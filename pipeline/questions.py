@@ -133,7 +133,8 @@ class Questions:
         if since.epoch != self.position().epoch:
             return None
         rows = self._connection.execute(
-            "SELECT day FROM hot WHERE seq > ? UNION SELECT day FROM segments WHERE epoch = ? AND hi > ?", (since.seq, since.epoch, since.seq)
+            "SELECT day FROM hot WHERE seq > ? UNION SELECT day FROM segments WHERE epoch = ? AND hi > ?",
+            (since.seq, since.epoch, since.seq),
         )
         return {day for (day,) in rows}
 
