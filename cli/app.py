@@ -89,6 +89,7 @@ def hot(request: Request, *, now_us: "int | None" = None, seen: "Seen | None" = 
     answer.as_of_us = now if request.sync else snapshot.header.as_of_us
     gaps = lost.read(os.path.dirname(snapshot.base_path))
     answer.lost = None if gaps is None else lost.within(gaps, query)
+    answer.cost_policy = snapshot.header.cost_policy
     written(said(request, answer, None if request.json else look(request)))
     return DONE
 
@@ -168,6 +169,7 @@ def told(request: Request, query: Query, store: "Store", now: int) -> "tuple[Ans
     answer = answered(query, store) if blocks is None else blocks.answer
     answer.as_of_us = now if request.sync else store.snapshot.header.as_of_us
     answer.lost = lost.within(remembered(store), query)
+    answer.cost_policy = store.config.usage.cost_policy
     if nothing_at_all(answer) and not (request.json or request.active):
         from cli.advice import nothing_recorded  # only who has nothing needs it
 

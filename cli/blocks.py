@@ -93,7 +93,7 @@ def _with_rows(answer: Answer, rows: list[Row]) -> Answer:
         unpriced_models=answer.unpriced_models,
         as_of_us=answer.as_of_us,
     )
-    shown.lost = answer.lost
+    shown.lost, shown.cost_policy = answer.lost, answer.cost_policy
     return shown
 
 

@@ -201,6 +201,7 @@ class Store:
             tz=self.zone,
             week_start=self.week_start,
             cost_mode=self.config.usage.cost_mode,
+            cost_policy=self.config.usage.cost_policy,
             first_day=today,
             midnights=calendar.midnights(self.zone, today, today + DAYS_AHEAD),
             env={**env, **{name: self.environ.get(name) for name in ("HOME", zone.VARIABLE)}},

@@ -262,9 +262,14 @@ def _notes(answer: Answer, look: Look) -> str:
             notes.append(f"  Why: ringlet prices show {first}. Newer prices: ringlet registry sync.")
     if totals.unbilled_requests:
         calls = "1 call is" if totals.unbilled_requests == 1 else f"{count(totals.unbilled_requests)} calls are"
-        notes.append(f"- {calls} not billed per token (local or managed provider) and without cost.")
-        notes.append("  Which: ringlet usage providers. If one does bill per token, say so in")
-        notes.append('  config.toml: [providers.NAME] billing = "metered".')
+        if answer.cost_policy == "self-only":
+            notes.append(f'- {calls} without cost: cost_policy is "self-only", and the provider of')
+            notes.append("  their profile is not self: ringlet profiles list. For costs of all that bill")
+            notes.append('  per token, config.toml: [usage] cost_policy = "metered".')
+        else:
+            notes.append(f"- {calls} not billed per token (local or managed provider) and without cost.")
+            notes.append("  Which: ringlet usage providers. If one does bill per token, say so in")
+            notes.append('  config.toml: [providers.NAME] billing = "metered".')
     if answer.lost is not None:
         tokens, start, end = answer.lost
         days = calendar.iso_day(start) + (f" to {calendar.iso_day(end)}" if end > start else "")

@@ -303,7 +303,7 @@ class Row(Totals):
 class Answer:
     """What the calls of a query's range and filters add up to."""
 
-    __slots__ = ("_profiles", "as_of_us", "last_day", "lost", "query", "rows", "totals", "unpriced_models")
+    __slots__ = ("_profiles", "as_of_us", "cost_policy", "last_day", "lost", "query", "rows", "totals", "unpriced_models")
 
     def __init__(
         self,
@@ -329,6 +329,8 @@ class Answer:
         self.as_of_us = as_of_us
         self.lost: tuple[int, int, int] | None = None
         """(tokens, first day, last day) that an agent remembers in the range and no call explains; part of no sum."""
+        self.cost_policy = "metered"
+        """Which calls have a cost, as the settings say: the others are unbilled for that reason as well."""
 
     @property
     def profiles(self) -> "list[Row]":

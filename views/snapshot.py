@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Walk = tuple[str, tuple[str, ...], tuple[str, ...], bool]
 
-VERSION = "4"
+VERSION = "5"
 TODAY = "snapshot.today"
 BASE = "snapshot.base"
 
@@ -39,6 +39,7 @@ class Header:
         "as_of_us",
         "budgets",
         "cost_mode",
+        "cost_policy",
         "env",
         "first_day",
         "folders",
@@ -60,6 +61,7 @@ class Header:
         tz: str,
         week_start: int,
         cost_mode: str,
+        cost_policy: str,
         first_day: int,
         midnights: "Sequence[int]",
         env: "Mapping[str, str | None]",
@@ -76,6 +78,8 @@ class Header:
         self.tz = tz
         self.week_start = week_start
         self.cost_mode = cost_mode
+        self.cost_policy = cost_policy
+        """Which calls have a cost, as the settings say."""
         self.first_day = first_day
         """The day that `midnights` begins with: the local day on which the snapshot was made."""
         self.midnights = midnights
@@ -278,7 +282,8 @@ def parsed(text: bytes, views: str) -> "Snapshot | None":
         as_of_us=int(values["as_of"][0]),
         tz=text_of(values["zone"][0]),
         week_start=int(values["zone"][1]),
-        cost_mode=values["zone"][2],
+        cost_mode=values["cost"][0],
+        cost_policy=values["cost"][1],
         first_day=int(values["midnights"][0]),
         midnights=[int(at) for at in values["midnights"][1:]],
         env=env,

@@ -375,6 +375,17 @@ def test_a_log_without_costs_is_told_as_that(home: Path) -> None:
     assert "registry sync" not in out
 
 
+def test_a_policy_that_leaves_costs_out_is_named(home: Path) -> None:
+    """Where only profiles with the provider `self` have costs, a missing one is the policy's doing, and not to be mended at a provider."""
+    (home / "rl").mkdir(exist_ok=True)
+    (home / "rl" / "config.toml").write_text('[usage]\ncost_policy = "self-only"\n')
+    long, short = (ringlet(home, "usage", "--period", "all").out for _ in range(2))
+
+    assert long == short
+    assert ' without cost: cost_policy is "self-only", and the provider of\n  their profile is not self: ringlet profiles list.' in long
+    assert "[providers.NAME]" not in long
+
+
 def test_lost_history_is_told_beside_totals_and_in_none(home: Path) -> None:
     """What Claude Code's statistics remember of 2 May, and no transcript explains, is a note under totals and no number in them."""
     stats = {"version": 2, "dailyModelTokens": [{"date": "2026-05-02", "tokensByModel": {"claude-sonnet-4-5-20250929": 5_000_000}}]}

@@ -38,6 +38,7 @@ def header(**changed: object) -> Header:
         "tz": "Europe/Berlin",
         "week_start": 6,
         "cost_mode": "auto",
+        "cost_policy": "metered",
         "first_day": END,
         "midnights": [10, 20, 30],
         "env": {"HOME": "/h\tx\n%", "CODEX_HOME": None, "EMPTY": ""},
