@@ -12,7 +12,7 @@ from tests.sizes import times
 from tests.views.pricing_rows import book_file, day, one_model
 from views.pricing import listing
 from views.pricing.book import Book
-from views.pricing.cost import Rates, Shape, cost, off_peak, resolve, step_prompt
+from views.pricing.cost import Rates, Shape, cost, off_peak, rates_of, resolve, step_prompt
 from views.pricing.money import attodollars, dollars, ratio
 
 MICRO = 10**12
@@ -254,6 +254,28 @@ def test_unknown_time_of_day_pays_the_standard_rate_and_says_so() -> None:
     assert found.input == 3 * MICRO
     assert found.off_peak
     assert any("off-peak" in note for note in found.notes)
+
+
+def test_the_time_of_day_means_nothing_without_off_peak_hours() -> None:
+    """A minute is no reason for another price, nor worth a word."""
+    found = rates(FLAT, minute=5)
+
+    assert (found.input, found.off_peak) == (3 * MICRO, False)
+    assert not any("off-peak" in note for note in found.notes)
+
+
+def test_rates_are_shown_for_each_threshold_of_the_model() -> None:
+    """A column for small prompts and one beyond each threshold that the row itself lists; others' thresholds make none."""
+    tiered = FLAT | {"input_cost_per_token_above_128k_tokens": 4e-06, "input_cost_per_token_above_256k_tokens": 5e-06}
+    other = FLAT | {"input_cost_per_token_above_200k_tokens": 9e-06}
+    book = Book(book_file({("m-1", "acme"): {"2025-01-06": tiered}, ("m-2", "acme"): {"2025-01-06": other}}))
+
+    assert [(column.over, column.input // MICRO) for column in rates_of(book, Shape("acme", "m-1", DAY))] == [
+        (0, 3),
+        (128_000, 4),
+        (256_000, 5),
+    ]
+    assert rates_of(book, Shape("acme", "m-3", DAY)) == []
 
 
 def test_user_table_wins_for_its_days_and_is_the_whole_price() -> None:
