@@ -127,6 +127,17 @@ def test_damaged_synced_file_is_named_and_prices_as_if_it_were_not_there(tmp_pat
     assert sync.add(SHIPPED, damage, listed(m_3=ROW), TODAY).new == ["m-3"]
 
 
+def test_a_synced_file_cut_anywhere_gives_no_other_price(tmp_path: Path) -> None:
+    """An amount of which digits are gone is none: a model is priced as it was synced or not by that file, and doctor can say so."""
+    whole = sync.add(SHIPPED, b"", listed(m_3=ROW), TODAY).text
+    (wanted,) = Book(SHIPPED, whole).find("m-3")
+    for length in range(1, len(whole)):
+        (tmp_path / "synced.tsv").write_bytes(whole[:length])
+
+        assert sync.trouble(str(tmp_path)) is not None
+        assert [each.rows[0].fields for each in Book(SHIPPED, whole[:length]).find("m-3")] in ([], [wanted.rows[0].fields])
+
+
 def test_whole_synced_file_has_no_trouble(tmp_path: Path) -> None:
     """Neither has one that was never made."""
     assert sync.trouble(str(tmp_path)) is None

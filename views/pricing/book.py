@@ -154,8 +154,8 @@ def newest(text: bytes, name: str) -> Row | None:
 
 
 def entries(text: bytes, origin: str) -> "Iterator[Entry]":
-    """Every line of a book file, as it was listed; a line that cannot be read is passed over."""
-    for line in text.decode("utf-8", "replace").split("\n"):
+    """Every line of a book file, as it was listed; a line that cannot be read, or was cut, is passed over."""
+    for line in text.decode("utf-8", "replace").split("\n")[:-1]:
         if line and not line.startswith("#"):
             try:
                 yield _parse(line, origin)[0]
@@ -169,6 +169,8 @@ def header(text: bytes, name: str) -> str:
     position = 0
     while text.startswith(b"#", position):
         end = text.find(b"\n", position)
+        if end < 0:
+            break
         if text.startswith(wanted, position):
             return text[position + len(wanted) : end].decode()
         position = end + 1
@@ -192,10 +194,10 @@ def lines_of(text: bytes, name: str) -> "Iterator[str]":
             low = end
         else:
             high = start
-    while text.startswith(wanted, low):
-        end = text.find(b"\n", low)
-        yield text[low : end if end >= 0 else len(text)].decode("utf-8", "replace")
-        low = end + 1 if end >= 0 else len(text)
+    # A line without its end was cut: what is left of its last amount would be another one.
+    while text.startswith(wanted, low) and (end := text.find(b"\n", low)) >= 0:
+        yield text[low:end].decode("utf-8", "replace")
+        low = end + 1
 
 
 def amount(text: str) -> int:
