@@ -88,6 +88,37 @@ def test_highest_exceeded_threshold_counts() -> None:
     assert [rates(prices, prompt=prompt).input // MICRO for prompt in (1, 128_001, 256_001)] == [3, 4, 5]
 
 
+def test_thresholds_are_compared_as_numbers() -> None:
+    """A million is more than two hundred thousand, though it is listed before it."""
+    prices = FLAT | {"input_cost_per_token_above_1000k_tokens": 9e-06, "input_cost_per_token_above_200k_tokens": 6e-06}
+
+    assert [rates(prices, prompt=prompt).input // MICRO for prompt in (200_000, 200_001, 1_000_001)] == [3, 6, 9]
+
+
+@pytest.mark.parametrize(
+    ("name", "provider", "listed", "said"),
+    [
+        ("claude-x-1", "anthropic", {}, ["cache read: 0.1 x input", "1-hour cache write: 2 x input", "cache write: 1.25 x input"]),
+        (
+            "claude-x-1",
+            "anthropic",
+            {"cache_creation_input_token_cost": 4e-06},
+            ["cache read: 0.1 x input", "1-hour cache write: 2 x input"],
+        ),
+        ("m-1", "acme", {}, ["cache read: no discount known, input rate", "cache write: no rate listed, input rate"]),
+        (
+            "m-1",
+            "acme",
+            {"cache_creation_input_token_cost": 4e-06},
+            ["cache read: no discount known, input rate", "1-hour cache write: rate of all cache writes"],
+        ),
+    ],
+)
+def test_what_was_assumed_of_the_cache_is_said(name: str, provider: str, listed: dict[str, float], said: list[str]) -> None:
+    """Each rate that nobody lists is named with what stands for it, and no other."""
+    assert [note for note in rates(FLAT | listed, name=name, provider=provider).notes if "cache" in note] == said
+
+
 def test_tier_without_a_rate_for_a_class_falls_back_to_the_base_rate() -> None:
     """A threshold that lists no output rate leaves the output rate as it is."""
     assert rates(FLAT | {"input_cost_per_token_above_200k_tokens": 6e-06}, prompt=200_001).output == 15 * MICRO
