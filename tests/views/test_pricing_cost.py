@@ -278,6 +278,11 @@ def test_off_peak_weekday_is_that_of_the_listed_zone() -> None:
     assert not off_peak("0|1234567:990-30", day("2026-05-03"), 30)
 
 
+def test_off_peak_hours_begin_with_their_first_minute_and_end_before_their_last() -> None:
+    """From one to two: 01:00 is inside and 02:00 is not."""
+    assert [off_peak("0|1234567:60-120", DAY, minute) for minute in (59, 60, 119, 120)] == [False, True, True, False]
+
+
 def test_unknown_time_of_day_pays_the_standard_rate_and_says_so() -> None:
     """Without the time a model with off-peak hours costs its standard rate."""
     found = rates(OFF_PEAK)
