@@ -2,7 +2,6 @@
 
 import os
 import shlex
-from contextlib import suppress
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Annotated
@@ -18,7 +17,7 @@ from cli.commands import runs
 from cli.escaped import escaped
 from cli.figures import many
 from cli.padded import padded
-from cli.paths import paths
+from cli.paths import Paths, paths
 from cli.profile_changes import changed
 from pipeline.errors import RingletError
 from pipeline.profiles import DEFAULT, Profile, Rule, Rules, absolute
@@ -154,13 +153,27 @@ def rename(
     changed(where, lambda rules: rules.rename(old, new))
     book.changed(where, lambda hooks: hooks.renamed(old, new))
     typer.echo(f"✓ {old!r} is now {new!r}")
-    with suppress(RingletError):  # no settings of its own, or none that can be read: nothing of ours is in them
-        file = agent_settings.Settings(agent_settings.path_of(new, Rules.load(where.profiles), os.environ))
+    _follow(where, old, new)
+    if old in budgets:
+        typer.echo(f"! config.toml has a budget for {old!r}: rename it there, too", err=True)
+
+
+def _follow(where: Paths, old: str, new: str) -> None:
+    """The guard and the status line in the profile's settings speak of its new name; where they cannot be made to, that is said."""
+    try:
+        path = agent_settings.path_of(new, Rules.load(where.profiles), os.environ)
+    except RingletError:
+        return  # no settings are this profile's alone, so nothing of ours was put there for it
+    try:
+        file = agent_settings.Settings(path)
         agent_settings.renamed(file.content, old, new)
         if file.text is not None and file.save():
             typer.echo(f"✓ Its guard and status line follow: {escaped(file.path)}")
-    if old in budgets:
-        typer.echo(f"! config.toml has a budget for {old!r}: rename it there, too", err=True)
+    except (RingletError, OSError) as error:
+        typer.echo(f"! {escaped(str(error))}", err=True)
+        typer.echo(
+            f"! A guard there stops nothing while it names {old!r}: mend that, then ringlet guard install {shlex.quote(new)}", err=True
+        )
 
 
 @app.command()

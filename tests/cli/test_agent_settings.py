@@ -113,6 +113,20 @@ def test_guard_and_status_line_follow_a_renamed_profile(tmp_path: Path) -> None:
     assert ringlet(tmp_path, "guard", "remove", "day job").code == 0
 
 
+def test_a_guard_that_cannot_follow_its_profile_is_told_of(tmp_path: Path) -> None:
+    """Settings that are damaged stay as they are, and whoever renames the profile hears that its budget is not held any more."""
+    ringlet(tmp_path, "profiles", "create", "claude", "work", "--home", str(tmp_path / "h"))
+    ringlet(tmp_path, "guard", "install", "work", "--period", "day", "--limit", "5")
+    settings = tmp_path / "h" / "settings.json"
+    settings.write_text(settings.read_text()[:-3])
+    before = settings.read_text()
+    done = ringlet(tmp_path, "profiles", "rename", "work", "day job")
+
+    assert (done.code, settings.read_text()) == (0, before)
+    assert str(settings) in done.err
+    assert "stops nothing while it names 'work': mend that, then ringlet guard install 'day job'" in done.err
+
+
 def test_a_file_that_was_not_there_is_made_and_left_empty(home: Path) -> None:
     """New settings are for their owner's eyes; without our hook nothing is left in them."""
     ringlet(home, "guard", "install", "default")
