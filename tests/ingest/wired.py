@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from ingest.wire.capture import Capture, Head
 from ingest.wire.event import Ending, Exchange
@@ -63,3 +64,25 @@ def counts(events: Iterable[Event]) -> list[tuple[str | None, int, int, int, int
         for event in events
         if isinstance(event, UsageEvent)
     ]
+
+
+def start(**usage: Any) -> dict[str, Any]:
+    """The first event of a reply."""
+    return {"type": "message_start", "message": {"id": "msg_1", "model": "claude-sonnet-5", "usage": usage}}
+
+
+def delta(stop: str | None = "end_turn", **usage: Any) -> dict[str, Any]:
+    """A later event of a reply."""
+    return {"type": "message_delta", "delta": {"stop_reason": stop}, "usage": usage}
+
+
+def chunk(**said: Any) -> dict[str, Any]:
+    """A chunk of a chat."""
+    return {"id": "c1", "object": "chat.completion.chunk", "model": "m", "choices": [], **said}
+
+
+def one(events: list[Any]) -> UsageEvent:
+    """The only call."""
+    (event,) = events
+    assert isinstance(event, UsageEvent), event
+    return event
