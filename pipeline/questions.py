@@ -216,6 +216,12 @@ class Questions:
                     logged=row[11],
                 )
 
+    def dims_on(self, first_day: int, last_day: int) -> dict[int, Dims]:
+        """Dimensions by number of the calls of the UTC days first_day..last_day (day numbers)."""
+        low, high = first_day << journal.DAY_BITS, (last_day + 1) << journal.DAY_BITS
+        used = self._connection.execute("SELECT DISTINCT dim FROM calls WHERE id >= ? AND id < ?", (low, high))
+        return self.dims(number for (number,) in used)
+
     def dims(self, ids: Iterable[int]) -> dict[int, Dims]:
         """Dimensions by number."""
         return journal.all_dims(self._connection, set(ids))

@@ -4,7 +4,7 @@ Decides how sums per day, dimensions and prompt size become priced cells, and wh
 library, so that a command that finds a few new lines can answer in the same breath.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby, pairwise
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from pipeline.digests import blake2b
 from views import calendar
 from views.attribution import Attribution
 from views.pricing.book import Book
-from views.pricing.cost import WHOLE, Parts, Rates, Shape, cost, resolve, step_prompt
+from views.pricing.cost import WHOLE, Parts, Rates, Shape, cost, resolve, step_prompt, steps_of
 from views.pricing.decision import decide
 from views.pricing.money import attodollars
 from views.snapshot_text import Day
@@ -31,17 +31,25 @@ class Prices:
 
     def __init__(self, book: Book, *, mode: str) -> None:
         self.mode = mode
-        self.steps = book.steps()
         self._book = book
         self._known: dict[tuple[object, ...], Rates | None] = {}
+        self._steps: dict[tuple[str | None, str | None], set[int]] = {}
 
-    def of(self, dims: Dims, provider: str | None, day: int, step: int, minute: int | None = None) -> Rates | None:
+    def steps(self, models: Iterable[tuple[str | None, str | None]]) -> tuple[int, ...]:
+        """Every prompt size above which one of these models, each with its provider, may cost more; rising."""
+        found: set[int] = set()
+        for provider, model in models:
+            if (provider, model) not in self._steps:
+                self._steps[provider, model] = steps_of(self._book, provider, model)
+            found |= self._steps[provider, model]
+        return tuple(sorted(found))
+
+    def of(self, dims: Dims, provider: str | None, day: int, prompt: int, minute: int | None = None) -> Rates | None:
         """What a call of that UTC day, prompt size and minute of the day pays per token; None where no price is known."""
         if dims.granularity != WHOLE:
-            step = 0
-        asked = (provider, dims.model, dims.tier, dims.speed, dims.geo, day, step, minute)
+            prompt = 0
+        asked = (provider, dims.model, dims.tier, dims.speed, dims.geo, day, prompt, minute)
         if asked not in self._known:
-            prompt = step_prompt(self.steps, step)
             self._known[asked] = resolve(self._book, Shape(provider, dims.model, day, prompt, dims.tier, dims.speed, dims.geo, minute))
         return self._known[asked]
 
@@ -87,21 +95,22 @@ def recount(log: "Questions", zone: str, local_days: Iterable[int], *, attributi
 
 def _recount(days: dict[int, Day], log: "Questions", run: tuple[int, int, int, int, int], attribution: Attribution, prices: Prices) -> None:
     first, last, from_us, to_us, offset_us = run
-    totals = list(log.totals(from_us, to_us, offset_us=offset_us, steps=prices.steps))
-    known = log.dims({total.dim for total in totals})
+    known = log.dims_on(from_us // calendar.DAY_US, (to_us - 1) // calendar.DAY_US)
+    whose = {dim: attribution(dims.agent, dims.root, dims.project, dims.profile, dims.provider) for dim, dims in known.items()}
+    # Thresholds of models that nobody used would only take every sum apart.
+    steps = prices.steps({(whose[dim][1], dims.model) for dim, dims in known.items()})
     timed: set[int] = set()
-    for total in totals:
-        dims = known[total.dim]
-        asked = attribution(dims.agent, dims.root, dims.project, dims.profile, dims.provider)
+    for total in log.totals(from_us, to_us, offset_us=offset_us, steps=steps):
+        dims, asked = known[total.dim], whose[total.dim]
         if not attribution.counts(asked[0], dims.agent, dims.root, total.first_at_us // calendar.DAY_US):
             continue
-        rates = prices.of(dims, asked[1], total.first_at_us // calendar.DAY_US, total.step)
+        rates = prices.of(dims, asked[1], total.first_at_us // calendar.DAY_US, step_prompt(steps, total.step))
         if rates is not None and rates.off_peak:
             timed.add(total.dim)
         cost = _cost(total, dims, rates, billed=asked[2], mode=prices.mode)
         _count(days.setdefault(max(first, min(total.day, last)), Day()), total, dims, asked, cost)
     if timed:
-        _correct(days, log, run, {dim: known[dim] for dim in timed}, attribution, prices)
+        _correct(days, log, run, {dim: known[dim] for dim in timed}, attribution, prices, steps)
 
 
 def session_digest(agent: str, session: str) -> str:
@@ -161,6 +170,7 @@ def _correct(
     timed: dict[int, Dims],
     attribution: Attribution,
     prices: Prices,
+    steps: Sequence[int],
 ) -> None:
     """Add what calls of models with off-peak hours cost more or less than the standard rate that their sums were counted at."""
     first, last, from_us, to_us, offset_us = run
@@ -173,11 +183,12 @@ def _correct(
         if not attribution.counts(profile, dims.agent, dims.root, utc_day):
             continue
         prompt = call.input + call.cache_read + call.cache_write_5m + call.cache_write_1h
-        step = sum(prompt > one for one in prices.steps)
+        # One that stands for all that exceed the same thresholds.
+        prompt = step_prompt(steps, sum(prompt > one for one in steps))
         logged = None if call.logged_cost is None else attodollars(call.logged_cost)
         costs = []
         for minute in (None, time_us // 60_000_000):
-            rates = prices.of(dims, provider, utc_day, step, minute)
+            rates = prices.of(dims, provider, utc_day, prompt, minute)
             computed = None if rates is None else _computed(rates, call, call.reasoning or 0)
             costs.append(decide(prices.mode, billed, computed, logged, dims.logged_cost_basis)[1] or (0, 0, 0, 0, 0))
         day = max(first, min((call.at_us + offset_us) // calendar.DAY_US, last))

@@ -14,7 +14,7 @@ from pipeline.keys import identity, rank
 from pipeline.log import Log
 from pipeline.profiles import Rules
 from pipeline.sources import Cursor, Reading, Source
-from tests.views.pricing_rows import one_model
+from tests.views.pricing_rows import book_file, one_model
 from views import calendar
 from views.attribution import Attribution
 from views.pricing.book import Book
@@ -87,6 +87,17 @@ def test_a_long_prompt_pays_the_upper_tier_as_a_whole(log: Log) -> None:
 
     costs = {day: numbers["cost_input"] for day, numbers in sums(counted(log, book)).items()}
     assert costs == {"2026-05-01": 200_000 * MICRO, "2026-05-02": 600_003 * MICRO}
+
+
+def test_sums_are_taken_apart_only_by_thresholds_of_models_that_were_used() -> None:
+    """A threshold that any row of a model lists counts, whatever its day; those of other models would only make more sums. At xAI a prompt
+    that reaches a threshold is beyond it."""
+    dear = FLAT | {"input_cost_per_token_above_200k_tokens": 2e-06}
+    listed = {("m-1", "acme"): {"2026-01-01": FLAT, "2026-02-01": dear}, ("grok-1", "xai"): {"2026-01-01": dear}}
+    prices = Prices(Book(book_file(listed)), mode="auto")
+    assert prices.steps([("acme", "m-1")]) == (200_000,)
+    assert prices.steps([("xai", "grok-1"), ("acme", "m-1")]) == (199_999, 200_000)
+    assert prices.steps([("acme", "unheard-of"), (None, None)]) == ()
 
 
 def test_what_a_session_used_together_is_no_long_prompt(log: Log) -> None:

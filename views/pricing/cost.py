@@ -108,6 +108,15 @@ def step_prompt(steps: "Sequence[int]", step: int) -> int:
     return steps[step - 1] + 1 if step else 0
 
 
+def steps_of(book: "Book", provider: str | None, model: str | None) -> set[int]:
+    """Those of the book's steps that can decide what calls of one model cost, on whatever day."""
+    found: set[int] = set()
+    for _, entry in () if model is None else _matches(book, provider, model):
+        reached = 1 if entry.provider in _INCLUSIVE else 0
+        found.update(int(field[2:].partition(".")[0]) - reached for row in entry.rows for field in row.fields if field.startswith("i@"))
+    return found
+
+
 def rates_of(book: "Book", shape: Shape) -> list[Rates]:
     """The rates of the shape for a small prompt, then beyond each threshold that its row lists."""
     steps = book.steps()
