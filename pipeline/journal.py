@@ -46,6 +46,8 @@ CALL_COLUMNS = (
 """The columns of `calls` in their order."""
 _AT_ONCE = 60
 """Calls that one statement inserts: each by a statement of its own takes a quarter longer, and every SQLite takes 999 values in one."""
+_SPARSE: dict[str, Any] = {"reasoning": -1, "duration_ms": -1, "logged_cost": ""}
+"""Columns that may be null, each with a value that no call has."""
 INSERT_IDENTITY = "INSERT OR IGNORE INTO identities VALUES(?, ?, ?)"
 NEXT_SOURCE = "1 + max((SELECT coalesce(max(id), 0) FROM sources), coalesce((SELECT value FROM meta WHERE name = 'sources'), 0))"
 """The number of a further source: none that a row of the log bears, also of a journal that is lost."""
@@ -282,22 +284,31 @@ def all_dims(connection: sqlite3.Connection, numbers: Iterable[int] | None = Non
 def insert_calls(connection: sqlite3.Connection, calls: Mapping[str, Sequence[Any]]) -> None:
     """Calls are in the table, as many as there are ids: `calls` gives columns of it, and any other column is null.
 
-    A column that is null in all rows is better left out: a null is bound as slowly as five numbers.
+    A column that is null in all rows is better left out.
     """
     names, columns = (*calls,), [*calls.values()]
-    count, width = len(calls["id"]), len(names)
-    done = 0
-    if count >= _AT_ONCE:
-        many = _insertion(names, _AT_ONCE)
-        values: list[Any] = [None] * (width * _AT_ONCE)
-        rank = names.index("rank")
-        for done in range(_AT_ONCE, count + 1, _AT_ONCE):
-            for at, column in enumerate(columns):
-                values[at::width] = column[done - _AT_ONCE : done]
-            # Bytes are bound as slowly as nulls, these are not.
-            values[rank::width] = map(bytearray, values[rank::width])
-            connection.execute(many, values)
-    connection.executemany(_insertion(names, 1), zip(*(column[done:count] for column in columns), strict=True))
+    count, done = len(calls["id"]), 0
+    for done in range(_AT_ONCE, count + 1, _AT_ONCE):
+        _insert_some(connection, {name: column[done - _AT_ONCE : done] for name, column in zip(names, columns, strict=True)})
+    connection.executemany(_insertion(names, (), 1), zip(*(column[done:count] for column in columns), strict=True))
+
+
+def _insert_some(connection: sqlite3.Connection, calls: dict[str, Sequence[Any]]) -> None:
+    """As many calls as one statement inserts."""
+    gaps = []
+    # A null is bound as slowly as five numbers, and so are bytes, though not these.
+    for name, nothing in _SPARSE.items():
+        missing = calls[name].count(None) if name in calls else 0
+        if missing == _AT_ONCE:
+            del calls[name]
+        elif missing:
+            calls[name] = [nothing if value is None else value for value in calls[name]]
+            gaps.append(name)
+    calls["rank"] = [*map(bytearray, calls["rank"])]
+    values: list[Any] = [None] * (len(calls) * _AT_ONCE)
+    for at, column in enumerate(calls.values()):
+        values[at :: len(calls)] = column
+    connection.execute(_insertion((*calls,), (*gaps,), _AT_ONCE), values)
 
 
 def call_columns(rows: Sequence[tuple[Any, ...]]) -> dict[str, Sequence[Any]]:
@@ -306,8 +317,9 @@ def call_columns(rows: Sequence[tuple[Any, ...]]) -> dict[str, Sequence[Any]]:
 
 
 @lru_cache(maxsize=64)
-def _insertion(columns: tuple[str, ...], rows: int) -> str:
-    row = f"({', '.join('?' * len(columns))})"
+def _insertion(columns: tuple[str, ...], gaps: tuple[str, ...], rows: int) -> str:
+    """The statement for so many rows. In the columns `gaps` a value that no call has stands for null."""
+    row = f"({', '.join(f'nullif(?, {_SPARSE[name]!r})' if name in gaps else '?' for name in columns)})"
     return f"INSERT INTO calls({', '.join(columns)}) VALUES{', '.join([row] * rows)}"
 
 
