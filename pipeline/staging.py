@@ -10,6 +10,7 @@ parent writes into files that whoever comes next has removed or will remove, and
 
 import os
 import signal
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby, repeat
 from typing import TYPE_CHECKING, NamedTuple
@@ -23,12 +24,12 @@ from pipeline.placement import SegmentInfo, segment_name, staged_path
 from pipeline.record import CALL, DAY_US, RETRACTION, SUMMED, Rows
 
 if TYPE_CHECKING:
-    from concurrent.futures import ThreadPoolExecutor
-
-    from pipeline.schema import Columns
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 _FEW = 8
 _MOST_FILES = 500
+_UNWRITTEN = 8
+"""How many segments may wait for the disk in memory."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[SegmentInfo]).decode
@@ -65,9 +66,8 @@ class Staging:
         self._child: int | None = None
         self._files: list[int] = []
         self._said = -1
-        self._columns: Columns
         self._pool: ThreadPoolExecutor | None = None
-        self._made: Iterable[SegmentInfo] = ()
+        self._made: Future[list[SegmentInfo]] | None = None
 
     def __enter__(self) -> "Staging":
         durable.make_dirs(os.path.join(self._home, "staging"))
@@ -76,8 +76,8 @@ class Staging:
             # A file system that a test put in the place of the real one sees this process only.
             if self._wanted and type(durable.fs) is durable.Fs and forking.possible() and len(self._parts) <= _openable():
                 self._fork()
-            else:
-                self._made = self._write(repeat(None))
+            elif len(self._parts) > _FEW:
+                self._made = self._threads().submit(self._write, repeat(None))
         except BaseException:
             self._end()
             raise
@@ -88,7 +88,10 @@ class Staging:
 
     def finish(self) -> list[SegmentInfo]:
         """The segments, complete and durable in staging, in the order in which they must be published."""
-        made = list(self._left() if self._child is not None else self._made)
+        if self._child is not None:
+            made = self._left()
+        else:
+            made = self._write(repeat(None)) if self._made is None else self._made.result()
         durable.fs.fsync_dir(os.path.join(self._home, "staging"))
         durable.step("staged_synced")
         return made
@@ -102,7 +105,7 @@ class Staging:
         def work() -> None:
             durable.dies_with(parent)
             os.close(self._said)
-            said = memoryview(_encode(list(self._write(self._files))))
+            said = memoryview(_encode(self._write(self._files)))
             while said:
                 said = said[os.write(told, said) :]
 
@@ -110,23 +113,25 @@ class Staging:
             self._child = forking.fork(work)
         except OSError:
             # There are as many processes as there may be.
-            self._made = self._again()
+            self._unlink()
         finally:
             os.close(told)
 
-    def _left(self) -> Iterable[SegmentInfo]:
+    def _left(self) -> list[SegmentInfo]:
         """What the child has made; where it died, what is made here instead."""
         assert self._child is not None
         said = bytearray()
         while piece := os.read(self._said, 1 << 16):
             said += piece
         child, self._child = self._child, None
-        return _decode(said) if os.waitpid(child, 0)[1] == 0 else self._again()
+        if os.waitpid(child, 0)[1] == 0:
+            return _decode(said)
+        self._unlink()
+        return self._write(repeat(None))
 
-    def _again(self) -> Iterable[SegmentInfo]:
+    def _unlink(self) -> None:
         for part in self._parts:
             durable.fs.unlink(staged_path(self._home, part.name))
-        return self._write(repeat(None))
 
     def _end(self) -> None:
         if self._child is not None:
@@ -141,34 +146,45 @@ class Staging:
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
 
-    def _write(self, files: Iterable[int | None]) -> Iterable[SegmentInfo]:
-        """The segments as they are made, each into its file, or into one made for it."""
-        # Arrow's other pools keep what each thread has given back: 50 MB after two have written two hundred segments.
-        os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
-        from pipeline.schema import Columns
-
-        self._columns = Columns(self._laid, self._dims, self._order)
-        if len(self._parts) <= _FEW:
-            return map(self._write_one, self._parts, files)
+    def _threads(self) -> "ThreadPoolExecutor":
         from concurrent.futures import ThreadPoolExecutor
 
-        # One works while the other waits for the disk.
-        self._pool = ThreadPoolExecutor(2)
-        return self._pool.map(self._write_one, self._parts, files)
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(2)
+        return self._pool
 
-    def _write_one(self, part: Part, file: int | None) -> SegmentInfo:
+    def _write(self, files: Iterable[int | None]) -> list[SegmentInfo]:
+        """The segments, each written into its file, or into one made for it."""
+        # Arrow's other pools keep what has been given back.
+        os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
         from pipeline import segments
+        from pipeline.schema import Columns
 
-        found = self._columns.part(part.start, part.rows)
-        sums = self._sums(part)
-        info, content = segments.encoded(found, sums=sums, day=part.day, epoch=self._epoch, machine=self._machine, lo=part.lo, hi=part.hi)
+        columns = Columns(self._laid, self._dims, self._order)
+        made = []
+        waiting: deque[Future[None]] = deque()
+        for part, file in zip(self._parts, files, strict=False):
+            rows, sums = columns.part(part.start, part.rows), self._sums(part)
+            info, content = segments.encoded(rows, sums=sums, day=part.day, epoch=self._epoch, machine=self._machine, lo=part.lo, hi=part.hi)
+            made.append(info)
+            if len(self._parts) <= _FEW:
+                self._store(part, file, content)
+                continue
+            # A thread waits for the disk. To encode in several is no quicker: most of that is Python's, and they wait for one another.
+            waiting.append(self._threads().submit(self._store, part, file, content))
+            if len(waiting) > _UNWRITTEN:
+                waiting.popleft().result()
+        for one in waiting:
+            one.result()
+        return made
+
+    def _store(self, part: Part, file: int | None, content: memoryview) -> None:
         if file is None:
             durable.write_new(staged_path(self._home, part.name), content)
         else:
             durable.fs.write(file, content)
             durable.fs.fsync(file)
         durable.step("staged_written")
-        return info
 
     def _sums(self, part: Part) -> dict[str, int]:
         places = self._order[part.start : part.start + part.rows]
