@@ -177,26 +177,24 @@ class Questions:
         step = f"CASE{exceeded} ELSE {len(steps)} END" if steps else "0"
         # One number is grouped by a third faster than its parts: UTC day, the local day beside it, dimensions, step.
         local = f"(c.at + {int(offset_us) + DAY_US}) / {DAY_US}"
-        group = f"(((c.id >> {journal.DAY_BITS}) * 4 + {local}) * {_DIMS} + c.dim) * {len(steps) + 1} + {step}"
+        group = f"((((c.id >> {journal.DAY_BITS}) * 4 + {local}) * {_DIMS} + c.dim) * {len(steps) + 1} + {step})"
         low, high = (start_us // DAY_US) << journal.DAY_BITS, ((end_us - 1) // DAY_US + 1) << journal.DAY_BITS
         # A logged zero may mean "unknown", so calls with one never share a sum with others.
-        zero = "CAST(c.logged_cost AS REAL) = 0"
-        tests = [("c.logged_cost IS NULL", "NULL")]
+        asked = [("c.logged_cost IS NULL", "0", "NULL")]
         some = "SELECT 1 FROM calls c WHERE c.id >= ? AND c.id < ? AND c.logged_cost IS NOT NULL LIMIT 1"
         if self._connection.execute(some, (low, high)).fetchone() is not None:
-            tests += [(zero, "exact_sum(c.logged_cost)"), (f"NOT {zero}", "exact_sum(c.logged_cost)")]
+            # The stubs know aggregates over integers only.
+            self._connection.create_aggregate("exact_sum", 1, _ExactSum)  # type: ignore[arg-type]
+            asked.append(("c.logged_cost IS NOT NULL", "(CAST(c.logged_cost AS REAL) = 0)", "exact_sum(c.logged_cost)"))
         at = f"((c.id >> {journal.DAY_BITS}) * {DAY_US} + c.at)"
-        for test, logged in tests:
-            if logged != "NULL":
-                # The stubs know aggregates over integers only.
-                self._connection.create_aggregate("exact_sum", 1, _ExactSum)  # type: ignore[arg-type]
+        for test, zero, logged in asked:
             sql = (
-                f"SELECT {group}, count(*), sum(c.input), sum(c.output), sum(c.cache_read), sum(c.cache_write_5m), sum(c.cache_write_1h),"
-                f" sum(c.web_searches), total(c.reasoning), min(c.at), max(c.at), {logged} FROM calls c WHERE c.id >= ? AND c.id < ?"
-                f" AND {at} >= ? AND {at} < ? AND {test} GROUP BY 1"
+                f"SELECT {group} * 2 + {zero}, count(*), sum(c.input), sum(c.output), sum(c.cache_read), sum(c.cache_write_5m),"
+                f" sum(c.cache_write_1h), sum(c.web_searches), total(c.reasoning), min(c.at), max(c.at), {logged} FROM calls c"
+                f" WHERE c.id >= ? AND c.id < ? AND {test} AND {at} >= ? AND {at} < ? GROUP BY 1"
             )
             for row in self._connection.execute(sql, (low, high, start_us, end_us)):
-                rest, exceeds = divmod(row[0], len(steps) + 1)
+                rest, exceeds = divmod(row[0] >> 1, len(steps) + 1)
                 rest, dim = divmod(rest, _DIMS)
                 day, beside = divmod(rest, 4)
                 yield Total(
