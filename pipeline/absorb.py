@@ -13,7 +13,7 @@ import sqlite3
 from array import array
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from itertools import chain, groupby
+from itertools import chain, compress, groupby
 from typing import Any
 
 import msgspec
@@ -145,8 +145,7 @@ class _Desk:
         odd = batch.aliases.keys() | batch.offers.keys()
         if not odd and not members:
             return
-        named = {at for at, row in enumerate(winner) if row in odd}
-        named.update(several)
+        named = {*compress(range(len(winner)), map(odd.__contains__, winner)), *several}
         entries = self._changes.identities
         for at in sorted(named):
             row, together = winner[at], members.get(positions[at])

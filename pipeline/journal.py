@@ -323,12 +323,16 @@ def _insertion(columns: tuple[str, ...], gaps: tuple[str, ...], rows: int) -> st
     return f"INSERT INTO calls({', '.join(columns)}) VALUES{', '.join([row] * rows)}"
 
 
-def index_rows(call: int, claimed: Iterable[bytes], offered: Iterable[bytes]) -> Iterator[tuple[int, int, int]]:
+def index_rows(call: int, claimed: Iterable[bytes], offered: Iterable[bytes]) -> list[tuple[int, int, int]]:
     """Rows of `identities` for the call with that number: what it claims and what it offers beside that which follows from its row."""
-    for claim, names in ((1, claimed), (0, offered)):
-        for identity in names:
-            h, rest = halves(identity)
-            yield h, call << 1 | claim, rest
+    found = []
+    for identity in claimed:
+        h, rest = halves(identity)
+        found.append((h, call << 1 | 1, rest))
+    for identity in offered:
+        h, rest = halves(identity)
+        found.append((h, call << 1, rest))
+    return found
 
 
 def listed(numbers: Iterable[int]) -> str:

@@ -158,10 +158,12 @@ class _Ties:
     def winner(self, rows: Sequence[int]) -> int:
         rank, key, dim = self._batch.rank, self._batch.key, self._batch.dim
         best = rows[0]
-        for row in rows:
-            if rank[row] > rank[best]:
-                best = row
-            elif rank[row] == rank[best] and (key[row] != key[best] or dim[row] != dim[best]):
+        most = rank[best]
+        for row in rows[1:]:
+            its_rank = rank[row]
+            if its_rank > most:
+                best, most = row, its_rank
+            elif its_rank == most and (key[row] != key[best] or dim[row] != dim[best]):
                 mine, its = (key[row], self._text(dim[row], False)), (key[best], self._text(dim[best], False))
                 if mine < its:
                     best = row
