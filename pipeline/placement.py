@@ -69,8 +69,7 @@ def publish(home: str, names: Iterable[str]) -> None:
     Raises FileNotFoundError for a segment that lies neither in staging nor in the log.
     """
     names = list(names)
-    leaves = dict.fromkeys(leaf_of(name) for name in names)
-    durable.make_dirs_of(os.path.join(home, "events"), leaves)
+    leaves = make_leaves(home, names)
     durable.step("leaf_made")
     for name in names:
         target = published_path(home, name)
@@ -87,6 +86,13 @@ def publish(home: str, names: Iterable[str]) -> None:
         durable.step("published_one")
     durable.fsync_dirs(published_path(home, leaf) for leaf in leaves)
     durable.step("published")
+
+
+def make_leaves(home: str, names: Iterable[str]) -> Iterable[str]:
+    """The folders in the log that the named segments belong into exist, durably; they, relative to `events/`."""
+    leaves = dict.fromkeys(map(leaf_of, names))
+    durable.make_dirs_of(os.path.join(home, "events"), leaves)
+    return leaves
 
 
 def staged_names(home: str) -> list[str]:

@@ -4,8 +4,9 @@ Decides which rows make a segment, in which order segments are published, and wh
 `pipeline.segments`, which is loaded only where segments are written: it costs far more than a small commit takes.
 
 Many segments are written by a child process where there may be one, so that the journal's rows can be written at the same time. The child
-makes no file: it is handed files that this process has made while it held the journal's write lock. So a child that outlives its
-parent writes into files that whoever comes next has removed or will remove, and never into one of theirs.
+makes no file, only the folders that its segments will be published into: it is handed files that this process has made while it held the
+journal's write lock. So a child that outlives its parent writes into files that whoever comes next has removed or will remove, and never
+into one of theirs.
 """
 
 import os
@@ -20,7 +21,7 @@ import msgspec
 from pipeline import durable, forking
 from pipeline.batch import Dims
 from pipeline.layout import laid_out
-from pipeline.placement import SegmentInfo, segment_name, staged_path
+from pipeline.placement import SegmentInfo, make_leaves, segment_name, staged_path
 from pipeline.record import CALL, DAY_US, RETRACTION, SUMMED, Rows
 
 if TYPE_CHECKING:
@@ -106,6 +107,8 @@ class Staging:
             durable.dies_with(parent)
             os.close(self._said)
             said = memoryview(_encode(self._write(self._files)))
+            # Whoever publishes them finds their folders made: the commit waits for the rows of the journal, this process for nothing.
+            make_leaves(self._home, [part.name for part in self._parts])
             while said:
                 said = said[os.write(told, said) :]
 
