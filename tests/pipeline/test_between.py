@@ -64,6 +64,11 @@ SIGHTINGS = st.tuples(
 OTHERS = st.tuples(st.sampled_from(["open", "other"]), st.sampled_from(["seal", "rebuild", "compact", "register", "fail"]), st.just(""))
 
 
+def rebuilds(story: list[tuple[str, Sighting | str, str]]) -> int:
+    """How often calls are numbered anew. A second time there may be segments of two epochs, whose names, and so their order, are random."""
+    return sum(what == "rebuild" for _, what, _ in story)
+
+
 def done(log: Log, what: Sighting | str, path: str, number: int) -> None:
     if isinstance(what, Sighting):
         assert commit(log, path, what) == []
@@ -90,7 +95,7 @@ def failing(log: Log) -> None:
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-@given(story=st.lists(st.one_of(SIGHTINGS, SIGHTINGS, OTHERS), min_size=3, max_size=14))
+@given(story=st.lists(st.one_of(SIGHTINGS, SIGHTINGS, OTHERS), min_size=3, max_size=14).filter(lambda story: rebuilds(story) <= 1))
 def test_who_stays_open_writes_what_one_writes_who_has_just_opened(
     tmp_path_factory: pytest.TempPathFactory, story: list[tuple[str, Sighting | str, str]]
 ) -> None:
