@@ -182,7 +182,7 @@ class Texts:
     def ends(self) -> "array[int]":
         """Where the texts begin and end in `content`: one number more than there are texts."""
         if len(self._ends) != len(self.lengths) + 1:
-            self._ends = array("i", accumulate(self.lengths, initial=0))
+            self._ends = array("i", [*accumulate(self.lengths, initial=0)])
         return self._ends
 
 

@@ -8,7 +8,9 @@ on. So whoever made the values lays them out.
 
 from array import array
 from collections.abc import Sequence
-from itertools import accumulate
+from functools import lru_cache
+from itertools import accumulate, repeat
+from operator import is_not
 from typing import Any, NamedTuple
 
 from pipeline.columns import DIGEST_BYTES, Digests, Integers, Texts
@@ -22,7 +24,7 @@ class Column(NamedTuple):
     """Values one after the other."""
 
     length: int
-    content: "bytes | Integers"
+    content: "bytes | bytearray | Integers"
     ends: "array[int] | None" = None
     """Where texts and bytes begin and end in `content`: one number more than there are values."""
     present: bytes | None = None
@@ -53,25 +55,29 @@ def _laid_out(name: str, values: Any) -> Laid:
     return column(values) if name in _FLAT else values
 
 
+def present(values: Sequence[Any]) -> bytes:
+    """A byte for each value, zero where it is None."""
+    return bytes(map(is_not, values, repeat(None)))
+
+
 def column(values: Any) -> Column:
     """Texts, bytes, whole numbers or flags of one kind, or None among them, as buffers."""
     if isinstance(values, array):
         return Column(len(values), values)
     if isinstance(values, Digests):
-        ends = array("i", range(0, len(values.content) + 1, DIGEST_BYTES))
-        return Column(len(values), bytes(values.content), ends)
+        return Column(len(values), values.content, _digest_ends(len(values)))
     if isinstance(values, Texts):
-        return Column(len(values), bytes(values.content), values.ends(), bytes(values.known) if 0 in values.known else None)
-    present = None
+        return Column(len(values), values.content, values.ends(), bytes(values.known) if 0 in values.known else None)
+    there = None
     kind: type = next((type(value) for value in values if value is not None), bytes)
     if None in values:
-        present = bytes([value is not None for value in values])
+        there = present(values)
         filler = kind()
         values = [filler if value is None else value for value in values]
     if kind is bool:
-        return Column(len(values), bytes(values), None, present)
+        return Column(len(values), bytes(values), None, there)
     if kind is int:
-        return Column(len(values), array("q", values), None, present)
+        return Column(len(values), array("q", values), None, there)
     if kind is str:
         joined = "".join(values)
         content = joined.encode()
@@ -79,4 +85,10 @@ def column(values: Any) -> Column:
             values = [value.encode() for value in values]
     else:
         content = b"".join(values)
-    return Column(len(values), content, array("i", accumulate(map(len, values), initial=0)), present)
+    return Column(len(values), content, array("i", [*accumulate(map(len, values), initial=0)]), there)
+
+
+@lru_cache(1)
+def _digest_ends(count: int) -> "array[int]":
+    """Rows have several digests each."""
+    return array("i", [*range(0, count * DIGEST_BYTES + 1, DIGEST_BYTES)])

@@ -6,17 +6,16 @@ another.
 
 import sys
 from array import array
-from collections.abc import Mapping, Sequence, Sized
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from itertools import accumulate, chain
+from itertools import accumulate, chain, compress
 from typing import Any
 
 import pyarrow as pa
 from msgspec.structs import astuple
 
 from pipeline.batch import Dims
-from pipeline.columns import Integers
-from pipeline.layout import Column, Constant, Laid, column, laid_out
+from pipeline.layout import Column, Constant, Laid, column, laid_out, present
 from pipeline.record import KINDS, Rows
 
 VERSION = 1
@@ -76,7 +75,13 @@ SCHEMA = pa.schema(
 
 DIMENSIONS = Dims.__struct_fields__
 """Columns that come from a row's dimensions."""
+_NAMES = SCHEMA.names
+_KINDS = dict(zip(_NAMES, SCHEMA.types, strict=True))
+_OWN = {name: kind for name, kind in _KINDS.items() if name not in DIMENSIONS}
 
+_BYTES = 256
+"""How many values a byte has."""
+_DIGITS = b"0" + b"1" * (_BYTES - 1)
 _QUANTUM = Decimal(1).scaleb(-18)
 _RENAMED = {"at": "at_us", "ingested_at": "ingested_at_us", "logged_cost_usd": "logged_cost"}
 
@@ -90,58 +95,81 @@ class Columns:
     """
 
     def __init__(self, rows: Mapping[str, Laid], dims: Mapping[int, Dims], order: Sequence[int]) -> None:
-        of_rows = rows["dim"]
+        of_rows: Any = rows["dim"]
         if isinstance(of_rows, Constant):
             of_rows = array("q", [of_rows.value]) * len(order)
-        numbers = sorted(set(of_rows))
-        place = {number: at for at, number in enumerate(numbers)}
-        places = None if order == range(len(order)) else integers(order)
-        dim = integers([place[number] for number in of_rows])
-        self._dim = dim if places is None else dim.take(places)
-        each = [astuple(dims[number]) for number in numbers]
-        used: Mapping[str, Sequence[Any]] = dict(zip(DIMENSIONS, zip(*each, strict=True), strict=True)) if each else {}
+        in_order = order == range(len(order))
+        places = None if in_order else integers(order)
+        self._dim: Sequence[int] = of_rows if in_order else [of_rows[place] for place in order]
+        self._dims = {number: astuple(dims[number]) for number in set(of_rows)}
         self._own: dict[str, pa.Array] = {}
-        self._shared: dict[str, pa.Array] = {}
         self._constant: dict[str, Any] = {}
-        self._repeated: dict[str, pa.Array] = {}
-        """Constant columns, as long as the longest part so far."""
-        for field in SCHEMA:
-            if field.name in DIMENSIONS:
-                values = used.get(field.name, ())
-                if values and values.count(values[0]) == len(values):
-                    self._constant[field.name] = values[0]
-                else:
-                    self._shared[field.name] = _plain(values, field.type)
+        self._repeated: dict[str, tuple[Any, pa.Array]] = {}
+        """Columns with one value: the last one, as often as the longest part so far had it."""
+        for name, kind in _OWN.items():
+            own = rows[_RENAMED.get(name, name)]
+            if isinstance(own, Constant):
+                self._constant[name] = KINDS[own.value] if name == "kind" else own.value
             else:
-                own = rows[_RENAMED.get(field.name, field.name)]
-                if isinstance(own, Constant):
-                    self._constant[field.name] = KINDS[own.value] if field.name == "kind" else own.value
-                else:
-                    self._own[field.name] = _array(field.name, own, field.type, places)
+                self._own[name] = _array(name, own, kind, places)
 
     def part(self, start: int, count: int) -> pa.Table:
-        """`count` rows from `start` on."""
-        dim = self._dim.slice(start, count)
-        columns = []
-        for field in SCHEMA:
-            if field.name in self._own:
-                columns.append(self._own[field.name].slice(start, count))
-            elif field.name in self._shared:
-                columns.append(self._shared[field.name].take(dim))
+        """`count` rows from `start` on; texts that they share may be dictionaries."""
+        columns = {name: own.slice(start, count) for name, own in self._own.items()}
+        for name, value in self._constant.items():
+            columns[name] = self._repetition(name, value, count)
+        numbers = self._dim[start : start + count]
+        place = {number: at for at, number in enumerate(dict.fromkeys(numbers))}
+        which = _Which(map(place.__getitem__, numbers), len(place))
+        each = zip(*[self._dims[number] for number in place], strict=True)
+        for name, values in zip(DIMENSIONS, each, strict=True):
+            if values.count(values[0]) == len(values):
+                columns[name] = self._repetition(name, values[0], count)
             else:
-                columns.append(self._repetition(field, count))
-        return pa.Table.from_arrays(columns, schema=SCHEMA)
+                columns[name] = which.flags(values) if _KINDS[name] == _FLAG else which.texts(values)
+        return pa.Table.from_arrays([columns[name] for name in _NAMES], names=_NAMES)
 
-    def _repetition(self, field: pa.Field, count: int) -> pa.Array:
-        found = self._repeated.get(field.name)
-        if found is None or len(found) < count:
-            found = self._repeated[field.name] = _repeated(field, self._constant[field.name], count)
+    def _repetition(self, name: str, value: Any, count: int) -> pa.Array:
+        known, found = self._repeated.get(name, (None, None))
+        if found is None or known != value or len(found) < count:
+            found = _repeated(_KINDS[name], value, count)
+            self._repeated[name] = value, found
         return found.slice(0, count)
+
+
+class _Which:
+    """Which of a few values each row has: `which` are their numbers, below `few`.
+
+    Rows are given values of their own by table, without Arrow's functions: those take half as long to load as all the rest of it.
+    """
+
+    def __init__(self, which: Iterable[int], few: int) -> None:
+        self._which = bytes(which) if few <= _BYTES else list(which)
+
+    def texts(self, values: Sequence[str | None]) -> pa.Array:
+        """A text for each row, as a dictionary of those that there are, in the order in which they come."""
+        texts = list(dict.fromkeys(value for value in values if value is not None))
+        number = {text: at for at, text in enumerate(texts)}
+        numbers = self._of_rows([number.get(value, 0) for value in values])  # type: ignore[arg-type]
+        there = _bitmap(bytes(self._of_rows([value is not None for value in values]))) if None in values else None
+        kind, content = (pa.uint8(), numbers) if isinstance(numbers, bytes) else (pa.int32(), array("i", numbers))
+        indices = pa.Array.from_buffers(kind, len(numbers), [there, pa.py_buffer(content)])
+        return pa.DictionaryArray.from_arrays(indices, _plain(texts, _TEXT))
+
+    def flags(self, values: Sequence[bool]) -> pa.Array:
+        """A flag for each row."""
+        flags = bytes(self._of_rows(values))
+        return pa.Array.from_buffers(_FLAG, len(flags), [None, _bitmap(flags)])
+
+    def _of_rows(self, values: Sequence[int]) -> bytes | list[int]:
+        if isinstance(self._which, bytes):
+            return self._which.translate(bytes(values).ljust(_BYTES, b"\0"))
+        return [values[one] for one in self._which]
 
 
 def table(rows: Rows, dims: Mapping[int, Dims]) -> pa.Table:
     """The rows as a table of `SCHEMA`; `dims` holds at least the dimensions that they name."""
-    return Columns(laid_out(rows), dims, range(len(rows))).part(0, len(rows))
+    return Columns(laid_out(rows), dims, range(len(rows))).part(0, len(rows)).cast(SCHEMA)
 
 
 def money(text: str) -> Decimal:
@@ -157,36 +185,36 @@ def _array(name: str, values: Any, kind: pa.DataType, places: pa.Array | None) -
     elif name == "logged_cost_usd":
         made = _decimals(values)
     elif name == "extra":
-        pairs = [() if extra is None else extra.items() for extra in values]
-        texts = [_plain(list(column), _TEXT) for column in zip(*chain.from_iterable(pairs), strict=True)]
-        entries = pa.StructArray.from_arrays(texts, fields=[kind.key_field, kind.item_field])
-        made = _listed(values, pairs, entries, kind)
+        found = [extra for extra in values if extra is not None]
+        texts = chain.from_iterable(found), chain.from_iterable(extra.values() for extra in found)
+        entries = [_plain(list(each), _TEXT) for each in texts]
+        made = _listed(values, pa.StructArray.from_arrays(entries, fields=[kind.key_field, kind.item_field]), kind)
     else:
-        lists = [() if aliases is None else aliases for aliases in values]
-        made = _listed(values, lists, _plain(list(chain.from_iterable(lists)), _BINARY), kind)
+        found = [aliases for aliases in values if aliases is not None]
+        made = _listed(values, _plain(list(chain.from_iterable(found)), _BINARY), kind)
     return made if places is None else made.take(places)
 
 
 def _decimals(values: list[str | None]) -> pa.Array:
-    scaled = [b"\0" * 16 if text is None else int(money(text).scaleb(18)).to_bytes(16, sys.byteorder, signed=True) for text in values]
-    return pa.Array.from_buffers(MONEY, len(values), [_present(values), pa.py_buffer(b"".join(scaled))])
+    there = present(values)
+    size = MONEY.byte_width
+    scaled = bytearray(size * len(values))
+    for row, text in compress(enumerate(values), there):
+        assert text is not None
+        scaled[size * row : size * (row + 1)] = int(money(text).scaleb(18)).to_bytes(size, sys.byteorder, signed=True)
+    return pa.Array.from_buffers(MONEY, len(values), [_bitmap(there), pa.py_buffer(scaled)])
 
 
-def _listed(values: list[Any], lists: Sequence[Sized], entries: pa.Array, kind: pa.DataType) -> pa.Array:
+def _listed(values: list[Any], entries: pa.Array, kind: pa.DataType) -> pa.Array:
     """Lists, or maps, of `entries`; where `values` has None, there is none."""
-    ends = array("i", accumulate(map(len, lists), initial=0))
-    return pa.Array.from_buffers(kind, len(values), [_present(values), pa.py_buffer(ends)], children=[entries])
+    ends = array("i", [*accumulate([0 if one is None else len(one) for one in values], initial=0)])
+    return pa.Array.from_buffers(kind, len(values), [_bitmap(present(values)), pa.py_buffer(ends)], children=[entries])
 
 
-def _present(values: list[Any]) -> pa.Buffer:
-    """Which of the values are not None, as Arrow's bitmap."""
-    return _flags(bytes([value is not None for value in values])).buffers()[1]
-
-
-def _repeated(field: pa.Field, value: Any, count: int) -> pa.Array:
+def _repeated(kind: pa.DataType, value: Any, count: int) -> pa.Array:
     if value is None:
-        return pa.nulls(count, field.type)
-    one = _decimals([value]) if field.type == MONEY else _plain([value], field.type)
+        return pa.nulls(count, kind)
+    one = _decimals([value]) if kind == MONEY else _plain([value], kind)
     return pa.repeat(one[0], count)
 
 
@@ -195,10 +223,10 @@ def _plain(values: Any, kind: pa.DataType) -> pa.Array:
     if isinstance(values, array):
         return integers(values, kind)
     found = values if isinstance(values, Column) else column(values)
-    present = None if found.present is None else _flags(found.present).buffers()[1]
-    content = _flags(found.content).buffers()[1] if kind == _FLAG else pa.py_buffer(found.content)
+    there = None if found.present is None else _bitmap(found.present)
+    content = _bitmap(bytes(found.content)) if kind == _FLAG else pa.py_buffer(found.content)
     ends = [] if found.ends is None else [pa.py_buffer(found.ends)]
-    return pa.Array.from_buffers(kind, found.length, [present, *ends, content])
+    return pa.Array.from_buffers(kind, found.length, [there, *ends, content])
 
 
 def integers(values: Sequence[int], kind: pa.DataType = _COUNT) -> pa.Array:
@@ -207,5 +235,7 @@ def integers(values: Sequence[int], kind: pa.DataType = _COUNT) -> pa.Array:
     return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(held)])
 
 
-def _flags(values: "bytes | Integers") -> pa.Array:
-    return pa.Array.from_buffers(pa.uint8(), len(values), [None, pa.py_buffer(values)]).cast(_FLAG)
+def _bitmap(flags: bytes) -> pa.Buffer:
+    """A byte for each flag as Arrow's bit for each, the first one the lowest."""
+    bits = int(b"0" + flags.translate(_DIGITS)[::-1], 2)
+    return pa.py_buffer(bits.to_bytes(-(-len(flags) // 8), "little"))

@@ -11,6 +11,7 @@ never used twice. In staging the slashes are commas, so that one folder holds al
 import json
 import os
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import pyarrow as pa
@@ -29,14 +30,15 @@ _FEW_VALUES = ("owner_rank", "requests", "web_searches", "source", "ingested_at"
 """Numbers that are nearly all the same."""
 _TOKENS = ("input", "output", "cache_read", "cache_write_5m", "cache_write_1h", "reasoning")
 _PACKED = {
-    **dict.fromkeys((*_TOKENS, "at", "offset", "length"), "DELTA_BINARY_PACKED"),
-    "key": "DELTA_LENGTH_BYTE_ARRAY",
+    **dict.fromkeys((*_TOKENS, "at", "duration_ms", "offset", "length"), "DELTA_BINARY_PACKED"),
+    **dict.fromkeys(("key", "aliases.list.element"), "DELTA_LENGTH_BYTE_ARRAY"),
 }
 """Columns with nearly as many values as rows, each in as few bits as it needs: hardly larger than compressed, and much faster."""
-_DENSE = {*_REPEATING, *_FEW_VALUES, *_PACKED, "ttl_known", "partial_output"}
-"""Columns that are as small as they get. Making a compressor for one takes longer than writing it, and saves nothing."""
-_LEAVES = {"aliases": ["aliases.list.element"], "extra": ["extra.key_value.key", "extra.key_value.value"]}
-_COMPRESSION = {leaf: "none" if name in _DENSE else "zstd" for name in SCHEMA.names for leaf in _LEAVES.get(name, [name])}
+_COMPRESSED = {
+    **{name: [name] for name in ("rank", "message_id", "request_id", "logged_cost_usd")},
+    "extra": ["extra.key_value.key", "extra.key_value.value"],
+}
+"""Columns that a compressor makes smaller, with their leaves. To make one takes longer than to write a column."""
 _OPTIONS: dict[str, Any] = {
     "use_dictionary": [*_REPEATING, *_FEW_VALUES],
     "column_encoding": _PACKED,
@@ -59,7 +61,7 @@ def encoded(
 ) -> tuple[SegmentInfo, memoryview]:
     """A segment's description and its bytes. `ranges` are the (epoch, lo, hi) of the segments that it replaces, where it does.
 
-    `sums` are those of its summed columns.
+    `sums` are those of its summed columns. Texts that repeat may be dictionaries; in the file they look the same.
     """
     about = {
         "ringlet.version": str(VERSION),
@@ -72,7 +74,7 @@ def encoded(
         "ringlet.ranges": json.dumps(list(ranges) or [(epoch, lo, hi)]),
     }
     sink = pa.BufferOutputStream()
-    with pq.ParquetWriter(sink, SCHEMA, compression=_compression(part), **_OPTIONS) as writer:
+    with pq.ParquetWriter(sink, part.schema, compression=_compression(part), **_OPTIONS) as writer:
         writer.write_table(part, row_group_size=_GROUP_ROWS)
         writer.add_key_value_metadata(about)
     content = memoryview(sink.getvalue())
@@ -92,8 +94,8 @@ def encoded(
 
 def _compression(part: pa.Table) -> dict[str, str]:
     # Many agents never fill some columns, and a compressor takes as long to make for nothing at all.
-    empty = [name for name in SCHEMA.names if name not in _DENSE and part[name].null_count == part.num_rows]
-    return _COMPRESSION | {leaf: "none" for name in empty for leaf in _LEAVES.get(name, [name])}
+    filled = [leaves for name, leaves in _COMPRESSED.items() if part[name].null_count < part.num_rows]
+    return dict.fromkeys(chain.from_iterable(filled), "zstd")
 
 
 def sums_of(part: pa.Table) -> dict[str, int]:

@@ -91,8 +91,10 @@ class Staging:
         """The segments, complete and durable in staging, in the order in which they must be published."""
         if self._child is not None:
             made = self._left()
+        elif self._made is not None:
+            made = self._made.result()
         else:
-            made = self._write(repeat(None)) if self._made is None else self._made.result()
+            made = self._write(repeat(None))
         durable.fs.fsync_dir(os.path.join(self._home, "staging"))
         durable.step("staged_synced")
         return made
@@ -168,7 +170,9 @@ class Staging:
         waiting: deque[Future[None]] = deque()
         for part, file in zip(self._parts, files, strict=False):
             rows, sums = columns.part(part.start, part.rows), self._sums(part)
-            info, content = segments.encoded(rows, sums=sums, day=part.day, epoch=self._epoch, machine=self._machine, lo=part.lo, hi=part.hi)
+            info, content = segments.encoded(
+                rows, sums=sums, day=part.day, epoch=self._epoch, machine=self._machine, lo=part.lo, hi=part.hi
+            )
             made.append(info)
             if len(self._parts) <= _FEW:
                 self._store(part, file, content)
