@@ -8,7 +8,6 @@ the ordinary goes to the adapter itself. A property test holds both ways to the 
 from array import array
 from datetime import UTC, datetime
 from decimal import Decimal
-from itertools import repeat
 from struct import Struct
 from typing import Any
 
@@ -26,6 +25,7 @@ from ingest.reader import Tally
 from ingest.reader import fold as step_by_step
 from pipeline import keys
 from pipeline.batch import Dims
+from pipeline.columns import Digests
 from pipeline.record import DAY_US
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -159,14 +159,18 @@ class _Rows:
 
     def __init__(self, tally: Tally) -> None:
         self._tally = tally
-        self._known: dict[tuple[object, ...], tuple[int, int, bool, int]] = {}
-        """For each set of dimensions: its number in the batch, the rank of its owner, whether it is a sidechain's, and its terms."""
+        self._known: dict[tuple[object, ...], tuple[int, int | None, bool, int]] = {}
+        """For each set of dimensions: its number in the batch, the rank of its owner (None where each record's time decides it), whether it
+        is a sidechain's, and its terms."""
 
     def add(self, kept: list[_Kept]) -> None:
         """Append a row for each record."""
+        if not kept:
+            return
         batch, root, source, known = self._tally.batch, self._tally.root, self._tally.source_id, self._known
-        message_ids = [message.id or "" for _, message, _, _, _, _, _, _, _ in kept]
-        request_ids = [line.requestId or None for line, _, _, _, _, _, _, _, _ in kept]
+        lines, messages, usages, settings, times, copies, states, offsets, lengths = zip(*kept, strict=True)
+        message_ids = [message.id or "" for message in messages]
+        request_ids = [line.requestId or None for line in lines]
         named = keys.replies(message_ids, request_ids)
         begin = len(batch.key)
         numbers: list[bytes] = []
@@ -174,11 +178,14 @@ class _Rows:
         thoughts: list[int | None] = []
         seldoms: dict[int, tuple[Decimal | None, float | None]] = {}
         add, rank, think, packed = numbers.append, ranks.append, thoughts.append, _ROW.pack
-        rank_of, mixed, informed = keys.rank_of, keys.mixed, keys.informed
+        rank_of = keys.rank_of_numbers
         last: tuple[object, ...] = ()
-        dim = owner_rank = said = 0
+        dim = said = 0
+        owner: int | None = 0
         sidechain = False
-        for key, name, (line, message, usage, setting, at, copied, state, offset, length) in zip(named, message_ids, kept, strict=True):
+        for key, name, line, message, usage, setting, at, copied, state in zip(
+            named, message_ids, lines, messages, usages, settings, times, copies, states, strict=True
+        ):
             fresh, output, read = usage.input_tokens or 0, usage.output_tokens or 0, usage.cache_read_input_tokens or 0
             parts = usage.cache_creation
             if parts is None:
@@ -193,8 +200,8 @@ class _Rows:
             at_us = since.days * DAY_US + since.seconds * 1_000_000 + since.microseconds
             complete = message.stop_reason is not None
             what = (
-                setting, complete, ttl_known, usage.service_tier, usage.speed, usage.inference_geo, line.costUSD is None, copied,
-                name[4:9] if name[8:9] == "_" else None, at_us if state.start_us is None else state.copied_until_us,
+                setting, state, copied, complete, ttl_known, usage.service_tier, usage.speed, usage.inference_geo, line.costUSD is None,
+                name[4:9] if name[8:9] == "_" else None,
             )  # fmt: skip
             if what != last:
                 last = what
@@ -204,8 +211,10 @@ class _Rows:
                     call = Call(state, line, message, usage, at, at_us, "ok", copied)
                     batch.dims.append(Dims(root=root, **call.dims(model, decode.usd(line.costUSD), ttl_known=ttl_known)))
                     said = terms(line, usage, model, ttl_known, "ok")
-                    found = known[what] = len(batch.dims) - 1, call.owner_rank(), call.sidechain, said
-                dim, owner_rank, sidechain, said = found
+                    owner = None if state.start_us is None else call.owner_rank()
+                    found = known[what] = len(batch.dims) - 1, owner, call.sidechain, said
+                dim, owner, sidechain, said = found
+            owner_rank = Call(state, line, message, usage, at, at_us, "ok", copied).owner_rank() if owner is None else owner
             if sidechain:
                 batch.aliases[begin + len(ranks)] = (keys.prompt_of(key, fresh, read, short + long),)
             details, tools = usage.output_tokens_details, usage.server_tool_use
@@ -216,29 +225,31 @@ class _Rows:
                 cost = decode.usd(line.costUSD)
                 facts += seldom(cost, line.durationMs)
                 seldoms[len(ranks)] = cost, line.durationMs
-            facts = mixed(facts, key, fresh, read, short, long, -1 if thinking is None else thinking, -1 if searches is None else searches)
-            rank(rank_of(complete, output, at_us, informed(facts, ttl_known)))
+            thought, searched = -1 if thinking is None else thinking, -1 if searches is None else searches
+            rank(rank_of(complete, output, at_us, ttl_known, facts, key, fresh, read, short, long, thought, searched))
             think(thinking)
-            add(packed(dim, owner_rank, at_us, fresh, output, read, short, long, searches or 0, source, offset, length))
-        batch.key.extend(named)
+            add(packed(dim, owner_rank, at_us, fresh, output, read, short, long, searches or 0))
+        batch.key.extend(Digests(b"".join(named)))
         batch.message_id.extend(message_ids)
         batch.request_id.extend(request_ids)
-        batch.rank.extend(ranks)
+        batch.rank.extend(Digests(b"".join(ranks)))
         batch.reasoning.extend(thoughts)
         # Numbers become columns without an object for each, which is what adding them one by one would take.
         columns = array("q", b"".join(numbers))
         for place, name in enumerate(_NUMBERS):
             getattr(batch, name).extend(columns[place :: len(_NUMBERS)])
-        batch.duration_ms.extend(repeat(None, len(kept)))
-        batch.logged_cost.extend(repeat(None, len(kept)))
+        batch.source.extend(array("q", (source,)) * len(kept))
+        batch.offset.extend(array("q", offsets))
+        batch.length.extend(array("q", lengths))
+        batch.duration_ms.extend([None] * len(kept))
+        batch.logged_cost.extend([None] * len(kept))
         for row, (cost, duration) in seldoms.items():
             batch.logged_cost[begin + row] = None if cost is None else format(cost, "f")
             batch.duration_ms[begin + row] = int(duration) if duration is not None and 0 <= duration < 2**40 else None
 
 
 _NUMBERS = (
-    "dim", "owner_rank", "at_us", "input", "output", "cache_read", "cache_write_5m", "cache_write_1h", "web_searches", "source", "offset",
-    "length",
+    "dim", "owner_rank", "at_us", "input", "output", "cache_read", "cache_write_5m", "cache_write_1h", "web_searches",
 )  # fmt: skip
-"""Columns of whole numbers in the order in which a row is made."""
+"""Columns of whole numbers that are worked out, in the order in which a row is made."""
 _ROW = Struct(f"{len(_NUMBERS)}q")

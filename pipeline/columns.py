@@ -157,14 +157,22 @@ class Texts:
             self += values
             return
         values = [*values]
-        texts = ["" if value is None else value for value in values] if None in values else values
-        joined = "".join(texts)  # type: ignore[arg-type]
-        content = joined.encode()
+        known = b"\1" * len(values)
+        try:
+            joined = "".join(values)  # type: ignore[arg-type]
+            texts: list[Any] = values
+        except TypeError:
+            texts = ["" if value is None else value for value in values]
+            joined = "".join(texts)
+            known = bytes([value is not None for value in values])
         # Before anything is added: a lone surrogate is no text.
-        lengths = array("i", map(len, texts if len(content) == len(joined) else [text.encode() for text in texts if text is not None]))  # type: ignore[arg-type]
+        content = joined.encode()
+        if len(content) != len(joined):
+            texts = [text.encode() for text in texts]
+        # A list becomes a column at once, anything else value by value.
+        self.lengths += array("i", [*map(len, texts)])
         self.content += content
-        self.lengths += lengths
-        self.known += b"\1" * len(values) if texts is values else bytes([value is not None for value in values])
+        self.known += known
 
     def missing(self) -> Iterator[int]:
         """The rows that are None."""

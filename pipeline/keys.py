@@ -75,13 +75,16 @@ def digest_of(facts: str) -> int:
     return int.from_bytes(digest.digest(), "big") >> 6
 
 
-def mixed(shared: int, key: bytes, a: int, b: int, c: int, d: int, e: int, f: int) -> int:
-    """34 bits over facts that many records share (`spread` over a number that stands for them), a key, and six numbers of the record's own.
+def rank_of_numbers(
+    complete: bool, output: int, at_us: int, knows: bool, shared: int, key: bytes, a: int, b: int, c: int, d: int, e: int, f: int
+) -> bytes:
+    """As `rank_of`, over facts that many records share (`spread` over a number that stands for them), a key, and six numbers of the
+    record's own, `informed` by whether the record `knows` more.
 
-    A sum of products modulo a prime: facts that differ come out equal about once in 2^34 times, and a million of them take half a second.
+    The facts are a sum of products modulo a prime: those that differ come out equal about once in 2^33 times.
     """
-    # The factors are odd and of no relation: fractions of the roots of the first primes.
-    return (
+    # A million of them in one import: written out. The factors are odd and of no relation: fractions of the roots of the first primes.
+    facts = (
         shared
         + int.from_bytes(key, "big")
         + a * 0x6A09E667F3BCC909
@@ -90,11 +93,14 @@ def mixed(shared: int, key: bytes, a: int, b: int, c: int, d: int, e: int, f: in
         + d * 0xA54FF53A5F1D36F1
         + e * 0x510E527FADE682D1
         + f * 0x9B05688C2B3E6C1F
-    ) % _PRIME >> _MIXED_AWAY
+    ) % _PRIME >> _MIXED_AWAY + 1
+    time = at_us if 0 <= at_us <= _TIME_MAX else _within(at_us)
+    above = output << _TIME_BITS | time | (_COMPLETE if complete else 0)
+    return (above << _DIGEST_BITS | (facts | _KNOWS if knows else facts)).to_bytes(16, "big")
 
 
 def spread(facts: int) -> int:
-    """A number of 34 bits, so far up that `mixed` takes nothing of it away."""
+    """A number of 34 bits, so far up that `rank_of_numbers` takes nothing of it away but the last bit."""
     return facts << _MIXED_AWAY
 
 
@@ -153,19 +159,20 @@ def replies(message_ids: Iterable[str], request_ids: Iterable[str | None]) -> li
     """As `reply` for each two ids."""
     # Two digests a call, of a million calls in one import: written out.
     message, request, kind, nothing = _MESSAGE.copy, _CALLED.copy, _REPLY, _NOTHING + _REPLY
-    found = []
+    found: list[bytes] = []
+    add = found.append
     for message_id, request_id in zip(message_ids, request_ids, strict=True):
-        digest = message()
-        text = message_id + "\x1f"
-        digest.update(text.encode() if text.isascii() else text.encode("utf-8", "surrogatepass"))
-        handle = digest.digest()
-        if request_id:
-            digest = request()
-            text = request_id + "\x1f"
-            digest.update(text.encode() if text.isascii() else text.encode("utf-8", "surrogatepass"))
-            found.append(handle + digest.digest()[:7] + kind)
-        else:
-            found.append(handle + nothing)
+        try:
+            handle = message()
+            handle.update((message_id + "\x1f").encode())
+            if request_id:
+                called = request()
+                called.update((request_id + "\x1f").encode())
+                add(handle.digest() + called.digest()[:7] + kind)
+            else:
+                add(handle.digest() + nothing)
+        except UnicodeEncodeError:
+            add(reply(message_id, request_id))
     return found
 
 

@@ -58,9 +58,7 @@ class Call:
             logged_cost_usd=cost,
             message_id=message.id or None,
             request_id=line.requestId or None,
-            rank=keys.rank_of(
-                message.stop_reason is not None, split.output, self.at_us, facts(key, line, usage, model, split, cost, self.status)
-            ),
+            rank=self._rank(key, model, split, cost),
             owner_rank=self.owner_rank(initiator),
             extra={"iteration": part} if part else {},
             **self.dims(model, cost, ttl_known=split.ttl_known, initiator=initiator),
@@ -100,6 +98,30 @@ class Call:
             rest=f"{self.parent}|{line.cwd}|{line.gitBranch}|{initiator or self.initiator}",
         )
 
+    def _rank(self, key: bytes, model: str | None, split: Split, cost: Decimal | None) -> bytes:
+        """Over all that a record says about its call, owner aside: records with equal ranks say the same.
+
+        A copy that leaves out how long the cache writes live gives way to the record that says it.
+        """
+        line, usage = self.line, self.usage
+        details, tools = usage.output_tokens_details, usage.server_tool_use
+        thinking = None if details is None else details.thinking_tokens
+        searches = None if tools is None else tools.web_search_requests
+        return keys.rank_of_numbers(
+            self.message.stop_reason is not None,
+            split.output,
+            self.at_us,
+            split.ttl_known,
+            terms(line, usage, model, split.ttl_known, self.status) + seldom(cost, line.durationMs),
+            key,
+            split.input,
+            split.cache_read,
+            split.cache_write_5m,
+            split.cache_write_1h,
+            -1 if thinking is None else thinking,
+            -1 if searches is None else searches,
+        )
+
     def _parent(self) -> str | None:
         origin = self.line.forkedFrom.sessionId if self.line.forkedFrom is not None else None
         if origin is None and self.file.initiator != "main":
@@ -131,27 +153,6 @@ def identities(
         return keys.identity("claude.record", line.uuid, part), claimed, ()
     counts = (tokens.input, tokens.output, tokens.cache_read, tokens.cache_write_5m, tokens.cache_write_1h)
     return keys.identity("claude.content", line.sessionId, at_us, model, *counts, part), (), ()
-
-
-def facts(key: bytes, line: Line, usage: Usage, model: str | None, split: Split, cost: Decimal | None, status: Status) -> int:
-    """34 bits over all that a record says about its call, owner aside: records with equal ranks say the same.
-
-    A copy that leaves out how long the cache writes live gives way to the record that says it.
-    """
-    details, tools = usage.output_tokens_details, usage.server_tool_use
-    thinking = None if details is None else details.thinking_tokens
-    searches = None if tools is None else tools.web_search_requests
-    mixed = keys.mixed(
-        terms(line, usage, model, split.ttl_known, status) + seldom(cost, line.durationMs),
-        key,
-        split.input,
-        split.cache_read,
-        split.cache_write_5m,
-        split.cache_write_1h,
-        -1 if thinking is None else thinking,
-        -1 if searches is None else searches,
-    )
-    return keys.informed(mixed, split.ttl_known)
 
 
 def terms(line: Line, usage: Usage, model: str | None, ttl_known: bool, status: Status) -> int:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.events import Tokens
-from pipeline.keys import anthropic, identity, microseconds, mixed, owner_rank, rank, replies, reply
+from pipeline.keys import anthropic, identity, informed, microseconds, owner_rank, rank, rank_of, rank_of_numbers, replies, reply
 
 TOKENS = Tokens(input=6, output=530, cache_read=41_000, cache_write_1h=1_200)
 
@@ -127,11 +127,31 @@ def test_microseconds_are_exact() -> None:
     assert microseconds(datetime(2026, 5, 6, 7, 8, 9, 1, tzinfo=UTC)) == 1_778_051_289_000_001
 
 
-@given(st.tuples(*[st.integers(-1, 2**62)] * 6), st.integers(0, 5), st.integers(1, 2**40), st.binary(min_size=16, max_size=16))
-def test_mixed_facts_are_34_bits_that_tell_every_number(numbers: tuple[int, ...], which: int, more: int, key: bytes) -> None:
-    """Facts that differ in one number, whichever it is and by how much, are told apart; equal facts are not."""
+numbers_of_a_record = st.tuples(*[st.integers(-1, 2**62)] * 6)
+sixteen_bytes = st.binary(min_size=16, max_size=16)
+
+
+def facts_of(rank: bytes) -> int:
+    return int.from_bytes(rank, "big") & 2**34 - 1
+
+
+@given(numbers_of_a_record, st.integers(0, 5), st.integers(1, 2**40), sixteen_bytes)
+def test_ranks_tell_every_number(numbers: tuple[int, ...], which: int, more: int, key: bytes) -> None:
+    """Facts that differ in one number, whichever it is and by how much, or in the key, are told apart; equal facts are not."""
     other = tuple(number + more if place == which else number for place, number in enumerate(numbers))
 
-    assert 0 <= mixed(7, key, *numbers) < 2**34
-    assert mixed(7, key, *numbers) == mixed(7, key, *numbers) != mixed(7, key, *other)
-    assert mixed(7, key, *numbers) != mixed(7, key[::-1], *numbers) or key == key[::-1]
+    found = rank_of_numbers(True, 9, 5, True, 7, key, *numbers)
+    assert found == rank_of_numbers(True, 9, 5, True, 7, key, *numbers) != rank_of_numbers(True, 9, 5, True, 7, key, *other)
+    assert found != rank_of_numbers(True, 9, 5, True, 7, key[::-1], *numbers) or key == key[::-1]
+
+
+@given(st.booleans(), st.integers(0, 2**40), st.integers(-9, 2**53), st.booleans(), numbers_of_a_record, sixteen_bytes)
+def test_a_rank_over_numbers_orders_as_any_rank(
+    complete: bool, output: int, at_us: int, knows: bool, numbers: tuple[int, ...], key: bytes
+) -> None:
+    """What stands above the facts is what `rank_of` puts there, and a record that knows more differs in what `informed` adds."""
+    found = rank_of_numbers(complete, output, at_us, knows, 7, key, *numbers)
+    plain = facts_of(rank_of_numbers(complete, output, at_us, False, 7, key, *numbers))
+
+    assert found == rank_of(complete, output, at_us, facts_of(found))
+    assert facts_of(found) == informed(plain << 1, knows)
