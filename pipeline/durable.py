@@ -23,7 +23,7 @@ from pipeline.errors import Held, RingletError
 STEPS = (
     "begun",  # a commit, seal or compaction holds the journal's write lock; nothing is written
     "staging_made",  # the staging folder exists
-    "staged_written",  # one segment lies in staging, its bytes fsynced, its name not yet
+    "staged_written",  # one segment lies in staging; neither its name nor, in a child, its bytes need last
     "staged_synced",  # all segments lie in staging, their bytes and names fsynced
     "journal_written",  # every row of the transaction is in place, COMMIT not yet called
     "committed",  # COMMIT returned

@@ -12,8 +12,8 @@ into one of theirs.
 import os
 import signal
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import groupby, repeat
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -78,7 +78,7 @@ class Staging:
             if self._wanted and type(durable.fs) is durable.Fs and forking.possible() and len(self._parts) <= _openable():
                 self._fork()
             elif len(self._parts) > _FEW:
-                self._made = self._threads().submit(self._write, repeat(None))
+                self._made = self._threads().submit(self._write)
         except BaseException:
             self._end()
             raise
@@ -94,7 +94,7 @@ class Staging:
         elif self._made is not None:
             made = self._made.result()
         else:
-            made = self._write(repeat(None))
+            made = self._write()
         durable.fs.fsync_dir(os.path.join(self._home, "staging"))
         durable.step("staged_synced")
         return made
@@ -109,8 +109,6 @@ class Staging:
             durable.dies_with(parent)
             os.close(self._said)
             said = memoryview(_encode(self._write(self._files)))
-            # Whoever publishes them finds their folders made: the commit waits for the rows of the journal, this process for nothing.
-            make_leaves(self._home, [part.name for part in self._parts])
             while said:
                 said = said[os.write(told, said) :]
 
@@ -132,7 +130,7 @@ class Staging:
         if os.waitpid(child, 0)[1] == 0:
             return _decode(said)
         self._unlink()
-        return self._write(repeat(None))
+        return self._write()
 
     def _unlink(self) -> None:
         for part in self._parts:
@@ -155,43 +153,54 @@ class Staging:
         from concurrent.futures import ThreadPoolExecutor
 
         if self._pool is None:
-            self._pool = ThreadPoolExecutor(2)
+            self._pool = ThreadPoolExecutor(_UNWRITTEN)
         return self._pool
 
-    def _write(self, files: Iterable[int | None]) -> list[SegmentInfo]:
-        """The segments, each written into its file, or into one made for it."""
+    def _write(self, files: Sequence[int] = ()) -> list[SegmentInfo]:
+        """The segments, complete and durable, each in its file, or in one made for it where there are no `files`."""
+        made = []
+        if files:
+            for file, (_, info, content) in zip(files, self._encoded(), strict=True):
+                durable.fs.write(file, content)
+                durable.step("staged_written")
+                made.append(info)
+            # Last of all: whoever comes back from the disk would take the interpreter from whoever encodes.
+            synced = self._threads().map(durable.fs.fsync, files)
+            # Whoever publishes them finds their folders made: the commit waits for the rows of the journal, this process for the disk.
+            make_leaves(self._home, [part.name for part in self._parts])
+            list(synced)
+            return made
+        waiting: deque[Future[None]] = deque()
+        for part, info, content in self._encoded():
+            made.append(info)
+            if len(self._parts) <= _FEW:
+                self._store(part, content)
+                continue
+            waiting.append(self._threads().submit(self._store, part, content))
+            if len(waiting) >= _UNWRITTEN:
+                waiting.popleft().result()
+        for one in waiting:
+            one.result()
+        return made
+
+    def _store(self, part: Part, content: memoryview) -> None:
+        durable.write_new(staged_path(self._home, part.name), content)
+        durable.step("staged_written")
+
+    def _encoded(self) -> Iterator[tuple[Part, SegmentInfo, memoryview]]:
+        """The segments one after the other. To encode several at once is no quicker: most of it is Python's."""
         # Arrow's other pools keep what has been given back.
         os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
         from pipeline import segments
         from pipeline.schema import Columns
 
         columns = Columns(self._laid, self._dims, self._order)
-        made = []
-        waiting: deque[Future[None]] = deque()
-        for part, file in zip(self._parts, files, strict=False):
+        for part in self._parts:
             rows, sums = columns.part(part.start, part.rows), self._sums(part)
             info, content = segments.encoded(
                 rows, sums=sums, day=part.day, epoch=self._epoch, machine=self._machine, lo=part.lo, hi=part.hi
             )
-            made.append(info)
-            if len(self._parts) <= _FEW:
-                self._store(part, file, content)
-                continue
-            # A thread waits for the disk. To encode in several is no quicker: most of that is Python's, and they wait for one another.
-            waiting.append(self._threads().submit(self._store, part, file, content))
-            if len(waiting) > _UNWRITTEN:
-                waiting.popleft().result()
-        for one in waiting:
-            one.result()
-        return made
-
-    def _store(self, part: Part, file: int | None, content: memoryview) -> None:
-        if file is None:
-            durable.write_new(staged_path(self._home, part.name), content)
-        else:
-            durable.fs.write(file, content)
-            durable.fs.fsync(file)
-        durable.step("staged_written")
+            yield part, info, content
 
     def _sums(self, part: Part) -> dict[str, int]:
         places = self._order[part.start : part.start + part.rows]
