@@ -12,7 +12,7 @@ zero, so that the log alone can tell the same story again.
 import sqlite3
 from array import array
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, compress, groupby
 from typing import Any
 
@@ -145,20 +145,22 @@ class _Desk:
         odd = batch.aliases.keys() | batch.offers.keys()
         if not odd and not members:
             return
-        named = {*compress(range(len(winner)), map(odd.__contains__, winner)), *several}
         entries = self._changes.identities
-        for at in sorted(named):
-            row, together = winner[at], members.get(positions[at])
-            claimed: Collection[bytes]
-            offered: Collection[bytes] = ()
-            if together is None and row not in batch.offers:
-                claimed = batch.aliases[row]
-            else:
-                claims, offers = self._names(together or (row,))
-                claims.discard(rows.key[at])
-                claimed, offered = claims, offers.difference(batch.implied(row), *map(following, claims))
-            rows.aliases[at] = alias_column(claimed, offered)
-            entries.extend(index_rows(ids[at], claimed, offered))
+        further = {*several}
+        for at in compress(range(len(winner)), map(odd.__contains__, winner)):
+            row = winner[at]
+            if row in batch.offers:
+                further.add(at)
+            elif at not in further:
+                entries.extend(index_rows(ids[at], batch.aliases[row], ()))
+                rows.aliases[at] = alias_column(batch.aliases[row], ())
+        for at in sorted(further):
+            row = winner[at]
+            claims, offers = self._names(members.get(positions[at]) or (row,))
+            claims.discard(rows.key[at])
+            offers.difference_update(batch.implied(row), *map(following, claims))
+            rows.aliases[at] = alias_column(claims, offers)
+            entries.extend(index_rows(ids[at], claims, offers))
 
     def _names(self, rows: Iterable[int]) -> tuple[set[bytes], set[bytes]]:
         """(claimed, offered) identities of sightings of one call."""
