@@ -97,6 +97,11 @@ class Digests:
         return both[::2], both[1::2]
 
 
+def head(value: bytes) -> int:
+    """The first of the halves of one digest."""
+    return int.from_bytes(value[:8], "big", signed=True)
+
+
 class Texts:
     """A column of texts or None: a list of them to read and to append to."""
 

@@ -6,13 +6,14 @@ Decides how claims and offers close into calls and which sighting counts. What a
 
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
-from itertools import chain
+from itertools import chain, compress
+from operator import ne
 from typing import Generic, TypeVar
 
 import msgspec
 
 from pipeline.batch import OWNER_FIELDS, Batch, Dims
-from pipeline.columns import Digests, picked
+from pipeline.columns import DIGEST_BYTES, Digests, head, picked
 from pipeline.keys import is_request, request_in
 
 T = TypeVar("T", bound="int | bytes")
@@ -89,58 +90,89 @@ def folded(batch: Batch, rows: Sequence[int]) -> Folded:
 def joined(batch: Batch, rows: Sequence[int]) -> Union[int]:
     """Which of `rows` are the same call: they share an identity that at least one of them claims, or a chain of such rows joins them."""
     union: Union[int] = Union()
+    claims = _Claims(batch, rows, union)
     whole = len(rows) == len(batch)
-    keys = list(picked(batch.key, rows))
-    first = dict(zip(reversed(keys), reversed(rows), strict=True))
-    if len(first) < len(keys):
-        for row, key in zip(rows, keys, strict=True):
-            if first[key] != row:
-                union.join(first[key], row)
-    sparse = batch.aliases.keys() | batch.offers.keys()
-    odd = sorted(sparse if whole else sparse.intersection(rows))
-    claimed = first if not odd else dict(first)
-    for row in odd:
-        for alias in batch.aliases.get(row, ()):
-            known = claimed.setdefault(alias, row)
-            if known != row:
-                union.join(known, row)
-    for row in odd:
-        for offer in batch.offers.get(row, ()):
-            if offer in claimed:
-                union.join(claimed[offer], row)
-    for row in _spoken_of(batch, rows, keys, first, odd):
+    aliased: Iterable[int] = batch.aliases if whole else batch.aliases.keys() & rows
+    offering: Iterable[int] = batch.offers if whole else batch.offers.keys() & rows
+    elsewhere: set[int] = set()
+    requests = {request_in(batch.key[row]) for row in batch.message_id.missing() if is_request(batch.key[row])}
+    for row in aliased:
+        for alias in batch.aliases[row]:
+            claims.add(alias, row)
+            if (handle := head(alias)) != claims.heads[row]:
+                elsewhere.add(handle)
+            if is_request(alias):
+                requests.add(request_in(alias))
+    for row in offering:
+        for offer in batch.offers[row]:
+            claims.meet(offer, row)
+    # What a key and its counts imply stands under the key's own handle, or is a request. So only keys matter whose handle another key or a
+    # claim of another record has too, and those whose request some record knows alone.
+    spoken_of = {*claims.beside, *chain.from_iterable(map(claims.under, elsewhere))}
+    if requests:
+        spoken_of.update(row for row in rows if batch.key[row][8:15] in requests)
+    for row in spoken_of:
         for offer in batch.implied(row):
-            if offer in claimed:
-                union.join(claimed[offer], row)
+            claims.meet(offer, row)
     return union
 
 
-def _spoken_of(batch: Batch, rows: Sequence[int], keys: Sequence[bytes], first: Iterable[bytes], odd: Iterable[int]) -> list[int]:
-    """Those of `rows` that perhaps offer, without saying so, what another row claims.
+class _Claims:
+    """Which row claims what, among some rows; those that claim the same are joined.
 
-    What a key and its counts imply stands under the key's own handle, or is a request. So only keys matter whose handle another key or a
-    claim of another record has too, and those whose request some record knows alone.
+    Keys are found by their handles: hardly any two have one in common, and a number takes a fraction of the room of a key.
     """
-    handles = [key[:8] for key in first]
-    shared: set[bytes] = set()
-    once = set(handles)
-    if len(once) < len(handles):
-        for handle in handles:
-            if handle in once:
-                once.remove(handle)
-            else:
-                shared.add(handle)
-    requests = {request_in(batch.key[row]) for row in batch.message_id.missing() if is_request(batch.key[row])}
-    by_row: Sequence[bytes] | Digests = keys if len(keys) == len(batch) else batch.key
-    for row in odd:
-        for alias in batch.aliases.get(row, ()):
-            if alias[:8] != by_row[row][:8]:
-                shared.add(alias[:8])
-            if is_request(alias):
-                requests.add(request_in(alias))
-    if not shared and not requests:
-        return []
-    return [row for row, key in zip(rows, keys, strict=True) if key[:8] in shared or key[8:15] in requests]
+
+    def __init__(self, batch: Batch, rows: Sequence[int], union: Union[int]) -> None:
+        self._key: Digests = batch.key
+        self._union = union
+        self.heads, _ = batch.key.halves()
+        """The handle of every row's key."""
+        heads: Sequence[int] = picked(self.heads, rows)
+        self._first: dict[int, int] = dict(zip(reversed(heads), reversed(rows), strict=True))
+        self._kinds = {*batch.key.content[DIGEST_BYTES - 1 :: DIGEST_BYTES]}
+        """The last bytes of keys: what ends otherwise is none."""
+        self._known: dict[bytes, int] = {}
+        """By whom an identity is claimed first that is no key, or a key whose handle other keys have too."""
+        self._alike: dict[int, list[int]] = {}
+        if len(self._first) < len(rows):
+            first = self._first
+            for row, handle in compress(zip(rows, heads, strict=True), map(ne, map(first.__getitem__, heads), rows)):
+                self._alike.setdefault(handle, [first[handle]]).append(row)
+        self.beside: list[int] = []
+        """Rows whose handle a row with another key has too."""
+        for alike in self._alike.values():
+            for row in alike:
+                self.add(self._key[row], row)
+            if len({self._key[row] for row in alike}) > 1:
+                self.beside += alike
+
+    def add(self, identity: bytes, row: int) -> None:
+        """The row claims it."""
+        known = self._who(identity)
+        if known is None:
+            self._known[identity] = row
+        elif known != row:
+            self._union.join(known, row)
+
+    def meet(self, identity: bytes, row: int) -> None:
+        """The row offers it."""
+        known = self._who(identity)
+        if known is not None:
+            self._union.join(known, row)
+
+    def under(self, handle: int) -> Iterable[int]:
+        """The rows whose keys have that handle."""
+        first = self._first.get(handle)
+        return self._alike.get(handle, () if first is None else (first,))
+
+    def _who(self, identity: bytes) -> int | None:
+        known = self._known.get(identity)
+        if known is None and identity[-1] in self._kinds:
+            known = self._first.get(head(identity))
+            if known is not None and self._key[known] != identity:
+                return None
+        return known
 
 
 def owned(facts: Dims, owner: Dims) -> Dims:
