@@ -91,17 +91,25 @@ class Crew:
             if left >= 0:
                 os.close(left)
 
-    def left(self) -> Iterator[bytearray]:
-        """What each child left, piece by piece, once it is done; what one that died was writing is dropped."""
+    def left(self) -> Iterator[memoryview]:
+        """What each child left, piece by piece, once it is done; what one that died was writing is dropped.
+
+        A piece lies in the file's own memory, and holds until the next is asked for.
+        """
+        import mmap  # of no use to what needs no children
+
         for wait, left in self._children:
             wait()
-            os.lseek(left, 0, os.SEEK_SET)
-            while len(length := os.read(left, _LENGTH.size)) == _LENGTH.size:
-                content = _exactly(left, _LENGTH.unpack(length)[0])
-                if content is not None:
-                    yield content
-                    del content
-            os.ftruncate(left, 0)
+            size = os.fstat(left).st_size
+            if size:
+                with mmap.mmap(left, size, access=mmap.ACCESS_READ) as mapped, memoryview(mapped) as content:
+                    end = 0
+                    while (begin := end + _LENGTH.size) <= size:
+                        end = begin + _LENGTH.unpack_from(content, end)[0]
+                        if end <= size:
+                            with content[begin:end] as piece:
+                                yield piece
+                os.ftruncate(left, 0)
 
     def close(self) -> None:
         """Give the files back; children that are not done lose what they do."""

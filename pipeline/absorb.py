@@ -26,7 +26,7 @@ from pipeline.journal import CALL_COLUMNS, DAY_BITS, halves, index_rows
 from pipeline.keys import following, is_request
 from pipeline.known_calls import Known, State, where
 from pipeline.merge import Folded, Union, folded, owned
-from pipeline.record import CALL, DAY_US, DIFFERENCE, FIELDS, RETRACTION, Rows, alias_column, cost_difference, negated_cost
+from pipeline.record import CALL, DAY_US, DIFFERENCE, FIELDS, RETRACTION, Rows, alias_column, cost_difference, days_of, negated_cost
 from pipeline.settled import unsettled
 
 
@@ -106,7 +106,7 @@ class _Desk:
         if not positions:
             return
         # By date: then the journal's table is only appended to, and a segment is a run of rows.
-        day_of = [at_us // DAY_US for at_us in batch.at_us]
+        day_of = days_of(batch.at_us)
         positions = sorted(positions, key=[day_of[row] for row in calls.winner].__getitem__)
         several = [at for at, position in enumerate(positions) if position in calls.members] if calls.members else []
         winner = picked(calls.winner, positions)
@@ -128,7 +128,7 @@ class _Desk:
             owner = calls.owner[positions[at]]
             rows.owner_rank[at] = batch.owner_rank[owner]
             rows.dim[at] = self._compose(rows.dim[at], self._numbers[batch.dim[owner]])
-        ids = list(chain.from_iterable(self._ids(day, len(list(run))) for day, run in groupby(days)))
+        ids = array("q", chain.from_iterable(self._ids(day, len(list(run))) for day, run in groupby(days)))
         self._identify(rows, ids, winner, positions, several)
         self._changes.fresh = _fresh(rows, ids)
         self._changes.new = Counter(rows.source)
@@ -136,7 +136,7 @@ class _Desk:
             for name in FIELDS:
                 getattr(rows, name).extend(getattr(changed, name))
 
-    def _identify(self, rows: Rows, ids: list[int], winner: Sequence[int], positions: Sequence[int], several: Iterable[int]) -> None:
+    def _identify(self, rows: Rows, ids: Sequence[int], winner: Sequence[int], positions: Sequence[int], several: Iterable[int]) -> None:
         """Index entries of new calls, and the aliases that their rows must keep: most calls have names that follow from their key.
 
         `several` are the places of those that more than one record speaks of.
@@ -377,7 +377,7 @@ class _Desk:
 def _fresh(rows: Rows, ids: Sequence[int]) -> dict[str, Sequence[Any]]:
     """Columns of `calls` for new calls with these numbers; those that nothing stands in are left out."""
     h, rest = rows.key.halves()
-    found: dict[str, Sequence[Any]] = {"id": ids, "h": h, "rest": rest, "at": [at_us % DAY_US for at_us in rows.at_us]}
+    found: dict[str, Sequence[Any]] = {"id": ids, "h": h, "rest": rest, "at": array("q", map(DAY_US.__rmod__, rows.at_us))}
     for name in CALL_COLUMNS:
         if name not in found:
             values = getattr(rows, name)

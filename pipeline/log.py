@@ -27,7 +27,7 @@ from pipeline.between import Between, Standing
 from pipeline.errors import Damaged, Held
 from pipeline.placement import SegmentInfo
 from pipeline.questions import Questions
-from pipeline.record import DAY_US, Rows, packed, unpacked
+from pipeline.record import Rows, days_of, packed, unpacked
 from pipeline.sources import COUNTS, Reading, Source, decode_counts, decode_seen
 
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ class Log(Questions):
                 self._account(taken, batch, rows, changes, done, ingested_at_us)
         between.keep()
         self._publish(staged)
-        done.days = {at_us // DAY_US for at_us in changes.rows.at_us}
+        done.days = {*days_of(changes.rows.at_us)}
         return done
 
     def seal(self) -> list[SegmentInfo]:
@@ -303,8 +303,7 @@ class Log(Questions):
                 self._connection.executescript("PRAGMA incremental_vacuum")
 
     def _heat(self, rows: Rows, seqs: Sequence[int]) -> None:
-        days = [at_us // DAY_US for at_us in rows.at_us]
-        self._connection.executemany("INSERT INTO hot VALUES(?, ?, ?)", zip(seqs, days, packed(rows), strict=True))
+        self._connection.executemany("INSERT INTO hot VALUES(?, ?, ?)", zip(seqs, days_of(rows.at_us), packed(rows), strict=True))
 
     def _with_hot(self, rows: Rows, seqs: Sequence[int]) -> tuple[Rows, Sequence[int]]:
         """The hot rows, and behind them `rows`; the sequence numbers of all."""

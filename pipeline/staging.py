@@ -22,7 +22,7 @@ from pipeline import durable, forking
 from pipeline.batch import Dims
 from pipeline.layout import laid_out
 from pipeline.placement import SegmentInfo, make_leaves, segment_name, staged_path
-from pipeline.record import CALL, DAY_US, RETRACTION, SUMMED, Rows
+from pipeline.record import CALL, RETRACTION, SUMMED, Rows, days_of
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
@@ -220,7 +220,7 @@ def _openable() -> int:
 
 def _planned(rows: Rows, seqs: Sequence[int], *, epoch: str, machine: str) -> tuple[Sequence[int], list[Part]]:
     """(order of the rows, segments), as they are published."""
-    days = [at_us // DAY_US for at_us in rows.at_us]
+    days = days_of(rows.at_us)
     part_of = _parts(rows, days)
     order: Sequence[int] = range(len(days))
     in_order = sorted(part_of)
