@@ -108,7 +108,7 @@ class _Desk:
         # By date: then the journal's table is only appended to, and a segment is a run of rows.
         day_of = days_of(batch.at_us)
         positions = sorted(positions, key=[day_of[row] for row in calls.winner].__getitem__)
-        several = [at for at, position in enumerate(positions) if position in calls.members] if calls.members else []
+        several = [*compress(range(len(positions)), map(calls.members.__contains__, positions))]
         winner = picked(calls.winner, positions)
         count = len(winner)
         counting = Pick(winner)

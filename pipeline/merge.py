@@ -6,7 +6,7 @@ Decides how claims and offers close into calls and which sighting counts. What a
 
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
-from itertools import chain, compress
+from itertools import chain, compress, filterfalse
 from operator import ne
 from typing import Generic, TypeVar
 
@@ -74,7 +74,7 @@ def folded(batch: Batch, rows: Sequence[int]) -> Folded:
         return Folded(rows, rows, {})
     sets = union.sets()
     further = set(chain.from_iterable(each[1:] for each in sets))
-    winners = [row for row in rows if row not in further]
+    winners = [*filterfalse(further.__contains__, rows)]
     owners = winners[:]
     ties = _Ties(batch)
     members: dict[int, list[int]] = {}

@@ -11,15 +11,16 @@ into one of theirs.
 
 import os
 import signal
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from pipeline import durable, forking
 from pipeline.batch import Dims
+from pipeline.columns import Integers, integers
 from pipeline.layout import laid_out
 from pipeline.placement import SegmentInfo, make_leaves, segment_name, staged_path
 from pipeline.record import CALL, RETRACTION, SUMMED, Rows, days_of
@@ -27,6 +28,8 @@ from pipeline.record import CALL, RETRACTION, SUMMED, Rows, days_of
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
 
+_LATER = 2**40
+"""More days than there are."""
 _FEW = 8
 _MOST_FILES = 500
 _UNWRITTEN = 8
@@ -223,29 +226,33 @@ def _planned(rows: Rows, seqs: Sequence[int], *, epoch: str, machine: str) -> tu
     days = days_of(rows.at_us)
     part_of = _parts(rows, days)
     order: Sequence[int] = range(len(days))
-    in_order = sorted(part_of)
+    in_order = integers()
+    in_order.extend(sorted(part_of))
     if part_of != in_order:
         order = sorted(order, key=part_of.__getitem__)
         seqs = [seqs[place] for place in order]
     parts = []
     start = 0
-    for (_, day), places in groupby(in_order):
-        count = len(list(places))
-        numbers = seqs[start : start + count]
+    while start < len(in_order):
+        end = bisect_right(in_order, in_order[start], start)
+        day, numbers = days[order[start]], seqs[start:end]
         low, high = (numbers[0], numbers[-1]) if isinstance(numbers, range) else (min(numbers), max(numbers))
-        parts.append(Part(segment_name(day, machine, epoch, low, high), day, start, count, low, high))
-        start += count
+        parts.append(Part(segment_name(day, machine, epoch, low, high), day, start, end - start, low, high))
+        start = end
     return order, parts
 
 
-def _parts(rows: Rows, days: Sequence[int]) -> list[tuple[bool, int]]:
-    """For each row the part that it is published with, and in this order: retractions of rows published earlier, then all else, by date.
+def _parts(rows: Rows, days: Integers) -> Integers:
+    """For each row the number of the part that it is published with, and in this order: retractions of rows published earlier, then all
+    else, by date.
 
     Segments of one commit reach `events/` one by one. A call that moves to another date is gone from the old one before it is on the
     new one, so that whoever reads in between, or after a crash in between, never counts it twice.
     """
     if RETRACTION not in rows.kind:
-        shared = {day: (True, day) for day in set(days)}
-        return [shared[day] for day in days]
+        return days
     here = {(key, day) for kind, key, day in zip(rows.kind, rows.key, days, strict=True) if kind == CALL}
-    return [(kind != RETRACTION or (key, day) in here, day) for kind, key, day in zip(rows.kind, rows.key, days, strict=True)]
+    found = integers()
+    for kind, key, day in zip(rows.kind, rows.key, days, strict=True):
+        found.append(day if kind == RETRACTION and (key, day) not in here else day + _LATER)
+    return found
