@@ -92,7 +92,7 @@ def _read(found: Sequence[Found], adapters: Mapping[str, Adapter[Any]], now_ns: 
     task = _Task(found, ordered, adapters, now_ns)
     taken: dict[int, bytes] = {}
 
-    def take(content: bytes | bytearray) -> None:
+    def take(content: bytes | memoryview) -> None:
         taken.update(msgspec.msgpack.decode(content, type=dict[int, bytes]))
 
     if sum(each.size for each in found) < PARALLEL_BYTES or os.name != "posix":
