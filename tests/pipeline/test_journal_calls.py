@@ -1,4 +1,4 @@
-"""What is written into the journal's tables, and how it is read back."""
+"""Calls in the journal: as they are inserted, and as they are read back."""
 
 import sqlite3
 from collections.abc import Iterator
