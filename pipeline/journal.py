@@ -286,17 +286,16 @@ def insert_calls(connection: sqlite3.Connection, calls: Mapping[str, Sequence[An
 
     A column that is null in all rows is better left out.
     """
-    names, columns = (*calls,), [*calls.values()]
     count, done = len(calls["id"]), 0
     for done in range(_AT_ONCE, count + 1, _AT_ONCE):
-        _insert_some(connection, {name: column[done - _AT_ONCE : done] for name, column in zip(names, columns, strict=True)})
-    connection.executemany(_insertion(names, (), 1), zip(*(column[done:count] for column in columns), strict=True))
+        _insert_some(connection, {name: column[done - _AT_ONCE : done] for name, column in calls.items()})
+    connection.executemany(_insertion((*calls,), (), 1), zip(*(column[done:count] for column in calls.values()), strict=True))
 
 
 def _insert_some(connection: sqlite3.Connection, calls: dict[str, Sequence[Any]]) -> None:
     """As many calls as one statement inserts."""
     gaps = []
-    # A null is bound as slowly as five numbers, and so are bytes, though not these.
+    # A null is bound as slowly as five numbers.
     for name, nothing in _SPARSE.items():
         missing = calls[name].count(None) if name in calls else 0
         if missing == _AT_ONCE:
@@ -304,6 +303,7 @@ def _insert_some(connection: sqlite3.Connection, calls: dict[str, Sequence[Any]]
         elif missing:
             calls[name] = [nothing if value is None else value for value in calls[name]]
             gaps.append(name)
+    # So are bytes, and these are not.
     calls["rank"] = [*map(bytearray, calls["rank"])]
     values: list[Any] = [None] * (len(calls) * _AT_ONCE)
     for at, column in enumerate(calls.values()):
@@ -325,14 +325,7 @@ def _insertion(columns: tuple[str, ...], gaps: tuple[str, ...], rows: int) -> st
 
 def index_rows(call: int, claimed: Iterable[bytes], offered: Iterable[bytes]) -> list[tuple[int, int, int]]:
     """Rows of `identities` for the call with that number: what it claims and what it offers beside that which follows from its row."""
-    found = []
-    for identity in claimed:
-        h, rest = halves(identity)
-        found.append((h, call << 1 | 1, rest))
-    for identity in offered:
-        h, rest = halves(identity)
-        found.append((h, call << 1, rest))
-    return found
+    return [(h, call << 1 | claim, rest) for claim, names in ((1, claimed), (0, offered)) for h, rest in map(halves, names)]
 
 
 def listed(numbers: Iterable[int]) -> str:

@@ -83,7 +83,7 @@ def rank_of_numbers(
 
     The facts are a sum of products modulo a prime: those that differ come out equal about once in 2^33 times.
     """
-    # A million of them in one import: written out. The factors are odd and of no relation: fractions of the roots of the first primes.
+    # The factors are odd and of no relation: fractions of the roots of the first primes.
     facts = (
         shared
         + int.from_bytes(key, "big")
@@ -93,10 +93,8 @@ def rank_of_numbers(
         + d * 0xA54FF53A5F1D36F1
         + e * 0x510E527FADE682D1
         + f * 0x9B05688C2B3E6C1F
-    ) % _PRIME >> _MIXED_AWAY + 1
-    time = at_us if 0 <= at_us <= _TIME_MAX else _within(at_us)
-    above = output << _TIME_BITS | time | (_COMPLETE if complete else 0)
-    return (above << _DIGEST_BITS | (facts | _KNOWS if knows else facts)).to_bytes(16, "big")
+    ) % _PRIME >> _MIXED_AWAY
+    return rank_of(complete, output, at_us, informed(facts, knows))
 
 
 def spread(facts: int) -> int:

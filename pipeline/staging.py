@@ -111,7 +111,7 @@ class Staging:
         def work() -> None:
             durable.dies_with(parent)
             os.close(self._said)
-            said = memoryview(_encode(self._write(self._files)))
+            said = memoryview(_encode(self._write_into(self._files)))
             while said:
                 said = said[os.write(told, said) :]
 
@@ -159,20 +159,23 @@ class Staging:
             self._pool = ThreadPoolExecutor(_UNWRITTEN)
         return self._pool
 
-    def _write(self, files: Sequence[int] = ()) -> list[SegmentInfo]:
-        """The segments, complete and durable, each in its file, or in one made for it where there are no `files`."""
+    def _write_into(self, files: Sequence[int]) -> list[SegmentInfo]:
+        """The segments, complete and durable, each in its file."""
         made = []
-        if files:
-            for file, (_, info, content) in zip(files, self._encoded(), strict=True):
-                durable.fs.write(file, content)
-                durable.step("staged_written")
-                made.append(info)
-            # Last of all: whoever comes back from the disk would take the interpreter from whoever encodes.
-            synced = self._threads().map(durable.fs.fsync, files)
-            # Whoever publishes them finds their folders made: the commit waits for the rows of the journal, this process for the disk.
-            make_leaves(self._home, [part.name for part in self._parts])
-            list(synced)
-            return made
+        for file, (_, info, content) in zip(files, self._encoded(), strict=True):
+            durable.fs.write(file, content)
+            durable.step("staged_written")
+            made.append(info)
+        # Last of all: whoever comes back from the disk would take the interpreter from whoever encodes.
+        synced = self._threads().map(durable.fs.fsync, files)
+        # Whoever publishes them finds their folders made: the commit waits for the rows of the journal, this process for the disk.
+        make_leaves(self._home, [part.name for part in self._parts])
+        list(synced)
+        return made
+
+    def _write(self) -> list[SegmentInfo]:
+        """The segments, complete and durable, each in a file made for it."""
+        made = []
         waiting: deque[Future[None]] = deque()
         for part, info, content in self._encoded():
             made.append(info)
