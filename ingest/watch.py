@@ -15,10 +15,12 @@ from typing import Any
 import msgspec
 
 from ingest.adapter import Adapter
+from ingest.arrived import Arrived, arrived
 from ingest.bulk import Harvest, reap
 from ingest.discover import Found, Look, Trouble, discover, looked, under
 from ingest.glance import Glance
 from ingest.notices import LOST, Notice
+from ingest.postponed import Postponed
 from ingest.reader import LOOK_AGAIN, QUIET_NS, SHOWN_NS, Manner, Work, unchanged
 from ingest.run import ingest
 from ingest.wal import with_wal
@@ -43,17 +45,6 @@ _SHOWN_S = 1.1 * SHOWN_NS / 1e9
 """A little later than `SHOWN_NS` after a write, so that it lies as far back by then."""
 WAKE_S = 0.5
 """How soon a request to stop is noticed."""
-
-
-class Arrived(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What one commit of the watcher brought, for whoever prints it."""
-
-    agent: str
-    commit: Commit
-    models: tuple[str, ...]
-    prompt: int
-    """Tokens on the prompt side of the calls in it, each counted once."""
-    output: int
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,6 +82,7 @@ class Watcher:
         self._tails: set[tuple[str, int]] = set()
         self._warned: set[str] = set()
         self._unread: set[str] = set()
+        self._postponed = Postponed()
         self._hot_since: float | None = None
         self._hot = 0
         """Calls taken since the rows were sealed: about as many rows are hot."""
@@ -155,6 +147,8 @@ class Watcher:
                     if folders or LOST in hints or now - swept >= (POLL_S if self._watched.polls else SWEEP_S):
                         swept = now
                         self._sweep()
+                    if self._postponed.due():
+                        self._catch_log_up()
                     self._tell_when_due()
                     self._seal_when_due()
                 except (PartlyDone, Held) as error:
@@ -164,6 +158,7 @@ class Watcher:
         finally:
             self._notices.close()
             self._log.seal()
+            self._catch_log_up()
 
     def _follow(self, hints: Iterable[Notice]) -> None:
         work: dict[str, Work] = {}
@@ -236,6 +231,8 @@ class Watcher:
 
     def _look_through(self, swept: Sequence[tuple[str, int, int, int]], *, first: bool) -> None:
         settings = self._settings
+        # What goes on from where the log stands must not begin before where this one does.
+        self._catch_log_up()
         if self._hot_since is None and (hot := self._log.hot_count()):
             # Left by somebody who only asked, or who was killed.
             self._hot_since, self._hot = time.monotonic(), hot
@@ -312,22 +309,40 @@ class Watcher:
         manner.now_ns = self._settings.clock()
         paths = {each.source_id: path for path, each in work.items()}
         for harvest in reap(work.values(), self._adapters, manner) if work else ():
-            commit = self._log.commit(harvest.batch, harvest.readings, ingested_at_us=manner.now_ns // 1000)
-            self._next_at = time.monotonic() + PACE_S
-            self._arrived(harvest, commit)
-            stale = set(commit.stale)
-            for reading in harvest.readings:
-                if reading.source_id not in stale:
+            harvest.readings = self._postponed.completed(harvest.readings)
+            if self._postponed.takes(harvest):
+                for reading in harvest.readings:
                     self._stands(paths[reading.source_id], reading.after)
-            if stale:
-                # Another process was faster: where it left those sources is in the log, and the next look goes on there.
-                for stored in self._log.sources():
-                    if stored.id in stale:
-                        self._stands(paths[stored.id], stored.cursor)
-                        self._notices.note((paths[stored.id], ""))
+            else:
+                self._commit(harvest, paths)
+            self._next_at = time.monotonic() + PACE_S
             for number, reason in harvest.troubles.items():
                 if reason != "vanished":
                     self._missed(Trouble(path=paths[number], reason=reason))
+
+    def _commit(self, harvest: Harvest, paths: Mapping[int, str]) -> None:
+        """Give what sources said to the log; `paths` says under which path each is known."""
+        commit = self._log.commit(harvest.batch, harvest.readings, ingested_at_us=self._settings.clock() // 1000)
+        self._postponed.forget([reading.source_id for reading in harvest.readings])
+        self._arrived(harvest, commit)
+        stale = set(commit.stale)
+        for reading in harvest.readings:
+            if reading.source_id not in stale:
+                self._stands(paths[reading.source_id], reading.after)
+        if stale:
+            # Another process was faster: where it left those sources is in the log, and the next look goes on there.
+            for stored in self._log.sources():
+                if stored.id in stale:
+                    self._stands(paths[stored.id], stored.cursor)
+                    self._notices.note((paths[stored.id], ""))
+
+    def _catch_log_up(self) -> None:
+        """The log knows how far all was read."""
+        readings = self._postponed.all()
+        if readings:
+            held = {reading.source_id for reading in readings}
+            paths = {known.source_id: path for path, known in self._known.items() if known.source_id in held}
+            self._commit(Harvest(readings=readings), paths)
 
     def _stands(self, path: str, cursor: Cursor | None) -> None:
         """Note where a known source stands now."""
@@ -359,20 +374,7 @@ class Watcher:
         self._noted(harvest, commit)
         if not (commit.new or commit.updated):
             return
-        batch = harvest.batch
-        agents: set[str] = set()
-        models: set[str] = set()
-        prompt = output = 0
-        # Of several records of a call the last one.
-        for row in {key: row for row, key in enumerate(batch.key)}.values():
-            dims = batch.dims[batch.dim[row]]
-            agents.add(dims.agent)
-            models.add(dims.model or "unknown")
-            prompt += batch.input[row] + batch.cache_read[row] + batch.cache_write_5m[row] + batch.cache_write_1h[row]
-            output += batch.output[row]
-        self._settings.on_arrival(
-            Arrived(agent=", ".join(sorted(agents)), commit=commit, models=tuple(sorted(models)), prompt=prompt, output=output)
-        )
+        self._settings.on_arrival(arrived(harvest, commit))
 
     def _tell_when_due(self) -> None:
         if self._news_at is None or self._untold_since is None:
@@ -380,6 +382,7 @@ class Watcher:
         now = time.monotonic()
         quiet = now - self._news_at >= PAUSE_S or now - self._untold_since >= REST_S
         if quiet and now >= self._tell_at:
+            self._catch_log_up()
             self._news_at = self._untold_since = None
             began = time.thread_time()
             self._settings.on_quiet()

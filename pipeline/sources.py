@@ -96,6 +96,19 @@ class Reading(msgspec.Struct, kw_only=True, gc=False):
     """Counters by name (`api_error` …)."""
     sessions: list[SessionInfo] = msgspec.field(default_factory=list)
 
+    def then(self, later: "Reading") -> "Reading":
+        """This look and the next one at the same source, which began where this one ended, as one look."""
+        counts = [getattr(self.counts, name) + getattr(later.counts, name) for name in COUNTS]
+        return Reading(
+            source_id=self.source_id,
+            before=self.before,
+            after=later.after,
+            counts=Counts(**dict(zip(COUNTS, counts, strict=True))),
+            quarantined=self.quarantined + later.quarantined,
+            seen={name: self.seen.get(name, 0) + later.seen.get(name, 0) for name in {**self.seen, **later.seen}},
+            sessions=self.sessions + later.sessions,
+        )
+
 
 COUNTS = Counts.__struct_fields__
 """What the journal's packed counts of a source stand for, in this order."""

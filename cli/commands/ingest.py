@@ -97,7 +97,8 @@ def _watch(where: Paths) -> int:
     with Stopping() as stop, state.lock(where.data), opened(where, os.environ, clock()) as store:
         from cli.hooks.alerting import Alerting  # as the next, for a watcher alone
         from cli.serve.logfile import Lines
-        from ingest.watch import Arrived, Settings, Watcher  # 30 ms that only a watcher should pay
+        from ingest.arrived import Arrived
+        from ingest.watch import Settings, Watcher  # 30 ms that only a watcher should pay
 
         def show(arrived: Arrived) -> None:
             at = time.strftime("%H:%M:%S", time.localtime(clock() / 1_000_000))

@@ -13,13 +13,14 @@ from typing import Any
 
 import pytest
 
-from ingest import reader, streams, watch, watched
+from ingest import postponed, reader, streams, watch, watched
 from ingest.adapter import Adapter
 from ingest.adapters.grok import ADAPTER as GROK
+from ingest.arrived import Arrived
 from ingest.notices import Notice
 from ingest.reader import Manner
 from ingest.run import refresh
-from ingest.watch import Arrived, Settings, Watcher
+from ingest.watch import Settings, Watcher
 from pipeline.errors import PartlyDone
 from pipeline.log import Commit, Log
 from tests.ingest import toy
@@ -59,6 +60,7 @@ class Following:
         self.arrived: list[Arrived] = []
         self.warnings: list[str] = []
         self.quiet = 0
+        self.commits: list[Commit] = []
         self._clock = clock
         self._store = store
         self._end = threading.Event()
@@ -83,6 +85,7 @@ class Following:
                         warn=self.warnings.append,
                         on_arrival=self.arrived.append,
                         on_quiet=quiet,
+                        on_commit=self.commits.append,
                         clock=self._clock,
                     ),
                 )
@@ -150,6 +153,79 @@ def test_a_new_line_is_in_the_log_at_once(tmp_path: Path) -> None:
         assert outputs(tmp_path) == [1, 20]
     (arrived,) = watcher.arrived
     assert (arrived.agent, arrived.models, arrived.output, arrived.commit.new) == ("toy", ("toy-1",), 20, 1)
+
+
+def read_up_to(watcher: Following, path: Path) -> bool:
+    """Whether the watcher has read the file to its end, whatever the log knows of it."""
+    return (str(path), path.stat().st_size) in [(name, size) for name, _, size, _ in watcher.standing()]
+
+
+def accounted(tmp_path: Path, path: Path) -> tuple[int, int, int]:
+    """(offset of the cursor, bytes consumed, calls) as the log knows them of one file."""
+    with Log.open(tmp_path / "store") as log:
+        (known,) = log.sources([str(path)])
+        assert known.cursor is not None
+        return known.cursor.offset, known.counts.bytes, known.counts.events
+
+
+def test_lines_without_a_call_are_committed_with_the_next_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most lines hold no call: however many come, they are one commit with the call after them, and every byte is counted once."""
+    monkeypatch.setattr(postponed, "AT_MOST_S", 3600.0)
+    with following(tmp_path) as (watcher, log):
+        before = len(watcher.commits)
+        for _ in range(3):
+            append(log, b'{"said": "nothing"}\n')
+            watcher.until(lambda: read_up_to(watcher, log))
+        assert len(watcher.commits) == before
+        append(log, toy.line("b", 20))
+        watcher.until(lambda: bool(watcher.arrived))
+
+        assert len(watcher.commits) == before + 1
+        size = log.stat().st_size
+        assert accounted(tmp_path, log) == (size, size, 2)
+
+
+def test_the_log_knows_soon_how_far_a_silent_agent_was_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a further call what was read is in the log a moment later."""
+    monkeypatch.setattr(postponed, "AT_MOST_S", 0.1)
+    with following(tmp_path) as (watcher, log):
+        append(log, b'{"said": "nothing"}\n')
+        size = log.stat().st_size
+        watcher.until(lambda: accounted(tmp_path, log) == (size, size, 1))
+
+
+def test_stopping_leaves_nothing_to_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked to stop, a watcher tells the log how far it read."""
+    monkeypatch.setattr(postponed, "AT_MOST_S", 3600.0)
+    with following(tmp_path) as (watcher, log):
+        append(log, b'{"said": "nothing"}\n')
+        watcher.until(lambda: read_up_to(watcher, log))
+
+    assert accounted(tmp_path, log) == (log.stat().st_size, log.stat().st_size, 1)
+
+
+def test_what_another_run_read_meanwhile_counts_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines that the watcher has read and not yet told the log of, another command reads too: bytes and calls are those of the file."""
+    monkeypatch.setattr(postponed, "AT_MOST_S", 3600.0)
+    with following(tmp_path) as (watcher, log):
+        append(log, b'{"said": "nothing"}\n')
+        watcher.until(lambda: read_up_to(watcher, log))
+        with Log.open(tmp_path / "store") as other:
+            refresh(other, [toy.ADAPTER], {"TOY_HOME": str(tmp_path / "home")}, "/nowhere", Manner(now_ns=time.time_ns()))
+        append(log, toy.line("b", 20))
+        watcher.until(lambda: bool(watcher.arrived))
+
+        size = log.stat().st_size
+        watcher.until(lambda: accounted(tmp_path, log) == (size, size, 2))
+        assert outputs(tmp_path) == [1, 20]
+
+
+def test_a_rejected_line_is_in_the_log_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What goes into quarantine waits for nothing."""
+    monkeypatch.setattr(postponed, "AT_MOST_S", 3600.0)
+    with following(tmp_path) as (watcher, log):
+        append(log, b'{"id": "b", "out": 3}\n')
+        watcher.until(lambda: rejected(tmp_path) == ["bad_timestamp"])
 
 
 def test_a_file_that_failed_for_a_moment_counts_as_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

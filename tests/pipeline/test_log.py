@@ -237,6 +237,41 @@ def test_counts_of_a_source_add_up(log: Log) -> None:
     assert (stored.seen, log.quarantine()[0].record, log.sessions()) == ({"api_error": 2}, bad, [title])
 
 
+def test_two_looks_in_one_commit_leave_what_two_commits_do(tmp_path: Path) -> None:
+    """A look and the one that went on from it can be told together: cursor, counts, quarantine and titles are the same."""
+    bad = [Quarantined(offset=at, length=9, reason="unreadable", digest=bytes((at,)) * 16) for at in (3, 30)]
+    first = Reading(
+        source_id=1,
+        before=None,
+        after=Cursor(offset=20),
+        counts=Counts(lines=2, events=1, quarantined=1, bytes=20),
+        quarantined=bad[:1],
+        seen={"api_error": 2},
+        sessions=[SessionInfo(agent="a", session="s", title="Mend the roof")],
+    )
+    second = Reading(
+        source_id=1,
+        before=first.after,
+        after=Cursor(offset=50),
+        counts=Counts(lines=1, quarantined=1, bytes=30, resets=1),
+        quarantined=bad[1:],
+        seen={"api_error": 1, "summary": 1},
+        sessions=[SessionInfo(agent="a", session="s", title="Mend the cellar")],
+    )
+    found = []
+    for place, looks in (("apart", [first, second]), ("together", [first.then(second)])):
+        with Log.open(tmp_path / place) as log:
+            rows = [batch(Sighting(key="a", source=Feed(log).source)), batch()]
+            for look, its_rows in zip(looks, rows, strict=False):
+                assert log.commit(its_rows, [look], ingested_at_us=NOON).stale == []
+            found.append((log.sources(), [one.record for one in log.quarantine()], log.sessions()))
+
+    apart, together = found
+    assert together == apart
+    assert together[0][0].counts == Counts(lines=3, events=1, new=1, quarantined=2, bytes=50, resets=1)
+    assert together[0][0].seen == {"api_error": 3, "summary": 1}
+
+
 def test_seal_moves_hot_rows_into_segments(log: Log) -> None:
     """After a seal no row is hot, each UTC date has one segment, and the sums are the same."""
     feed = Feed(log)
