@@ -265,10 +265,15 @@ def _follow(
     walked = {realpath(top) for top in tops}
     while links:
         link = links.pop()
-        target = realpath(link)
         try:
+            target = realpath(link)
             status = stat(target)
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            # Where it leads is not to be had, or not open to us.
+            if deep or matches(basename(link)):
+                troubles.append((link, error.strerror or "cannot be followed"))
             continue
         is_file = status.st_mode & _KIND == _REGULAR
         if (is_file and not matches(basename(link))) or (not is_file and not deep):

@@ -1,5 +1,6 @@
 """What the sweep looks at."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -123,6 +124,24 @@ def test_a_folder_that_may_not_be_listed_is_a_trouble(tmp_path: Path) -> None:
     finally:
         (tmp_path / "logs/shut").chmod(0o700)
     assert troubles == [(str(tmp_path / "logs/shut"), "Permission denied")]
+
+
+def test_a_link_that_cannot_be_read_is_a_trouble(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a link leads may be kept from us, as of another user's process: that is named, and all else is found."""
+    write(tmp_path / "logs/a.jsonl")
+    shut = tmp_path / "logs/shut"
+    shut.symlink_to("a.jsonl")
+    readlink = os.readlink
+
+    def denied(path: str) -> str:
+        if path == str(shut):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return readlink(path)
+
+    monkeypatch.setattr(os, "readlink", denied)
+    troubles: list[tuple[str, str]] = []
+    assert names(tmp_path, "logs/**/*.jsonl", troubles=troubles) == ["logs/a.jsonl"]
+    assert troubles == [(str(shut), "Permission denied")]
 
 
 def test_a_database_changes_with_its_wal(tmp_path: Path) -> None:
