@@ -6,14 +6,14 @@ imports, by the watcher, and by light commands for the last few lines, so it loa
 What is read is committed batch by batch with its cursors. Whoever is interrupted has kept whole batches, and the next run goes on there.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from ingest.adapter import Adapter, Home
 from ingest.bulk import Harvest, Progress, due, read_all
-from ingest.discover import Found, Look, Trouble, discover
+from ingest.discover import Found, Look, Trouble, discover, under
 from ingest.reader import LOOK_AGAIN, Manner, Work, unchanged
 from pipeline.log import Commit, Log
 from pipeline.questions import StoredSource
@@ -92,7 +92,8 @@ def ingest(
 
     A `partial` look holds some of the sources: of the others nothing is known, not even that they are gone.
     `progress` is told (bytes dealt with, bytes in all); `on_commit` each harvest and what its commit did. Sources that cannot be read are
-    told in the summary and tried again by the next run. With `manner.take_tail`, unfinished last lines are looked at even where nothing
+    told in the summary and tried again by the next run; where some have gone since the look, their homes are looked at once more, for what
+    they may be called now. With `manner.take_tail`, unfinished last lines are looked at even where nothing
     changed. `meanwhile` is handed to the commit where one holds all that there is to read (see `Log.commit`).
     """
     by_agent = {adapter.agent: adapter for adapter in adapters}
@@ -105,6 +106,10 @@ def ingest(
     if work:
         run = _Run(log, by_agent, manner, summary, on_commit, meanwhile)
         run.all(work, progress, workers)
+        if run.vanished and not summary.stopped:
+            moved = list(_moved(by_agent, run.vanished, {each.source.path for each in look.found}))
+            known = {each.source.path: each for each in log.sources([each.source.path for each in moved])}
+            run.all(_news(log, moved, known, manner), None, workers)
     return summary
 
 
@@ -126,6 +131,8 @@ class _Run:
         self._summary = summary
         self._on_commit = on_commit
         self._meanwhile = meanwhile
+        self.vanished: list[Found] = []
+        """Sources that were no longer there when their turn came."""
         self._stale: list[int] = []
         self._again = False
         """Whether what is read now was taken by another process before."""
@@ -172,10 +179,21 @@ class _Run:
                 for name, count in reading.seen.items():
                     share.seen[name] = share.seen.get(name, 0) + count
         for number, reason in harvest.troubles.items():
-            if reason != "vanished":
-                summary.troubles.append(Trouble(path=by_id[number].found.source.path, reason=reason))
+            found = by_id[number].found
+            if reason == "vanished":
+                self.vanished.append(found)
+            else:
+                summary.troubles.append(Trouble(path=found.source.path, reason=reason))
         if self._on_commit is not None:
             self._on_commit(harvest, commit)
+
+
+def _moved(adapters: Mapping[str, Adapter[Any]], vanished: Iterable[Found], seen: set[str]) -> Iterator[Found]:
+    """What lies in the homes of sources that have vanished and was not seen before: agents rename, pack and archive their logs."""
+    for agent, root in dict.fromkeys((found.source.agent, found.source.root) for found in vanished):
+        for found in under(adapters[agent], root, []):
+            if found.source.path not in seen:
+                yield found
 
 
 def _of(work: Iterable[Work], progress: Callable[[int, int], None] | None) -> Progress | None:

@@ -196,6 +196,22 @@ def test_commits_are_told(tmp_path: Path) -> None:
     assert told == [{1}]
 
 
+def test_a_log_that_is_archived_between_look_and_reading_is_read_where_it_went(tmp_path: Path) -> None:
+    """Agents move and pack logs at any time: one that is gone when its turn comes is in the same run's totals under its new name."""
+    home, store = tmp_path / "home", tmp_path / "store"
+    first, second = write(home, "a.jsonl", toy.line("a", 1)), write(home, "b.jsonl", toy.line("b", 2))
+    look = discover([toy.ADAPTER], {"TOY_HOME": str(home)}, "/nowhere")
+    archive = home / "logs/archive"
+    archive.mkdir()
+    first.rename(archive / "a.jsonl")
+    second.unlink()
+
+    with Log.open(store) as log:
+        summary = ingest(log, [toy.ADAPTER], look, Manner(now_ns=NOW_NS))
+
+    assert (summary.new, summary.troubles, calls(store)) == (1, [], {1: 1})
+
+
 def test_a_named_home_that_is_missing_is_told(tmp_path: Path) -> None:
     """A home that the user named and that is not there is part of the summary."""
     assert [home.path for home in run(tmp_path / "store", tmp_path / "nowhere").missing] == [str(tmp_path / "nowhere")]
