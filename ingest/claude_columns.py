@@ -95,7 +95,7 @@ def fold(adapter: Adapter[Any], state: Any, lines: Lines, tally: Tally) -> Any:
                 copied = copied or at_us <= until
             sightings += 1
             if known is not None:
-                order = _order(known, line, message, usage, setting, at, copied)
+                order = _order(known, line, message, usage, setting, at, copied, state)
                 if order < 0:
                     continue
                 if not order:
@@ -120,17 +120,22 @@ def _odd(adapter: Adapter[Any], state: File, tally: Tally, offset: int, length: 
     return state
 
 
-def _order(known: _Kept, line: Line, message: Message, usage: Usage, setting: tuple[object, ...], at: datetime, copied: bool) -> int:
+def _order(
+    known: _Kept, line: Line, message: Message, usage: Usage, setting: tuple[object, ...], at: datetime, copied: bool, state: File
+) -> int:
     """What a later record of a message does to the one that is known.
 
     Above 0: one row stands for both, and it is the later record's; below: one row, and the known record's, which may say the same;
-    0: two rows, since they differ in an identity or in their setting, or only their ranks can tell which of them counts.
+    0: two rows, since they differ in an identity, in their setting or in what they claim the call from, or only their ranks can tell which
+    of them counts.
     """
-    other, its, their, its_setting, then, was_copied, _, _, _ = known
+    other, its, their, its_setting, then, was_copied, was, _, _ = known
     if (
         line.requestId != other.requestId
         or setting != its_setting
         or copied is not was_copied
+        or state is not was
+        or (state.start_us is None and at != then)
         or (
             (
                 usage.input_tokens != their.input_tokens
@@ -199,9 +204,10 @@ class _Rows:
             since = at - _EPOCH
             at_us = since.days * DAY_US + since.seconds * 1_000_000 + since.microseconds
             complete = message.stop_reason is not None
+            cost = None if line.costUSD is None else decode.usd(line.costUSD)
             what = (
-                setting, state, copied, complete, ttl_known, usage.service_tier, usage.speed, usage.inference_geo, line.costUSD is None,
-                name[4:9] if name[8:9] == "_" else None,
+                setting, state, copied, complete, ttl_known, usage.service_tier, usage.speed, usage.inference_geo, cost is None,
+                name[4:9] if name[8:9] == "_" and name[:4] == "msg_" else None,
             )  # fmt: skip
             if what != last:
                 last = what
@@ -209,7 +215,7 @@ class _Rows:
                 if found is None:
                     model = message.model or None
                     call = Call(state, line, message, usage, at, at_us, "ok", copied)
-                    batch.dims.append(Dims(root=root, **call.dims(model, decode.usd(line.costUSD), ttl_known=ttl_known)))
+                    batch.dims.append(Dims(root=root, **call.dims(model, cost, ttl_known=ttl_known)))
                     said = terms(line, usage, model, ttl_known, "ok")
                     owner = None if state.start_us is None else call.owner_rank()
                     found = known[what] = len(batch.dims) - 1, owner, call.sidechain, said
@@ -221,8 +227,7 @@ class _Rows:
             thinking = None if details is None else details.thinking_tokens
             searches = None if tools is None else tools.web_search_requests
             facts = said
-            if line.costUSD is not None or line.durationMs is not None:
-                cost = decode.usd(line.costUSD)
+            if cost is not None or line.durationMs is not None:
                 facts += seldom(cost, line.durationMs)
                 seldoms[len(ranks)] = cost, line.durationMs
             thought, searched = -1 if thinking is None else thinking, -1 if searches is None else searches

@@ -150,3 +150,52 @@ def test_repeats_of_a_call_become_one_row(tmp_path: Path) -> None:
 
     assert isinstance(reading, Reading)
     assert (list(batch.output), reading.counts.lines, reading.counts.events) == ([40], 4, 4)
+
+
+LONG = json.dumps({"type": "user", "message": {"content": "x" * 70_000}})
+"""A prompt that nothing behind it is read early for."""
+
+
+def reply(second: int, message: str, output: int, **said: Any) -> str:
+    """A line of a reply; `said` stands beside its message."""
+    usage_of_it = {"input_tokens": 5, "output_tokens": output}
+    line = {
+        "type": "assistant",
+        "timestamp": f"2026-09-01T10:00:{second:02}.000Z",
+        "sessionId": "s-1",
+        "requestId": f"r-{message}",
+        "message": {"id": message, "model": "claude-opus-5", "usage": usage_of_it},
+        **said,
+    }
+    return json.dumps(line)
+
+
+def same(folder: Path, content: list[str]) -> bool:
+    """Whether both ways end in the same calls and counts."""
+    path = folder / "home/projects/p/s-1.jsonl"
+    path.parent.mkdir(parents=True)
+    path.write_text("".join(line + "\n" for line in content))
+    stepped, calls = taken(folder / "home", folder / "stepped", reader.fold)
+    columnar, same_calls = taken(folder / "home", folder / "columnar", claude_columns.fold)
+    return same_calls == calls and columnar.counts == stepped.counts
+
+
+def test_a_cost_that_cannot_be_believed_says_nothing_of_the_next_one(tmp_path: Path) -> None:
+    """A negative costUSD is none, and the record after it that states one has it from the provider all the same."""
+    assert same(tmp_path, [reply(1, "m1", 7, costUSD=-1), reply(2, "m2", 7, costUSD=0.25)])
+
+
+def test_a_name_that_only_looks_like_bedrocks_says_nothing_of_the_next_one(tmp_path: Path) -> None:
+    """Bedrock bills what is named msg_bdrk_…; a name that has bdrk_ behind something else is not of that form."""
+    assert same(tmp_path, [reply(1, "xyz_bdrk_1", 7), reply(2, "msg_bdrk_2", 7)])
+
+
+def test_where_a_file_names_no_time_early_each_record_claims_from_its_own(tmp_path: Path) -> None:
+    """A first prompt of more than 64 KiB hides when its session began: a reply is claimed from its first line on, not from the one that
+    counts."""
+    assert same(tmp_path, [LONG, reply(1, "m1", 7), reply(9, "m1", 90)])
+
+
+def test_a_reply_that_began_before_a_copy_is_claimed_from_there(tmp_path: Path) -> None:
+    """A copied line between two lines of a reply moves what the later of them claims from, not what the reply does."""
+    assert same(tmp_path, [reply(1, "m1", 7), LONG, reply(5, "m2", 8, forkedFrom={"sessionId": "s-0"}), reply(9, "m1", 90)])
