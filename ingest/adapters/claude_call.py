@@ -106,7 +106,7 @@ def hops_of(message: Message, usage: Usage) -> list[tuple[int, Iteration, str | 
     for position, hop in enumerate(hops):
         declined = position < answered and hop.type in (None, "message") and bool(hop.output_tokens)
         if hop.type in ("advisor_message", "compaction") or declined:
-            found.append((position, hop, hop.model or message.model))
+            found.append((position, hop, hop.model or message.model or None))
     return found
 
 

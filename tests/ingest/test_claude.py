@@ -275,6 +275,13 @@ def test_a_line_in_a_subagents_file_is_a_sidechains() -> None:
     assert below.owner_rank > beside.owner_rank
 
 
+def test_a_hop_of_a_reply_without_a_model_has_none() -> None:
+    """An empty model is no model, for a compaction inside a reply as for the reply."""
+    compaction = {"type": "compaction", "model": "", "input_tokens": 9, "output_tokens": 8}
+    found = step(record(message={"model": ""}, usage={"iterations": [{"type": "message"}, compaction]}))
+    assert [each.model for each in found if isinstance(each, UsageEvent)] == [None, None]
+
+
 def test_a_further_call_inside_a_reply_is_named_by_its_position() -> None:
     """An advisor's call has an identity of its own, the same in every line of the reply."""
     advisor = {"type": "advisor_message", "model": "claude-fable-5", "input_tokens": 9, "output_tokens": 8}
