@@ -9,6 +9,7 @@ import gc
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from stat import S_ISREG
 from typing import Any
 
@@ -45,6 +46,8 @@ _SHOWN_S = 1.1 * SHOWN_NS / 1e9
 """A little later than `SHOWN_NS` after a write, so that it lies as far back by then."""
 WAKE_S = 0.5
 """How soon a request to stop is noticed."""
+_FEW = 60
+"""Up to so many sources are looked up one by one."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,6 +86,7 @@ class Watcher:
         self._warned: set[str] = set()
         self._unread: set[str] = set()
         self._postponed = Postponed()
+        self._epoch = log.position().epoch
         self._hot_since: float | None = None
         self._hot = 0
         """Calls taken since the rows were sealed: about as many rows are hot."""
@@ -120,44 +124,56 @@ class Watcher:
 
     def run(self) -> None:
         """Catch up, then follow until asked to stop."""
-        stop = self._settings.stop
         try:
-            self._sweep(first=True)
-            self.caught_up = not stop()
-            # All that is there now stays: to look through it for garbage now and then would cost more than the lines that come.
-            gc.collect()
-            gc.freeze()
-            swept = time.monotonic()
-            while not stop():
-                hints = self._notices.wait(WAKE_S)
+            self._follow_on()
+        except BaseException:
+            # What ended it is what must be told.
+            with suppress(Exception):
+                self._end()
+            raise
+        self._end()
+
+    def _follow_on(self) -> None:
+        stop = self._settings.stop
+        self._sweep(first=True)
+        self.caught_up = not stop()
+        # All that is there now stays: to look through it for garbage now and then would cost more than the lines that come.
+        gc.collect()
+        gc.freeze()
+        swept = time.monotonic()
+        while not stop():
+            hints = self._notices.wait(WAKE_S)
+            now = time.monotonic()
+            if hints and now < self._next_at:
+                time.sleep(self._next_at - now)
+                hints |= self._notices.wait(0)
                 now = time.monotonic()
-                if hints and now < self._next_at:
-                    time.sleep(self._next_at - now)
-                    hints |= self._notices.wait(0)
-                    now = time.monotonic()
-                for path in [path for path, at in self._again.items() if at <= now]:
-                    del self._again[path]
-                    hints.add((path, ""))
-                try:
-                    folders = {folder for path, folder in hints if not path and folder}
-                    for folder in folders:
-                        self._settled = False
-                        self._watched.let_go(folder)
-                    self._follow({hint for hint in hints if hint[0]})
-                    if folders or LOST in hints or now - swept >= (POLL_S if self._watched.polls else SWEEP_S):
-                        swept = now
-                        self._sweep()
-                    if self._postponed.due():
-                        self._catch_log_up()
-                    self._tell_when_due()
-                    self._seal_when_due()
-                except (PartlyDone, Held) as error:
-                    # No room, or another process holds on: nothing was taken, so the next sweep reads it again.
+            for path in [path for path, at in self._again.items() if at <= now]:
+                del self._again[path]
+                hints.add((path, ""))
+            try:
+                folders = {folder for path, folder in hints if not path and folder}
+                for folder in folders:
                     self._settled = False
-                    self._warn_once(Trouble(path=error.where or "the log", reason=error.what))
-        finally:
-            self._notices.close()
-            self._log.seal()
+                    self._watched.let_go(folder)
+                self._follow({hint for hint in hints if hint[0]})
+                if folders or LOST in hints or now - swept >= (POLL_S if self._watched.polls else SWEEP_S):
+                    swept = now
+                    self._sweep()
+                if self._postponed.due():
+                    self._catch_log_up()
+                self._tell_when_due()
+                self._seal_when_due()
+            except (PartlyDone, Held) as error:
+                # No room, or another process holds on: nothing was taken, so the next sweep reads it again.
+                self._settled = False
+                self._warn_once(Trouble(path=error.where or "the log", reason=error.what))
+
+    def _end(self) -> None:
+        self._notices.close()
+        self._log.seal()
+        with suppress(PartlyDone, Held):
+            # Otherwise it is read once more by the next.
             self._catch_log_up()
 
     def _follow(self, hints: Iterable[Notice]) -> None:
@@ -219,6 +235,7 @@ class Watcher:
         self._know(came, self._log.sources([found.source.path for found in came]))
 
     def _sweep(self, *, first: bool = False) -> None:
+        self._agree()
         # Every few seconds for months: while nothing moves, no more than a glance.
         news = self._glance.news() if self._settled else None
         if news is not None and all(map(self._is_read, news)):
@@ -269,6 +286,7 @@ class Watcher:
                 tails[found.source.path] = msgspec.structs.replace(known, found=found)
         self._read(changed, self._manner)
         self._read(tails, msgspec.structs.replace(self._manner, take_tail=True))
+        self._tails.update((path, work.found.size) for path, work in tails.items())
 
     def _is_read(self, look: tuple[str, int, int, int]) -> bool:
         """Whether a file is as it was when it was read, and nothing at its end is waited for."""
@@ -285,11 +303,8 @@ class Watcher:
         return (found.source.path, cursor.size) not in self._tails
 
     def _is_quiet(self, found: Found) -> bool:
-        """Whether the file has been left alone for long enough to take an unfinished line for what it is; true once for each."""
-        if self._settings.clock() - found.mtime_ns < QUIET_NS:
-            return False
-        self._tails.add((found.source.path, found.size))
-        return True
+        """Whether the file has been left alone for long enough to take an unfinished line for what it is."""
+        return self._settings.clock() - found.mtime_ns >= QUIET_NS
 
     def _remember(self, look: Look) -> None:
         self._known = {found.source.path: self._known[found.source.path] for found in look.found if found.source.path in self._known}
@@ -331,10 +346,10 @@ class Watcher:
                 self._stands(paths[reading.source_id], reading.after)
         if stale:
             # Another process was faster: where it left those sources is in the log, and the next look goes on there.
-            for stored in self._log.sources():
+            for stored in self._log.sources([paths[number] for number in stale] if len(stale) <= _FEW else None):
                 if stored.id in stale:
-                    self._stands(paths[stored.id], stored.cursor)
-                    self._notices.note((paths[stored.id], ""))
+                    self._stands(stored.source.path, stored.cursor)
+                    self._notices.note((stored.source.path, ""))
 
     def _catch_log_up(self) -> None:
         """The log knows how far all was read."""
@@ -343,6 +358,18 @@ class Watcher:
             held = {reading.source_id for reading in readings}
             paths = {known.source_id: path for path, known in self._known.items() if known.source_id in held}
             self._commit(Harvest(readings=readings), paths)
+
+    def _agree(self) -> None:
+        """In a journal that was made anew nothing has been read, whatever this watcher has seen: the next sweep reads it again."""
+        epoch = self._log.position().epoch
+        if epoch != self._epoch:
+            self._epoch = epoch
+            self._settled = False
+            self._postponed = Postponed()
+            self._tails.clear()
+            for stored in self._log.sources():
+                if stored.source.path in self._known:
+                    self._stands(stored.source.path, stored.cursor)
 
     def _stands(self, path: str, cursor: Cursor | None) -> None:
         """Note where a known source stands now."""
@@ -382,6 +409,7 @@ class Watcher:
         now = time.monotonic()
         quiet = now - self._news_at >= PAUSE_S or now - self._untold_since >= REST_S
         if quiet and now >= self._tell_at:
+            self._agree()
             self._catch_log_up()
             self._news_at = self._untold_since = None
             began = time.thread_time()

@@ -21,6 +21,7 @@ from ingest.notices import Notice
 from ingest.reader import Manner
 from ingest.run import refresh
 from ingest.watch import Settings, Watcher
+from pipeline.check import repair
 from pipeline.errors import PartlyDone
 from pipeline.log import Commit, Log
 from tests.ingest import toy
@@ -218,6 +219,70 @@ def test_what_another_run_read_meanwhile_counts_once(tmp_path: Path, monkeypatch
         size = log.stat().st_size
         watcher.until(lambda: accounted(tmp_path, log) == (size, size, 2))
         assert outputs(tmp_path) == [1, 20]
+
+
+def test_stopping_on_a_full_disk_loses_nothing_that_was_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How far lines without a call were read is worth no error at the end: where there is no room for it, the next run reads them again."""
+    monkeypatch.setattr(postponed, "AT_MOST_S", 3600.0)
+    with following(tmp_path) as (watcher, log), monkeypatch.context() as full:
+        append(log, b'{"said": "nothing"}\n')
+        watcher.until(lambda: read_up_to(watcher, log))
+
+        def no_room(log: Log, *_: Any, **__: Any) -> Commit:
+            raise PartlyDone("no space is left", where=log.home)
+
+        full.setattr(Log, "commit", no_room)
+        watcher.stop()
+
+    whole = log.stat().st_size
+    assert accounted(tmp_path, log) == (len(toy.line("a", 1)), len(toy.line("a", 1)), 1)
+    with Log.open(tmp_path / "store") as other:
+        refresh(other, [toy.ADAPTER], {"TOY_HOME": str(tmp_path / "home")}, "/nowhere", Manner(now_ns=time.time_ns()))
+    assert accounted(tmp_path, log) == (whole, whole, 1)
+
+
+def test_what_ended_the_watching_is_what_is_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error that ends a watcher is told as it is, also where its end does not succeed either."""
+    log = tmp_path / "home/logs/a.jsonl"
+    log.parent.mkdir(parents=True)
+    log.write_bytes(toy.line("a", 1))
+
+    def broken(_: Commit) -> None:
+        raise RuntimeError("nobody listens")
+
+    def no_room(log: Log) -> list[Any]:
+        raise PartlyDone("no space is left", where=log.home)
+
+    monkeypatch.setattr(Log, "seal", no_room)
+    with Log.open(tmp_path / "store") as opened:
+        settings = Settings(
+            adapters=[toy.ADAPTER],
+            environ={"TOY_HOME": str(tmp_path / "home")},
+            home="/nowhere",
+            stop=lambda: False,
+            warn=print,
+            on_arrival=print,
+            on_quiet=print,
+            on_commit=broken,
+        )
+        with pytest.raises(RuntimeError, match="nobody listens"):
+            Watcher(opened, settings).run()
+
+
+def test_a_journal_that_was_made_anew_reads_all_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A repair that sets a damaged segment aside forgets what was read; the watcher reads it again if nobody else does."""
+    monkeypatch.setattr(watch, "SWEEP_S", 0.2)
+    with following(tmp_path) as (watcher, log):
+        append(log, toy.line("b", 20))
+        watcher.until(lambda: bool(watcher.arrived))
+        with Log.open(tmp_path / "store") as other:
+            other.seal()
+            (segment,) = other.segments()
+            append(Path(segment.path), b"damage")
+        repair(str(tmp_path / "store"))
+        watcher.until(lambda: outputs(tmp_path) == [1, 20])
+        size = log.stat().st_size
+        assert accounted(tmp_path, log) == (size, size, 2)
 
 
 def test_a_rejected_line_is_in_the_log_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -458,6 +523,29 @@ def test_an_unfinished_line_from_before_the_watching_counts(tmp_path: Path, monk
     monkeypatch.setattr(watch, "QUIET_NS", 0)
     monkeypatch.setattr(watch, "SWEEP_S", 0.2)
     with following(tmp_path, more=toy.line("b", 2)[:-1]) as (watcher, _):
+        watcher.until(lambda: outputs(tmp_path) == [1, 2])
+
+
+def test_an_unfinished_line_for_which_there_was_no_room_counts_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A last line that was taken just when the disk was full is taken once there is room."""
+    monkeypatch.setattr(watch, "QUIET_NS", 1_500_000_000)
+    monkeypatch.setattr(watch, "SWEEP_S", 0.2)
+    full = threading.Event()
+    commit = Log.commit
+
+    def no_room(log: Log, *arguments: Any, **options: Any) -> Commit:
+        if full.is_set():
+            raise PartlyDone("no space is left", where=log.home)
+        return commit(log, *arguments, **options)
+
+    monkeypatch.setattr(Log, "commit", no_room)
+    with following(tmp_path) as (watcher, log):
+        commits = len(watcher.commits)
+        append(log, toy.line("b", 2)[:-1])
+        watcher.until(lambda: len(watcher.commits) > commits)
+        full.set()
+        watcher.until(lambda: bool(watcher.warnings))
+        full.clear()
         watcher.until(lambda: outputs(tmp_path) == [1, 2])
 
 
