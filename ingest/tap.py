@@ -248,6 +248,8 @@ class Tap:
         return True
 
     def _commit(self, taken: Sequence[Record]) -> None:
+        if self._log is not None and self._log.replaced:
+            self._close()
         log = self._log = self._log or self._opened()
         now_us = self._clock() // 1000
         log.register([SOURCE])

@@ -24,7 +24,7 @@ from pipeline import durable, journal, placement, recover
 from pipeline.absorb import Changes, absorb, names_requests
 from pipeline.batch import Batch
 from pipeline.between import Between, Standing
-from pipeline.errors import Damaged, Held
+from pipeline.errors import Damaged, Held, RingletError
 from pipeline.placement import SegmentInfo
 from pipeline.questions import Questions
 from pipeline.record import Rows, days_of, packed, unpacked
@@ -72,6 +72,7 @@ class Log(Questions):
     def __init__(self, home: str, connection: sqlite3.Connection) -> None:
         super().__init__(home, connection)
         self._path = journal.path_of(home)
+        self._file = _file_at(self._path)
         self._between = Between(connection)
         about = journal.meta(connection)
         self.machine = str(about["machine"])
@@ -104,6 +105,11 @@ class Log(Questions):
             connection.close()
             raise
         return log
+
+    @property
+    def replaced(self) -> bool:
+        """Whether another journal, or none, lies where this one was opened: the log goes on without this one."""
+        return _file_at(self._path) != self._file
 
     def close(self) -> None:
         """Let go of the journal."""
@@ -177,6 +183,8 @@ class Log(Questions):
                 between.about["seq"] = done.seq
             seqs = range(done.seq - len(changes.rows) + 1, done.seq + 1)
             if len(changes.rows) >= BULK_ROWS:
+                if self.replaced:
+                    raise RingletError("another journal was put in the place of this one", where=self._path, mend="run the command again")
                 # What is hot goes along: a difference in a file whose call were in the journal alone would outlive it.
                 with self._staging(*self._with_hot(changes.rows, seqs), dimensions, child=True) as staging:
                     self._keep(changes)
@@ -195,10 +203,12 @@ class Log(Questions):
         return done
 
     def seal(self) -> list[SegmentInfo]:
-        """All hot rows become segments; the segments made."""
+        """All hot rows become segments; the segments made. None of a journal that was replaced: what it holds its successor reads again."""
         if not self.hot_count():
             return []
         with self._transaction():
+            if self.replaced:
+                return []
             hot, seqs = self._with_hot(Rows(), ())
             made: list[SegmentInfo] = []
             if hot:
@@ -389,6 +399,15 @@ def _uncollected(rows: int) -> Iterator[None]:
     finally:
         if pause:
             gc.enable()
+
+
+def _file_at(path: str) -> tuple[int, int] | None:
+    """Which file lies at a path; None where there is none."""
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _connected(path: str) -> sqlite3.Connection:

@@ -94,9 +94,23 @@ def _told(store: Store, summary: Summary) -> list[str]:
 
 def _watch(where: Paths) -> int:
     durable.prepare_home(where.data, create=True)
-    with Stopping() as stop, state.lock(where.data), opened(where, os.environ, clock()) as store:
+    with Stopping() as stop, state.lock(where.data):
+        from cli.serve.logfile import Lines  # for a watcher alone
+
+        told = logging.StreamHandler()
+        told.setFormatter(Lines(terminal=True))
+        logging.getLogger("ringlet.hooks").addHandler(told)
+        while not stop():
+            _follow(where, stop)
+            if not stop():
+                typer.echo("ringlet: the journal was replaced; watching anew", err=True)
+        return stop.code
+
+
+def _follow(where: Paths, stop: Stopping) -> None:
+    """Watch until asked to stop, or until a repair has put another journal in the place of the open one."""
+    with opened(where, os.environ, clock()) as store:
         from cli.hooks.alerting import Alerting  # as the next, for a watcher alone
-        from cli.serve.logfile import Lines
         from ingest.arrived import Arrived
         from ingest.watch import Settings, Watcher  # 30 ms that only a watcher should pay
 
@@ -120,7 +134,7 @@ def _watch(where: Paths) -> int:
                 home=store.home,
                 further=store.homes,
                 titles=store.config.session_titles,
-                stop=stop,
+                stop=lambda: stop() or store.log.replaced,
                 warn=lambda text: typer.echo(f"ringlet: {escaped(text)}", err=True),
                 on_arrival=show,
                 on_quiet=catch_up,
@@ -128,16 +142,12 @@ def _watch(where: Paths) -> int:
             ),
         )
         alerting = Alerting(where, os.environ, lambda: watcher.caught_up)
-        told = logging.StreamHandler()
-        told.setFormatter(Lines(terminal=True))
-        logging.getLogger("ringlet.hooks").addHandler(told)
         typer.echo(f"Watching {many(len(store.look.found), 'file')}; stop with Ctrl-C")
         alerting.start()
         try:
             watcher.run()
         finally:
             alerting.stop()
-        return stop.code
 
 
 def _detach(where: Paths) -> int:

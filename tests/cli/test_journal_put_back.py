@@ -2,10 +2,13 @@
 
 import json
 import shutil
+import subprocess
 from pathlib import Path
 
+import duckdb
 import pytest
 
+from tests.cli.daemons import ROOT, Home, until
 from tests.cli.homes import reply, ringlet, transcript
 
 
@@ -55,3 +58,31 @@ def test_a_journal_made_anew_has_read_nothing(tmp_path: Path, asking: tuple[str,
     assert ringlet(tmp_path, *asking).code == 0
 
     assert requests(tmp_path) == 2
+
+
+def test_a_watcher_goes_on_in_the_journal_that_takes_the_place_of_its_own(tmp_path: Path) -> None:
+    """After a repair has laid the journal aside the watcher follows the new one, and in the files every call is there once."""
+    log = transcript(tmp_path, "one", reply(1, "2026-05-13T09:00:00Z"))
+    home = Home(tmp_path)
+    with subprocess.Popen(
+        home.command("ingest", "--watch"), env=home.env, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as watcher:
+        try:
+            assert watcher.stdout is not None
+            assert watcher.stdout.readline().startswith("Watching 1 file")
+            assert home.usage()["total_requests"] == 1
+            for path in (home.store / "journal.db-wal", home.store / "journal.db-shm", home.store / "journal.db"):
+                path.rename(tmp_path / path.name)
+            assert home.usage()["total_requests"] == 1
+            with log.open("a") as file:
+                file.write(reply(2, "2026-05-13T10:00:00Z"))
+            until(lambda: json.loads(home.run("usage", "--period", "all", "--json", "--no-sync").out)["total_requests"] == 2)
+        finally:
+            watcher.terminate()
+        _, complaint = watcher.communicate(timeout=90)
+
+    assert (watcher.returncode, complaint) == (143, "ringlet: the journal was replaced; watching anew\n")
+    sealed = duckdb.sql(f"SELECT sum(requests) FROM '{home.store}/events/**/*.parquet'")
+    assert sealed is not None
+    assert sealed.fetchall() == [(2,)]
+    assert json.loads(home.run("doctor", "--deep", "--json").out)["status"] == "well"

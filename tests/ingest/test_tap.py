@@ -95,6 +95,23 @@ def test_it_goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert len(calls(tmp_path)) == 2
 
 
+def test_it_goes_on_in_the_journal_that_takes_the_place_of_another(tmp_path: Path) -> None:
+    """A repair puts a damaged journal aside while the tap has it open: what passes from then on is in the new one, and is sealed."""
+    tap = Tap(lambda: Log.open(tmp_path))
+    tap.start()
+    pass_by(tap, reply("msg_1"))
+    until(lambda: tap.tally.captured == 1 and len(calls(tmp_path)) == 1)
+    for journal in tmp_path.glob("journal.db*"):
+        journal.rename(tmp_path / f"aside-{journal.name}")
+    Log.open(tmp_path).close()
+    pass_by(tap, reply("msg_2", output=7))
+    tap.stop()
+
+    assert calls(tmp_path) == [("capture", "work", None, 10, 7)]
+    with Log.open(tmp_path) as log:
+        assert (log.hot_count(), sum(segment.rows for segment in log.segments())) == (0, 1)
+
+
 def line(**said: Any) -> bytes:
     """The line that Claude Code writes of the same reply."""
     usage = {"input_tokens": 10, "output_tokens": 5, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 0}

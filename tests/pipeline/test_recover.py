@@ -12,7 +12,7 @@ from hypothesis import given, settings
 
 from pipeline import durable, placement
 from pipeline.check import repair
-from pipeline.errors import Held
+from pipeline.errors import Held, RingletError
 from pipeline.log import Log
 from pipeline.record import DAY_US
 from tests.pipeline.sightings import NOON, Feed, Sighting, known
@@ -169,6 +169,35 @@ def test_damaged_journal_is_laid_aside(tmp_path: Path) -> None:
         assert known(log) == before
         assert any("damaged" in note for note in log.mended)
     assert any(name.endswith("journal.db") for name in os.listdir(store / "quarantine"))
+
+
+def test_a_journal_that_was_laid_aside_seals_nothing(tmp_path: Path) -> None:
+    """Whoever still has it open makes no file of it: its successor reads the same calls again, and each is in the files once."""
+    store = tmp_path / "store"
+    with Log.open(store) as old:
+        Feed(old).commit(Sighting(key="a"), Sighting(key="b"))
+        lose_journal(store)
+        with Log.open(store) as new:
+            Feed(new).commit(Sighting(key="a"), Sighting(key="b"))
+            new.seal()
+
+        assert old.seal() == []
+
+    with Log.open(store) as log:
+        assert log.mended == []
+        assert sums(every_row(log)) == {("requests",): 2, ("input",): 20, ("output",): 10}
+
+
+def test_a_large_commit_to_a_journal_that_was_laid_aside_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would make files: the command that commits says so and can be run again."""
+    monkeypatch.setattr("pipeline.log.BULK_ROWS", 2)
+    store = tmp_path / "store"
+    with Log.open(store) as old:
+        feed = Feed(old)
+        lose_journal(store)
+        with pytest.raises(RingletError, match="another journal"):
+            feed.commit(Sighting(key="a"), Sighting(key="b"))
+    assert list(placement.published_names(str(store))) == []
 
 
 def test_damaged_segment_is_set_aside_on_rebuild(tmp_path: Path) -> None:
