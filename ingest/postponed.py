@@ -49,4 +49,4 @@ class Postponed:
 
 
 def _must_be_kept(reading: Reading) -> bool:
-    return bool(reading.quarantined or reading.sessions or reading.seen or reading.counts.lines or reading.counts.resets)
+    return bool(reading.quarantined or reading.sessions or reading.seen or reading.counts.resets)

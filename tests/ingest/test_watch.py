@@ -169,13 +169,17 @@ def accounted(tmp_path: Path, path: Path) -> tuple[int, int, int]:
         return known.cursor.offset, known.counts.bytes, known.counts.events
 
 
-def test_lines_without_a_call_are_committed_with_the_next_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Most lines hold no call: however many come, they are one commit with the call after them, and every byte is counted once."""
+@pytest.mark.parametrize(("line", "ignored"), [(b'{"said": "nothing"}\n', 0), (b'{"id": "b", "out": null}\n', 3)])
+def test_lines_without_a_call_are_committed_with_the_next_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: bytes, ignored: int
+) -> None:
+    """Most lines hold no call, whether that shows before they are decoded or after: however many come, they are one commit with the call
+    after them, and every byte and every line is counted once."""
     monkeypatch.setattr(postponed, "AT_MOST_S", 3600.0)
     with following(tmp_path) as (watcher, log):
         before = len(watcher.commits)
         for _ in range(3):
-            append(log, b'{"said": "nothing"}\n')
+            append(log, line)
             watcher.until(lambda: read_up_to(watcher, log))
         assert len(watcher.commits) == before
         append(log, toy.line("b", 20))
@@ -184,6 +188,9 @@ def test_lines_without_a_call_are_committed_with_the_next_call(tmp_path: Path, m
         assert len(watcher.commits) == before + 1
         size = log.stat().st_size
         assert accounted(tmp_path, log) == (size, size, 2)
+    with Log.open(tmp_path / "store") as opened:
+        (known,) = opened.sources()
+        assert (known.counts.lines, known.counts.new, known.counts.ignored) == (2 + ignored, 2, ignored)
 
 
 def test_the_log_knows_soon_how_far_a_silent_agent_was_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
