@@ -25,7 +25,7 @@ from pipeline.columns import Pick, picked
 from pipeline.journal import CALL_COLUMNS, DAY_BITS, halves, index_rows
 from pipeline.keys import following, is_request
 from pipeline.known_calls import Known, State, where
-from pipeline.merge import Folded, Union, folded, owned
+from pipeline.merge import Folded, Union, folded, owned, owner_text
 from pipeline.record import CALL, DAY_US, DIFFERENCE, FIELDS, RETRACTION, Rows, alias_column, cost_difference, days_of, negated_cost
 from pipeline.settled import unsettled
 
@@ -250,12 +250,14 @@ class _Desk:
         best, facts = self._best(positions, old)
         owner_rank, owner_dim, owner_row = old.owner_rank, old.dim, None
         for number in losers:
-            if states[number].owner_rank < owner_rank:
-                owner_rank, owner_dim = states[number].owner_rank, states[number].dim
+            other = states[number]
+            if self._owns(other.owner_rank, other.dim, owner_rank, owner_dim):
+                owner_rank, owner_dim = other.owner_rank, other.dim
         for position in positions:
             row = self._calls.owner[position]
-            if self._batch.owner_rank[row] < owner_rank:
-                owner_rank, owner_dim, owner_row = self._batch.owner_rank[row], self._numbers[self._batch.dim[row]], row
+            rank, dim = self._batch.owner_rank[row], self._numbers[self._batch.dim[row]]
+            if self._owns(rank, dim, owner_rank, owner_dim):
+                owner_rank, owner_dim, owner_row = rank, dim, row
         state = facts._replace(owner_rank=owner_rank, dim=self._compose(facts.dim, owner_dim))
 
         claimed, offered = self._lacking(positions, places, names, known)
@@ -278,6 +280,12 @@ class _Desk:
         self._place(kept, old, state, losers, claimed, offered)
         source = self._batch.source[row]
         self._changes.updated[source] = self._changes.updated.get(source, 0) + 1
+
+    def _owns(self, rank: int, dim: int, other_rank: int, other_dim: int) -> bool:
+        """Whether an owner comes before another, each with the number of dimensions that name it."""
+        if rank != other_rank or dim == other_dim:
+            return rank < other_rank
+        return owner_text(self._dimensions.dims(dim)) < owner_text(self._dimensions.dims(other_dim))
 
     def _best(self, positions: list[int], old: State) -> tuple[int | None, State]:
         """The row that beats the known record, and the record that counts."""

@@ -180,6 +180,11 @@ def owned(facts: Dims, owner: Dims) -> Dims:
     return msgspec.structs.replace(facts, **{name: getattr(owner, name) for name in OWNER_FIELDS})
 
 
+def owner_text(dims: Dims) -> bytes:
+    """What tells two owners apart: of those with equal ranks the smaller owns, in whatever order they come."""
+    return msgspec.msgpack.encode([getattr(dims, name) for name in OWNER_FIELDS])
+
+
 class _Ties:
     """Which of several rows wins and which owns, content deciding where ranks do not."""
 
@@ -214,7 +219,7 @@ class _Ties:
     def _text(self, dim: int, owner: bool) -> bytes:
         text = self._texts.get((dim, owner))
         if text is None:
-            names = OWNER_FIELDS if owner else _FACT_FIELDS
-            text = msgspec.msgpack.encode([getattr(self._batch.dims[dim], name) for name in names])
+            dims = self._batch.dims[dim]
+            text = owner_text(dims) if owner else msgspec.msgpack.encode([getattr(dims, name) for name in _FACT_FIELDS])
             self._texts[dim, owner] = text
         return text

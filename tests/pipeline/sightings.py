@@ -121,9 +121,9 @@ def _meet(one: list[Sighting], other: list[Sighting]) -> bool:
 
 
 def kept(group: list[Sighting]) -> tuple[Any, ...]:
-    """What the log must know of a call: the record that counts as a whole, owned by the smallest owner."""
+    """What the log must know of a call: the record that counts as a whole, owned by the smallest owner; of equal ranks by content."""
     best = max(group, key=lambda one: one.rank)
-    owner = min(group, key=lambda one: one.owner)
+    owner = min(group, key=lambda one: (one.owner, msgspec.msgpack.encode([getattr(dims_of(one), field) for field in OWNER_FIELDS])))
     dims = msgspec.structs.replace(dims_of(best), **{field: getattr(dims_of(owner), field) for field in OWNER_FIELDS})
     return (name(best.key), best.at_us, dims, best.input, best.output, best.reasoning, _cost(best.cost), best.rank, owner.owner)
 
