@@ -4,6 +4,7 @@ Decides how a line is decoded and which counters make a vector. Format: Codex CL
 those of openai/codex, `codex-rs/protocol/src/protocol.rs`.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -92,6 +93,19 @@ def vector(counters: object) -> Vector | None:
     if not isinstance(counters, dict):
         raise BadRecord("not_an_object")
     prompt, cached, written, completion, reasoning = (decode.count(counters.get(name)) for name in COUNTERS)
+    return prompt, cached, written, completion, reasoning
+
+
+def with_parts(total: Vector, counters: Mapping[str, object], before: Vector) -> Vector:
+    """`total`, written as `counters`, with the parts that it does not tell as they were in the total `before`: they have not fallen.
+
+    An older build that goes on with a thread knows no cache writes. A total that fell in what it tells takes over nothing.
+    """
+    if total[0] < before[0] or total[3] < before[3]:
+        return total
+    prompt, cached, written, completion, reasoning = (
+        before[at] if counters.get(name) is None else total[at] for at, name in enumerate(COUNTERS)
+    )
     return prompt, cached, written, completion, reasoning
 
 

@@ -12,7 +12,7 @@ from datetime import datetime
 import msgspec
 
 from ingest import decode
-from ingest.adapters.codex_line import ZERO, Line, Payload, Vector, claimed, vector
+from ingest.adapters.codex_line import ZERO, Line, Payload, Vector, claimed, vector, with_parts
 from ingest.adapters.codex_thread import Thread, uuid_us
 from ingest.decode import BadRecord
 from pipeline import keys
@@ -57,6 +57,8 @@ def _running_total(thread: Thread, line: Line, payload: Payload) -> Step:
         wanted = claimed(info.get("last_token_usage"))
         return thread, [Rejected(reason=error.reason, tokens=claimed(info.get("total_token_usage")) if wanted is None else wanted)]
     base, epoch = thread.total, thread.epoch
+    if total is not None:
+        total = with_parts(total, info["total_token_usage"], base)
     if total is None:
         if last is None:
             return thread, []

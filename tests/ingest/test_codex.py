@@ -507,6 +507,30 @@ def test_reasoning_is_never_more_than_the_completion() -> None:
     assert (call.tokens.output, call.reasoning) == (10, 10)
 
 
+@pytest.mark.parametrize("part", ["cached_input_tokens", "cache_write_input_tokens", "reasoning_output_tokens"])
+@pytest.mark.parametrize("untold", [{}, {"null": None}])
+def test_a_part_that_a_total_does_not_tell_has_not_fallen(part: str, untold: dict[str, None]) -> None:
+    """A thread that goes on in a build that knows no such part goes on; only what is told to be lower begins anew."""
+    first, second, third = ({"input_tokens": prompt, "output_tokens": output} for prompt, output in ((100, 30), (250, 40), (400, 60)))
+    first[part], third[part] = 20, 25
+    told = [{**each, **({part: None} if untold and part not in each else {})} for each in (first, second, third)]
+    lines = [json.loads(total(0, 0, 0)) for _ in told]
+    for line, counted in zip(lines, told, strict=True):
+        line["payload"]["info"]["total_token_usage"] = counted
+    found = [each.tokens for each in usage(ADAPTER, PATH, [header(), *map(encoded, lines)])]
+    assert [each.input + each.cache_read + each.cache_write_5m for each in found] == [100, 150, 150]
+    assert [each.output for each in found] == [30, 10, 20]
+
+
+def test_a_total_that_fell_has_only_the_parts_that_it_tells() -> None:
+    """A total that begins anew takes no part over from the one before."""
+    lines = [json.loads(total(0, 0, 0)) for _ in range(2)]
+    lines[0]["payload"]["info"]["total_token_usage"] = {"input_tokens": 100, "cached_input_tokens": 80, "output_tokens": 30}
+    lines[1]["payload"]["info"]["total_token_usage"] = {"input_tokens": 50, "output_tokens": 5}
+    found = [each.tokens for each in usage(ADAPTER, PATH, [header(), *map(encoded, lines)])]
+    assert [(each.input, each.cache_read, each.output) for each in found] == [(20, 80, 30), (50, 0, 5)]
+
+
 def test_a_total_that_grew_in_its_parts_alone_is_no_call() -> None:
     """After a compaction totals are filled up that nobody asked for: where neither prompt nor completion grew, nothing was used."""
     filled, later = (
