@@ -57,7 +57,8 @@ def _running_total(thread: Thread, line: Line, payload: Payload) -> Step:
         wanted = claimed(info.get("last_token_usage"))
         return thread, [Rejected(reason=error.reason, tokens=claimed(info.get("total_token_usage")) if wanted is None else wanted)]
     base, epoch = thread.total, thread.epoch
-    if total is not None:
+    if total is not None and total != last:
+        # One that is its last response alone has begun anew.
         total = with_parts(total, info["total_token_usage"], base)
     if total is None:
         if last is None:

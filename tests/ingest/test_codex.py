@@ -531,6 +531,15 @@ def test_a_total_that_fell_has_only_the_parts_that_it_tells() -> None:
     assert [(each.input, each.cache_read, each.output) for each in found] == [(20, 80, 30), (50, 0, 5)]
 
 
+def test_a_total_that_is_its_last_response_alone_has_begun_anew() -> None:
+    """Then a part that it does not tell is none, although the rest is no lower than before."""
+    lines = [json.loads(total(0, 0, 0)) for _ in range(2)]
+    lines[0]["payload"]["info"]["total_token_usage"] = {"input_tokens": 100, "cached_input_tokens": 80, "output_tokens": 30}
+    lines[1]["payload"]["info"] = {name: {"input_tokens": 150, "output_tokens": 35} for name in ("total_token_usage", "last_token_usage")}
+    found = [each.tokens for each in usage(ADAPTER, PATH, [header(), *map(encoded, lines)])]
+    assert [(each.input, each.cache_read, each.output) for each in found] == [(20, 80, 30), (150, 0, 35)]
+
+
 def test_a_total_that_grew_in_its_parts_alone_is_no_call() -> None:
     """After a compaction totals are filled up that nobody asked for: where neither prompt nor completion grew, nothing was used."""
     filled, later = (
