@@ -6,7 +6,7 @@ the ordinary goes to the adapter itself. A property test holds both ways to the 
 """
 
 from array import array
-from datetime import MAXYEAR, MINYEAR, UTC, datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from struct import Struct
 from typing import Any
@@ -80,7 +80,6 @@ def fold(adapter: Adapter[Any], state: Any, lines: Lines, tally: Tally) -> Any:
                 or output is UNSET
                 or not message.id
                 or at.tzinfo is not UTC
-                or not MINYEAR < at.year < MAXYEAR
                 or (usage.iterations and any(hop.type != "message" for hop in usage.iterations))
             ):
                 state = _odd(adapter, state, tally, offset, length, record, line)

@@ -7,7 +7,7 @@ An adapter decodes with its own typed struct first (`Count` is the type of a cou
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from math import isfinite
 from typing import Annotated, TypeVar
@@ -150,19 +150,11 @@ def believable(values: Iterable[object]) -> int | None:
 
 
 def instant(value: object) -> datetime:
-    """A moment in UTC from an ISO 8601 text or a Unix time. Raises `BadRecord` where there is none, and for one of the years 1 and 9999:
-    at their edges it is no date in some time zones.
+    """A moment in UTC from an ISO 8601 text or a Unix time. Raises `BadRecord` where there is none.
 
     A text without an offset is UTC. A number (or a text of nine and more digits) is seconds, milliseconds, microseconds or nanoseconds
     by its size: from 10^11, 10^14 and 10^17 on. Finer than microseconds is cut off.
     """
-    at = _moment(value)
-    if not MINYEAR < at.year < MAXYEAR:
-        raise BadRecord("bad_timestamp")
-    return at
-
-
-def _moment(value: object) -> datetime:
     try:
         if isinstance(value, str):
             if value.isdecimal() and len(value) >= 9:

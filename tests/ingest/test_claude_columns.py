@@ -199,8 +199,3 @@ def test_where_a_file_names_no_time_early_each_record_claims_from_its_own(tmp_pa
 def test_a_reply_that_began_before_a_copy_is_claimed_from_there(tmp_path: Path) -> None:
     """A copied line between two lines of a reply moves what the later of them claims from, not what the reply does."""
     assert same(tmp_path, [reply(1, "m1", 7), LONG, reply(5, "m2", 8, forkedFrom={"sessionId": "s-0"}), reply(9, "m1", 90)])
-
-
-def test_a_reply_at_the_end_of_the_calendar_is_refused_both_ways(tmp_path: Path) -> None:
-    """The year 9999 has no date east of Greenwich: both ways quarantine such a line and go on."""
-    assert same(tmp_path, [reply(1, "m1", 7), reply(2, "m2", 8, timestamp="9999-12-31T23:59:59.000Z"), reply(3, "m3", 9)])

@@ -118,8 +118,8 @@ def test_the_typed_counter_agrees_with_the_judge(value: object) -> None:
         (HALF_PAST_S * 1_000_000 + 7, HALF_PAST + timedelta(microseconds=7)),
         (HALF_PAST_S * 1_000_000_000 + 7_999, HALF_PAST + timedelta(microseconds=7)),
         (str(HALF_PAST_S * 1_000), HALF_PAST),
-        ("0002-01-01T00:00:00Z", datetime(2, 1, 1, tzinfo=UTC)),
-        ("9998-12-31T23:59:59Z", datetime(9998, 12, 31, 23, 59, 59, tzinfo=UTC)),
+        ("0001-01-01T00:00:00Z", datetime(1, 1, 1, tzinfo=UTC)),
+        ("9999-12-31T23:59:59Z", datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)),
     ],
 )
 def test_a_time_is_a_moment_in_utc(value: object, at: datetime) -> None:
@@ -148,9 +148,7 @@ def test_a_time_is_a_moment_in_utc(value: object, at: datetime) -> None:
         10**400,
         "9" * 60,
         Decimal("1E+500"),
-        "0001-01-01T00:00:00Z",
         "0001-01-01T00:00:00+02:00",
-        "9999-12-31T23:59:59Z",
         "9999-12-31T23:59:59-02:00",
         [],
         {},
@@ -158,8 +156,7 @@ def test_a_time_is_a_moment_in_utc(value: object, at: datetime) -> None:
     ],
 )
 def test_what_is_no_time_is_refused(value: object) -> None:
-    """A record without a moment is never dated some other way; a date alone is no moment, and one at the edge of the calendar has no date
-    in some zones."""
+    """A record without a moment is never dated some other way; a date alone is no moment."""
     assert judged(instant, value) == "bad_timestamp"
 
 
