@@ -10,6 +10,7 @@ sealing gives rows no new numbers. It costs one small read to see that a journal
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterable
 
 import msgspec
@@ -125,7 +126,7 @@ def adopt(home: str, connection: sqlite3.Connection, machine: str) -> list[str]:
     """
     # Parquet costs far more to load than opening a log takes.
     from pipeline import rebuild, segments
-    from pipeline.record import unpacked
+    from pipeline.record import days_of, packed, unpacked
 
     durable.step("adopting")
     notes: list[str] = []
@@ -139,11 +140,13 @@ def adopt(home: str, connection: sqlite3.Connection, machine: str) -> list[str]:
     calls = rebuild.Rebuild(dimensions)
     held: dict[int, list[tuple[int, int]]] = {}
     highest = 0
+    whole: list[str] = []
     for name in list(published_names(home, machine)):
         try:
             info = segments.described(home, name)
             table = segments.read(published_path(home, name), (*rebuild.COLUMNS, "source"))
             calls.add_segment(table)
+            whole.append(name)
             highest = max(highest, *table["source"].unique().to_pylist())
         except (Damaged, OSError) as error:
             notes.append(f"{error}; set aside as {set_aside(home, name)}")
@@ -157,9 +160,17 @@ def adopt(home: str, connection: sqlite3.Connection, machine: str) -> list[str]:
         for seq, day, blob in connection.execute("SELECT seq, day, row FROM hot ORDER BY seq").fetchall()
         if not any(low <= seq <= high for low, high in held.get(day, ()))
     ]
+    rows = unpacked(blob for _, blob in hot)
+    calls.add_rows(rows)
+    astray = calls.astray()
+    if astray:
+        tables = (segments.read(published_path(home, name), rebuild.COLUMNS) for name in whole)
+        back = calls.sort_out(astray, tables, rows, now_us=time.time_ns() // 1000)
+        if back:
+            notes.append(f"{len(back)} row{'' if len(back) == 1 else 's'} taken back of calls whose other rows are lost")
+            hot += zip(days_of(back.at_us), packed(back), strict=True)
     connection.execute("DELETE FROM hot")
     connection.executemany("INSERT INTO hot VALUES(?, ?, ?)", [(seq, day, blob) for seq, (day, blob) in enumerate(hot, 1)])
-    calls.add_rows(unpacked(blob for _, blob in hot))
     calls.store(connection)
     connection.execute("UPDATE meta SET value = ? WHERE name = 'epoch'", (os.urandom(4).hex(),))
     connection.execute("UPDATE meta SET value = ? WHERE name = 'seq'", (len(hot),))

@@ -217,10 +217,11 @@ def hours(name: str, start_us: int, end_us: int) -> "list[str]":
 
 
 def at(name: str, at_us: int) -> "datetime":
-    """An instant on the clock of a zone."""
+    """An instant on the clock of a zone; at the edges of what can be written, the nearest one that every zone can write."""
     from datetime import UTC, datetime, timedelta
 
-    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at_us)).astimezone(zone(name))
+    within = min(max(at_us, (FIRST_DAY + 1) * DAY_US), LAST_DAY * DAY_US)
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=within)).astimezone(zone(name))
 
 
 def day_at(name: str, at_us: int) -> int:

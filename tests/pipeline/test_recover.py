@@ -6,16 +6,19 @@ import signal
 import sqlite3
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipeline import durable, placement
 from pipeline.check import repair
 from pipeline.errors import Held, RingletError
 from pipeline.log import Log
 from pipeline.record import DAY_US
-from tests.pipeline.sightings import NOON, Feed, Sighting, known
+from tests.pipeline.sightings import NOON, Feed, Sighting, kept, known, same_calls
 from tests.pipeline.test_log import Story, every_row, stories, sums
 from tests.sizes import times
 
@@ -215,6 +218,79 @@ def test_damaged_segment_is_set_aside_on_rebuild(tmp_path: Path) -> None:
         done = Feed(log).commit(Sighting(key="a"), Sighting(key="b", at_us=NOON + DAY_US))
         assert (done.new, done.duplicate) == (1, 1)
     assert not os.path.exists(damaged)
+
+
+def test_what_is_left_over_of_a_call_is_taken_back(tmp_path: Path) -> None:
+    """A call's first row lies in a segment that is damaged, what a better record added in another: that alone is no call, and does not
+    count beside the one that is read again."""
+    store = tmp_path / "store"
+    first, second = Sighting(key="a", output=5), Sighting(key="a", rank=2, output=50)
+    with Log.open(store) as log:
+        feed = Feed(log)
+        feed.commit(first)
+        (damaged,) = log.seal()
+        feed.commit(second)
+        log.seal()
+    with open(damaged.path, "ab") as file:
+        file.write(b"damage")
+
+    notes = repair(str(store))
+
+    with Log.open(store) as log:
+        assert sums(every_row(log)) == Counter()
+        assert list(log.calls(0, 40_000)) == []
+        Feed(log).commit(first, second)
+        log.seal()
+        assert sums(every_row(log)) == Counter({("requests",): 1, ("input",): 10, ("output",): 50})
+    assert "1 row taken back of calls whose other rows are lost" in notes
+    assert not any("taken back" in note for note in repair(str(store)))
+
+
+@settings(max_examples=times(40), deadline=None)
+@given(stories(), st.data())
+def test_whatever_segments_are_lost_the_log_adds_up_to_what_the_journal_knows(
+    tmp_path_factory: pytest.TempPathFactory, story: Story, data: st.DataObject
+) -> None:
+    """Each batch is a segment or several, and any of them are damaged. After a repair, and once more when all sources are read anew, rows
+    of the log add up to the journal's calls, under the same dimensions and dates; read anew, each call is there once."""
+    made, parts = story
+    store = tmp_path_factory.mktemp("story") / "store"
+    with Log.open(store) as log:
+        feed = Feed(log)
+        paths = []
+        for part in parts:
+            feed.commit(*part)
+            paths += [segment.path for segment in log.seal()]
+    for path in data.draw(st.lists(st.sampled_from(paths), unique=True)) if paths else ():
+        with open(path, "ab") as file:
+            file.write(b"damage")
+    repair(str(store))
+    with Log.open(store) as log:
+        assert summed(log) == of_calls(log)
+        Feed(log).commit(*made)
+        assert summed(log) == of_calls(log)
+        assert [call[:3] for call in known(log)] == sorted((kept(group)[:3] for group in same_calls(list(made))), key=repr)
+
+
+def summed(log: Log) -> Counter[Any]:
+    """What the rows of the log add up to, by dimensions and UTC date."""
+    if not log.segments() and not log.hot_count():
+        return Counter()
+    rows = every_row(log)
+    days = pa.array([int(at.timestamp()) // 86_400 for at in rows["at"].to_pylist()])
+    return sums(rows.append_column("day", days), "model", "session", "project", "day")
+
+
+def of_calls(log: Log) -> Counter[Any]:
+    """The same of the calls that the journal knows."""
+    found: Counter[Any] = Counter()
+    calls = list(log.calls(0, 40_000))
+    dims = log.dims(call.dim for call in calls)
+    for call in calls:
+        whose = dims[call.dim]
+        for column, value in (("requests", 1), ("input", call.input), ("output", call.output)):
+            found[(whose.model, whose.session, whose.project, call.at_us // DAY_US, column)] += value
+    return Counter({name: value for name, value in found.items() if value})
 
 
 def test_staged_files_of_a_dead_writer_go(tmp_path: Path) -> None:

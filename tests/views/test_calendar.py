@@ -144,3 +144,10 @@ def test_an_instant_stands_on_a_zones_clock() -> None:
     """The hour of the zone at that instant, which may be of another day than UTC's, and before 1970 as well."""
     assert f"{calendar.at('Asia/Tokyo', 1_778_711_400_000_000):%Y-%m-%d %H:%M}" == "2026-05-14 07:30"
     assert f"{calendar.at('UTC', -1):%Y-%m-%d %H:%M:%S.%f}" == "1969-12-31 23:59:59.999999"
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo", "America/New_York"])
+def test_an_instant_at_the_edge_of_time_stands_on_every_clock(zone: str) -> None:
+    """The first and the last day that can be written begin or end beyond it in some zones: the nearest that can be written stands there."""
+    first, last = calendar.FIRST_DAY * calendar.DAY_US, (calendar.LAST_DAY + 2) * calendar.DAY_US
+    assert (calendar.at(zone, first).year, calendar.at(zone, last).year) == (1, 9999)
