@@ -18,6 +18,7 @@ from pipeline.keys import is_request, request_in
 
 T = TypeVar("T", bound="int | bytes")
 
+_NAMING = tuple(name for name in OWNER_FIELDS if name != "root")
 _FACT_FIELDS = tuple(name for name in Dims.__struct_fields__ if name not in OWNER_FIELDS)
 
 
@@ -181,8 +182,10 @@ def owned(facts: Dims, owner: Dims) -> Dims:
 
 
 def owner_text(dims: Dims) -> bytes:
-    """What tells two owners apart: of those with equal ranks the smaller owns, in whatever order they come."""
-    return msgspec.msgpack.encode([getattr(dims, name) for name in OWNER_FIELDS])
+    """What tells two owners apart: of those with equal ranks the smaller owns, in whatever order they come. The home is left out: a copy
+    of a whole tree takes no call from where it was read first.
+    """
+    return msgspec.msgpack.encode([getattr(dims, name) for name in _NAMING])
 
 
 class _Ties:
@@ -220,6 +223,9 @@ class _Ties:
         text = self._texts.get((dim, owner))
         if text is None:
             dims = self._batch.dims[dim]
-            text = owner_text(dims) if owner else msgspec.msgpack.encode([getattr(dims, name) for name in _FACT_FIELDS])
+            if owner:
+                text = owner_text(dims) + msgspec.msgpack.encode(dims.root)
+            else:
+                text = msgspec.msgpack.encode([getattr(dims, name) for name in _FACT_FIELDS])
             self._texts[dim, owner] = text
         return text
