@@ -258,7 +258,8 @@ def _follow(
     found: "list[Look]",
     troubles: "list[Trouble]",
 ) -> None:
-    # Links are rare: only they pay for the import.
+    # Links are rare: only they pay for the imports.
+    from errno import ELOOP
     from os.path import basename, realpath
 
     home = realpath(root)
@@ -271,8 +272,8 @@ def _follow(
         except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError as error:
-            # Where it leads is not to be had, or not open to us.
-            if deep or matches(basename(link)):
+            # A link to itself leads nowhere either; where any other leads is not to be had, or not open to us.
+            if error.errno != ELOOP and (deep or matches(basename(link))):
                 troubles.append((link, error.strerror or "cannot be followed"))
             continue
         is_file = status.st_mode & _KIND == _REGULAR
