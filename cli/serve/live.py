@@ -186,7 +186,6 @@ class Live:
     def _watch_once(self, settings: "_Stamps") -> None:
         """Watch until asked to stop, or until the settings that decide what is watched have changed."""
         with opened(self._paths, self._environ, _now_us()) as store:
-            settings.note_journal()
             for line in store.log.mended:
                 logger.warning("%s", line)
             if _unread(store) >= PARALLEL_BYTES:
@@ -201,7 +200,7 @@ class Live:
                     home=store.home,
                     further=store.homes,
                     titles=store.config.session_titles,
-                    stop=lambda: self._ending.is_set() or settings.changed(),
+                    stop=lambda: self._ending.is_set() or settings.changed(store.log),
                     warn=lambda text: logger.warning("%s", text),
                     on_arrival=lambda _: None,
                     on_quiet=lambda: self._write_snapshot(store.log, watcher.standing()),
@@ -309,20 +308,15 @@ class _Stamps:
     def __init__(self, paths: Paths) -> None:
         self._paths = paths
         self._settings = self._stamped()
-        self._journal = ""
         self._looked_at = time.monotonic()
 
-    def note_journal(self) -> None:
-        """The journal is open: from now on another in its place is a change."""
-        self._journal = self._inode()
-
-    def changed(self) -> bool:
-        """Whether the settings have changed, or a repair has put another journal in the place of the open one; looked at now and then."""
+    def changed(self, log: Log) -> bool:
+        """Whether the settings have changed, or a repair has put another journal in the place of the log's; looked at now and then."""
         now = time.monotonic()
         if now - self._looked_at < self.EVERY_S:
             return False
         self._looked_at = now
-        return self.have_changed() or self._inode() != self._journal
+        return self.have_changed() or log.replaced
 
     def have_changed(self) -> bool:
         """Whether the settings have changed."""
@@ -330,9 +324,6 @@ class _Stamps:
 
     def _stamped(self) -> list[str]:
         return [snapshot.stamp(path) for path in (self._paths.config, self._paths.profiles)]
-
-    def _inode(self) -> str:
-        return snapshot.stamp(self._paths.journal).partition(":")[0]
 
 
 def _unread(store: Store) -> int:

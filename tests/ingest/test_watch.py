@@ -135,6 +135,20 @@ def following(tmp_path: Path, clock: Callable[[], int] = time.time_ns, more: byt
         watcher.stop()
 
 
+def no_room(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """While it is set, no commit finds room on the disk."""
+    full = threading.Event()
+    commit = Log.commit
+
+    def refused(log: Log, *arguments: Any, **options: Any) -> Commit:
+        if full.is_set():
+            raise PartlyDone("no space is left", where=log.home)
+        return commit(log, *arguments, **options)
+
+    monkeypatch.setattr(Log, "commit", refused)
+    return full
+
+
 def outputs(tmp_path: Path) -> list[int]:
     with Log.open(tmp_path / "store") as log:
         return sorted(call.output for call in log.calls(0, 2**23))
@@ -537,15 +551,7 @@ def test_an_unfinished_line_for_which_there_was_no_room_counts_later(tmp_path: P
     """A last line that was taken just when the disk was full is taken once there is room."""
     monkeypatch.setattr(watch, "QUIET_NS", 1_500_000_000)
     monkeypatch.setattr(watch, "SWEEP_S", 0.2)
-    full = threading.Event()
-    commit = Log.commit
-
-    def no_room(log: Log, *arguments: Any, **options: Any) -> Commit:
-        if full.is_set():
-            raise PartlyDone("no space is left", where=log.home)
-        return commit(log, *arguments, **options)
-
-    monkeypatch.setattr(Log, "commit", no_room)
+    full = no_room(monkeypatch)
     with following(tmp_path) as (watcher, log):
         commits = len(watcher.commits)
         append(log, toy.line("b", 2)[:-1])
@@ -592,15 +598,7 @@ def test_a_watcher_and_another_run_take_each_call_once(tmp_path: Path) -> None:
 def test_a_full_disk_is_waited_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a commit finds no room, one warning says so, and once there is room everything written meanwhile is read."""
     monkeypatch.setattr(watch, "SWEEP_S", 0.2)
-    full = threading.Event()
-    commit = Log.commit
-
-    def no_room(log: Log, *arguments: Any, **options: Any) -> Commit:
-        if full.is_set():
-            raise PartlyDone("no space is left", where=log.home)
-        return commit(log, *arguments, **options)
-
-    monkeypatch.setattr(Log, "commit", no_room)
+    full = no_room(monkeypatch)
     with following(tmp_path) as (watcher, log):
         full.set()
         append(log, toy.line("b", 2))
