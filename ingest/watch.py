@@ -46,8 +46,6 @@ _SHOWN_S = 1.1 * SHOWN_NS / 1e9
 """A little later than `SHOWN_NS` after a write, so that it lies as far back by then."""
 WAKE_S = 0.5
 """How soon a request to stop is noticed."""
-_FEW = 60
-"""Up to so many sources are looked up one by one."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -346,10 +344,9 @@ class Watcher:
                 self._stands(paths[reading.source_id], reading.after)
         if stale:
             # Another process was faster: where it left those sources is in the log, and the next look goes on there.
-            for stored in self._log.sources([paths[number] for number in stale] if len(stale) <= _FEW else None):
-                if stored.id in stale:
-                    self._stands(stored.source.path, stored.cursor)
-                    self._notices.note((stored.source.path, ""))
+            for stored in self._log.sources([paths[number] for number in stale]):
+                self._stands(stored.source.path, stored.cursor)
+                self._notices.note((stored.source.path, ""))
 
     def _catch_log_up(self) -> None:
         """The log knows how far all was read."""

@@ -26,7 +26,7 @@ from pipeline.batch import Batch
 from pipeline.between import Between, Standing
 from pipeline.errors import Damaged, Held, RingletError
 from pipeline.placement import SegmentInfo
-from pipeline.questions import Questions
+from pipeline.questions import FEW, Questions
 from pipeline.record import Rows, days_of, packed, unpacked
 from pipeline.sources import COUNTS, Reading, Source, decode_counts, decode_seen
 
@@ -41,8 +41,6 @@ SEAL_ROWS = 5_000
 """This many hot rows are worth sealing."""
 SEAL_S = 60.0
 """After so long whoever keeps the log open seals the oldest hot row."""
-_FEW = 60
-"""Up to so many paths are looked up one by one."""
 _SPARE = 4
 """The journal gives space back once it holds one free page in so many."""
 
@@ -128,7 +126,7 @@ class Log(Questions):
         connection = self._connection
         paths = [os.fsencode(source.path) for source in sources]
         # A session that begins is one path among thousands.
-        some = f" WHERE path IN ({','.join('?' * len(paths))})" if len(paths) <= _FEW else ""
+        some = f" WHERE path IN ({','.join('?' * len(paths))})" if len(paths) <= FEW else ""
         standing = f"SELECT path, id, gone FROM sources{some}", paths if some else ()
         known = {path: (number, gone) for path, number, gone in connection.execute(*standing)}
         if any(known.get(path, (0, 1))[1] for path in paths):

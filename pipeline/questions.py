@@ -105,6 +105,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 _DIMS = 2**32
 """More than there will ever be dimensions."""
+FEW = 60
+"""Up to so many paths are looked up one by one: a statement takes only so many values."""
 
 
 class Questions:
@@ -316,10 +318,11 @@ class Questions:
 
     def sources(self, paths: Sequence[str] | None = None) -> list[StoredSource]:
         """All sources ever registered, or those of these paths, in the order of their numbers."""
-        chosen = "" if paths is None else f" WHERE path IN ({','.join('?' * len(paths))})"
+        wanted = None if paths is None else {os.fsencode(path) for path in paths}
+        few = wanted if wanted is not None and len(wanted) <= FEW else None
+        chosen = "" if few is None else f" WHERE path IN ({','.join('?' * len(few))})"
         rows = self._connection.execute(
-            f"SELECT id, path, agent, CAST(root AS BLOB), kind, cursor, counts, seen, gone FROM sources{chosen} ORDER BY id",
-            [os.fsencode(path) for path in paths or ()],
+            f"SELECT id, path, agent, CAST(root AS BLOB), kind, cursor, counts, seen, gone FROM sources{chosen} ORDER BY id", [*(few or ())]
         )
         return [
             StoredSource(
@@ -331,6 +334,7 @@ class Questions:
                 gone=bool(gone),
             )
             for number, path, agent, root, kind, cursor, counts, seen, gone in rows
+            if wanted is None or path in wanted
         ]
 
 

@@ -215,6 +215,17 @@ def test_costs_differ_exactly(log: Log) -> None:
     assert total.logged == "0.3"
 
 
+@pytest.mark.parametrize("further", [0, 300_000])
+def test_sources_are_those_of_the_paths_that_are_named_however_many(log: Log, further: int) -> None:
+    """A whole tree may have been renamed: more paths than one statement takes values are asked for like one."""
+    for path in ("/a", "/b", "/c"):
+        Feed(log, path)
+
+    found = log.sources(["/c", "/a", *(f"/none/{number}" for number in range(further))])
+
+    assert [each.source.path for each in found] == ["/a", "/c"]
+
+
 def test_moved_cursor_leaves_the_reading_out(log: Log) -> None:
     """Of two readings that began at the same cursor the second is stale: none of its rows is taken."""
     feed = Feed(log)
